@@ -1,0 +1,40 @@
+import { floors } from "./test/support/rooms.mjs";
+
+const rooms = floors.flat();
+
+/** One rule per room: everything on its own floor (but itself) or above is banned. */
+const roomRules = floors.flatMap((floor, level) =>
+  floor.map((room) => {
+    const banned = rooms.filter((other) => other !== room && floors.findIndex((f) => f.includes(other)) >= level);
+    const patterns = [{ group: banned.map((other) => `**/${other}/**`), message: `${room} is on floor ${level}` }];
+    return { files: [`src/${room}/**`], rules: { "no-restricted-imports": ["error", { patterns }] } };
+  }),
+);
+
+export default {
+  plugins: ["typescript", "import", "unicorn", "oxc", "vitest", "node"],
+  categories: { correctness: "error", suspicious: "error" },
+  ignorePatterns: ["dist", "coverage", "templates", "test/fixtures"],
+  rules: {
+    "import/no-cycle": ["error", { ignoreTypes: false }],
+    "max-lines": ["error", { max: 300, skipBlankLines: true, skipComments: true }],
+    "max-depth": ["error", 3],
+    complexity: ["error", 12],
+    "no-console": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/no-non-null-assertion": "error",
+    "typescript/no-floating-promises": "error",
+    "typescript/switch-exhaustiveness-check": "error",
+    "import/no-named-as-default-member": "off",
+    "typescript/no-unsafe-type-assertion": "off",
+    "vitest/no-focused-tests": "error",
+    "vitest/no-disabled-tests": "error",
+  },
+  overrides: [
+    ...roomRules,
+    {
+      files: ["test/**", ".*.mjs"],
+      rules: { "max-lines": ["error", { max: 500, skipBlankLines: true, skipComments: true }], "no-console": "off" },
+    },
+  ],
+};

@@ -1,0 +1,50 @@
+import type { Descriptor } from "./descriptor.ts";
+
+/** Bytes that can be opened again from the start: what a retried upload needs. */
+export interface BodySource {
+  /** Bytes. */
+  readonly size: number;
+  /** Opens the content from byte `start` (0 when absent). */
+  open(start?: number): AsyncIterable<Uint8Array>;
+}
+
+/** Reads content. The stream ends in an error unless every byte matched size and digest of the descriptor. */
+export interface Fetcher {
+  fetch(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** Stores content; storing what is there already does nothing. Refuses bytes that do not match. */
+export interface Pusher {
+  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void>;
+}
+
+/** Tells whether content is there, without reading it. */
+export interface Exists {
+  exists(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
+}
+
+/** A body source over bytes in memory. */
+export function bytesSource(bytes: Uint8Array): BodySource {
+  return {
+    size: bytes.byteLength,
+    async *open(start = 0) {
+      yield start === 0 ? bytes : bytes.subarray(start);
+    },
+  };
+}
+
+/** Gathers a stream into memory, at most `limit` bytes; `tooLong` makes the error beyond that. */
+export async function collect(
+  stream: AsyncIterable<Uint8Array>,
+  limit: number,
+  tooLong: (limit: number) => Error,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.byteLength;
+    if (size > limit) throw tooLong(limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

@@ -1,0 +1,19 @@
+/**
+ * Takes credentials out of text that is about to be shown: user info in URLs, authorization headers, tokens and
+ * signatures in query strings; and control characters, which a hostile server could use to repaint a terminal.
+ */
+export function redact(text: string): string {
+  return stripControls(text)
+    .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/giu, "$1***@")
+    .replaceAll(/\b(basic|bearer)\s+[a-z0-9+/._~=-]{6,}/giu, "$1 ***")
+    .replaceAll(/([?&](?:token|access_token|refresh_token|sig|signature|x-amz-[a-z-]+|password)=)[^&\s"']+/giu, "$1***")
+    .replaceAll(/("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"[^"]*"/giu, '$1"***"');
+}
+
+/** Replaces control characters (but newline and tab) by `\xNN`. */
+export function stripControls(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
