@@ -19,7 +19,7 @@ export interface ParsedRuntimeConfig {
 }
 
 /** More than any real file; a larger one is refused before it is parsed. Bytes. */
-export const MAX_RUNTIME_CONFIG = 1024 * 1024;
+export const MAX_RUNTIME_CONFIG: number = 1024 * 1024;
 
 /**
  * Reads runtime config text; snake_case spellings are accepted. `where` names the file in errors.

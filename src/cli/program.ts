@@ -1,0 +1,124 @@
+import { Command, CommanderError, Option } from "commander";
+import { usageError } from "../domain/errors.ts";
+import { allCommands, GROUPS } from "./command-index.ts";
+import type { CommandSpec, Input, OptionSpec } from "./command-spec.ts";
+import { globalOptions } from "./options/global.ts";
+import { PARSE_ERROR } from "./print-error.ts";
+
+/** What a command line asks for. */
+export type Invocation =
+  | { readonly type: "run"; readonly spec: CommandSpec; readonly input: Input }
+  | { readonly type: "help"; readonly topic: CommandSpec | string | undefined }
+  | { readonly type: "version" };
+
+/**
+ * Parses a command line. `spec` is the command its leading words name, loaded; all others are known by name only,
+ * which is what "did you mean" needs. Throws `COMMAND_LINE_INVALID` (usage).
+ */
+export function parseCommandLine(argv: readonly string[], spec: CommandSpec | undefined): Invocation {
+  let invocation: Invocation | undefined;
+  const take = (found: Invocation): void => {
+    invocation = found;
+  };
+  const root = silent(new Command("wasme")).option("--version");
+  addOptions(root, globalOptions);
+  root.action(() => take(root.opts()["version"] === true ? { type: "version" } : { type: "help", topic: undefined }));
+  for (const [name, parent] of withParents(root)) {
+    const command = parent.name() === name ? parent : child(parent, name.split(" ").at(-1) ?? name);
+    if (spec?.name === name) fill(command, spec, take);
+    else if (GROUPS[name] !== undefined) fillGroup(command, name, take);
+  }
+  try {
+    root.parse([...argv], { from: "user" });
+  } catch (error) {
+    throw translate(error);
+  }
+  return invocation ?? { type: "help", topic: undefined };
+}
+
+/** Every command path with the command it hangs under, groups before their members. */
+function* withParents(root: Command): Generator<[string, Command]> {
+  const names = new Set([...Object.keys(GROUPS), ...allCommands().map((entry) => entry.name)]);
+  for (const name of names) if (!name.includes(" ")) yield [name, root];
+  for (const name of names) {
+    const [group] = name.split(" ");
+    const parent = name.includes(" ") ? root.commands.find((command) => command.name() === group) : undefined;
+    if (parent !== undefined) yield [name, parent];
+  }
+}
+
+function child(parent: Command, word: string): Command {
+  const command = silent(parent.command(word));
+  return command;
+}
+
+/** No output and no exit of commander's own: errors are thrown, help is ours. */
+function silent(command: Command): Command {
+  return command
+    .exitOverride()
+    .helpOption(false)
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+}
+
+function fill(command: Command, spec: CommandSpec, take: (found: Invocation) => void): void {
+  for (const { name, description } of spec.arguments) command.argument(name, description);
+  addOptions(command, [...spec.options, ...globalOptions]);
+  // Missing arguments must not hide `--help`, so commander's own check comes after ours.
+  command.action((...given: unknown[]) => {
+    const args = given.slice(0, spec.arguments.length).map((value) => (Array.isArray(value) ? value.map(String) : value));
+    const options = command.optsWithGlobals();
+    take({ type: "run", spec, input: { args: args as Input["args"], options } });
+  });
+  command.on("option:help", () => {
+    throw new HelpWanted(spec);
+  });
+}
+
+function fillGroup(command: Command, name: string, take: (found: Invocation) => void): void {
+  addOptions(command, globalOptions);
+  command.action((...given: unknown[]) => {
+    const self = given.at(-1);
+    const extra = self instanceof Command ? self.args[0] : undefined;
+    if (extra !== undefined) throw new CommanderError(1, "commander.unknownCommand", `error: unknown command '${extra}'`);
+    take({ type: "help", topic: name });
+  });
+  command.on("option:help", () => {
+    throw new HelpWanted(name);
+  });
+}
+
+function addOptions(command: Command, options: readonly OptionSpec[]): void {
+  for (const spec of options) {
+    const option = new Option(spec.flags, spec.description);
+    if (spec.choices !== undefined) option.choices(spec.choices);
+    if (spec.repeatable === true) option.argParser(accumulate);
+    if (spec.required === true) option.makeOptionMandatory();
+    command.addOption(option);
+    // Commander makes `--no-x` alone default to true, which would hide an explicit choice of a parent.
+    if (option.negate) command.setOptionValue(option.attributeName(), undefined);
+  }
+}
+
+function accumulate(value: string, previous: unknown): string[] {
+  return [...(Array.isArray(previous) ? previous.map(String) : []), value];
+}
+
+/** Thrown to stop parsing where `--help` stands, before missing arguments are complained about. */
+export class HelpWanted extends Error {
+  readonly topic: CommandSpec | string;
+
+  constructor(topic: CommandSpec | string) {
+    super("help wanted");
+    this.topic = topic;
+  }
+}
+
+function translate(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const [first = "", ...rest] = error.message.replace(/^error: /u, "").split("\n");
+  const hint = rest.join(" ").trim().replace(/^\(/u, "").replace(/\)$/u, "");
+  const message = first.replaceAll(/'([^']*)'/gu, '"$1"');
+  return usageError(PARSE_ERROR, message, hint === "" ? {} : { hint: hint.replace(/^Did/u, "did") });
+}

@@ -1,0 +1,37 @@
+import type { Channel } from "../../platform/terminal.ts";
+import type { GlobalOptions } from "../context.ts";
+import type { Outcome } from "../outcome.ts";
+
+/** Prints a result once, in the form asked for. */
+export async function printOutcome(
+  outcome: Outcome,
+  stdout: Channel,
+  global: Pick<GlobalOptions, "output" | "quiet">,
+): Promise<void> {
+  const text = await format(outcome, stdout, global);
+  if (text !== "") stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+async function format(
+  outcome: Outcome,
+  stdout: Channel,
+  { output, quiet }: Pick<GlobalOptions, "output" | "quiet">,
+): Promise<string> {
+  if (outcome.raw !== undefined) return outcome.raw;
+  if (output === "json") return JSON.stringify(jsonDocument(outcome), undefined, 2);
+  if (output === "yaml") return await yamlDocuments(outcome.documents ?? [outcome.json]);
+  if (output === "name" || quiet) return outcome.names.join("\n");
+  return outcome.text(stdout.style, stdout.width);
+}
+
+/** Exactly one document: several Kubernetes objects become one `v1` List, as kubectl prints them. */
+function jsonDocument({ json, documents }: Outcome): unknown {
+  if (documents === undefined) return json;
+  return documents.length === 1 ? documents[0] : { apiVersion: "v1", kind: "List", items: documents };
+}
+
+async function yamlDocuments(documents: readonly unknown[]): Promise<string> {
+  const { stringify } = await import("yaml");
+  // Line width 0: a plugin config folded over several lines is hard to read and to diff.
+  return documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
+}
