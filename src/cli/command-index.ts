@@ -25,7 +25,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
     title: "Author a filter",
     commands: [
       entry("init", "Create a filter project from a template", async () => (await import("./commands/init.ts")).init),
-      entry("build", "Build a filter and store it as an image", async () => (await import("./commands/build.ts")).build),
+      entry(
+        "build",
+        "Build a filter and store it as an image",
+        async () => (await import("./commands/build.ts")).build,
+      ),
       entry(
         "build precompiled",
         "Store a compiled module as an image",

@@ -52,7 +52,10 @@ export function formatCompletion({ candidates, files }: CompletionResult): strin
 function subcommands(plain: readonly string[], current: string): Candidate[] {
   const prefix = plain.length === 0 ? "" : `${plain.join(" ")} `;
   const rows = new Map<string, string>();
-  for (const [name, summary] of [...Object.entries(GROUPS), ...allCommands().map((e) => [e.name, e.summary] as const)]) {
+  for (const [name, summary] of [
+    ...Object.entries(GROUPS),
+    ...allCommands().map((e) => [e.name, e.summary] as const),
+  ]) {
     if (!name.startsWith(prefix)) continue;
     const word = name.slice(prefix.length);
     if (!word.includes(" ") && word.startsWith(current)) rows.set(word, summary);

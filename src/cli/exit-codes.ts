@@ -8,7 +8,8 @@ export const EXIT_CODES: Readonly<Record<ErrorKind, { readonly code: number; rea
   },
   usage: {
     code: 2,
-    meaning: "bad usage or invalid input: flags, references, unreadable input files, a folder that is not empty, no kubeconfig",
+    meaning:
+      "bad usage or invalid input: flags, references, unreadable input files, a folder that is not empty, no kubeconfig",
   },
   "not-found": {
     code: 3,
@@ -22,7 +23,8 @@ export const EXIT_CODES: Readonly<Record<ErrorKind, { readonly code: number; rea
   "build-failed": { code: 6, meaning: "the compiler failed" },
   incompatible: {
     code: 7,
-    meaning: "incompatible: a component, no ABI marker, unknown import, unknown layout, or a kind the cluster does not serve",
+    meaning:
+      "incompatible: a component, no ABI marker, unknown import, unknown layout, or a kind the cluster does not serve",
   },
   interrupted: { code: 130, meaning: "interrupted by Ctrl-C (130) or terminated (143)" },
 };

@@ -123,4 +123,3 @@ async function run(
     watch.dispose();
   }
 }
-

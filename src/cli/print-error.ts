@@ -19,11 +19,17 @@ export function printError(error: unknown, setting: ErrorSetting): number {
   const { stderr, global } = setting;
   if (global.output === "json") {
     const { code, message, hint, details } = error;
-    const shown = { code, message, ...(hint === undefined ? {} : { hint }), ...(details === undefined ? {} : { details }) };
+    const shown = {
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(details === undefined ? {} : { details }),
+    };
     stderr.write(`${redact(JSON.stringify({ error: shown }))}\n`);
   } else {
     const lines = [`${stderr.style.red("Error:")} ${redact(error.message)}`, ...causes(error)];
-    if (setting.usage !== undefined && error.kind === "usage" && isParseError(error)) lines.push(`Usage: ${setting.usage}`);
+    if (setting.usage !== undefined && error.kind === "usage" && isParseError(error))
+      lines.push(`Usage: ${setting.usage}`);
     if (error.hint !== undefined) lines.push(`${stderr.style.cyan("Hint:")} ${redact(error.hint)}`);
     if (global.verbose && error.stack !== undefined) lines.push(stderr.style.dim(redact(error.stack)));
     stderr.write(`${lines.join("\n")}\n`);
@@ -42,7 +48,11 @@ function isParseError(error: WasmeError): boolean {
 function causes(error: Error): string[] {
   const lines: string[] = [];
   let said = error.message;
-  for (let cause = error.cause; cause !== undefined && lines.length < 4; cause = cause instanceof Error ? cause.cause : undefined) {
+  for (
+    let cause = error.cause;
+    cause !== undefined && lines.length < 4;
+    cause = cause instanceof Error ? cause.cause : undefined
+  ) {
     const message = messageOf(cause).split("\n", 1)[0] ?? "";
     if (message !== "" && !said.includes(message)) lines.push(`  ${redact(message)}`);
     said += message;

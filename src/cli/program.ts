@@ -67,7 +67,9 @@ function fill(command: Command, spec: CommandSpec, take: (found: Invocation) => 
   addOptions(command, [...spec.options, ...globalOptions]);
   // Missing arguments must not hide `--help`, so commander's own check comes after ours.
   command.action((...given: unknown[]) => {
-    const args = given.slice(0, spec.arguments.length).map((value) => (Array.isArray(value) ? value.map(String) : value));
+    const args = given
+      .slice(0, spec.arguments.length)
+      .map((value) => (Array.isArray(value) ? value.map(String) : value));
     const options = command.optsWithGlobals();
     take({ type: "run", spec, input: { args: args as Input["args"], options } });
   });
@@ -81,7 +83,8 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
   command.action((...given: unknown[]) => {
     const self = given.at(-1);
     const extra = self instanceof Command ? self.args[0] : undefined;
-    if (extra !== undefined) throw new CommanderError(1, "commander.unknownCommand", `error: unknown command '${extra}'`);
+    if (extra !== undefined)
+      throw new CommanderError(1, "commander.unknownCommand", `error: unknown command '${extra}'`);
     take({ type: "help", topic: name });
   });
   command.on("option:help", () => {

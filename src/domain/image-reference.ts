@@ -21,7 +21,11 @@ const DOMAIN_LABEL = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
 const HOST = new RegExp(`^(?:${DOMAIN_LABEL}(?:\\.${DOMAIN_LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]{1,5})?$`, "u");
 const MAX_NAME = 255;
 const DEFAULT_HOST = "docker.io";
-const HUB_ALIASES: ReadonlySet<string> = new Set(["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
+const HUB_ALIASES: ReadonlySet<string> = new Set([
+  "index.docker.io",
+  "registry-1.docker.io",
+  "registry.hub.docker.com",
+]);
 
 /**
  * Parses what a user types: `test` is `docker.io/library/test:latest`, `localhost:5000/a` has a host, an optional
@@ -32,15 +36,11 @@ export function parseImageReference(text: string): ImageReference {
   const bare = text.startsWith("oci://") ? text.slice("oci://".length) : text;
   const { rest: named, digest } = cutDigest(bare, text);
   const { rest: name, tag } = cutTag(named);
-  const slash = name.indexOf("/");
-  const first = slash === -1 ? "" : name.slice(0, slash);
-  const hasHost = first !== "" && (/[.:[]/u.test(first) || first === "localhost" || first !== first.toLowerCase());
-  const host = normaliseHost(hasHost ? first : DEFAULT_HOST);
-  const path = hasHost ? name.slice(slash + 1) : name;
-  const repository = host === DEFAULT_HOST && !path.includes("/") ? `library/${path}` : path;
+  const { host, path } = cutHost(name);
   if (!HOST.test(host)) throw invalid(text, `${JSON.stringify(host)} is not a registry host`);
-  checkRepository(text, host, repository, path);
   if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `${JSON.stringify(tag)} is not a tag`);
+  const repository = host === DEFAULT_HOST && !path.includes("/") ? `library/${path}` : path;
+  checkRepository(text, host, repository, path);
   return { host, repository, tag: tag ?? (digest === undefined ? "latest" : undefined), digest };
 }
 
@@ -72,6 +72,14 @@ function normaliseHost(host: string): string {
   return HUB_ALIASES.has(lower) ? DEFAULT_HOST : lower;
 }
 
+/** The first part is a host when it has a dot, a colon or capitals, or is `localhost`; else Docker Hub is meant. */
+function cutHost(name: string): { host: string; path: string } {
+  const slash = name.indexOf("/");
+  const first = slash === -1 ? "" : name.slice(0, slash);
+  const isHost = first !== "" && (/[.:[]/u.test(first) || first === "localhost" || first !== first.toLowerCase());
+  return isHost ? { host: normaliseHost(first), path: name.slice(slash + 1) } : { host: DEFAULT_HOST, path: name };
+}
+
 function cutDigest(bare: string, whole: string): { rest: string; digest: Digest | undefined } {
   const at = bare.indexOf("@");
   if (at === -1) return { rest: bare, digest: undefined };
@@ -91,7 +99,8 @@ function checkRepository(text: string, host: string, repository: string, path: s
   if (path === "") throw invalid(text, "the repository name is missing");
   if (/[A-Z]/u.test(repository)) throw invalid(text, "repository names are lower case");
   if (!REPOSITORY.test(repository)) throw invalid(text, `${JSON.stringify(repository)} is not a repository name`);
-  if (host.length + 1 + repository.length > MAX_NAME) throw invalid(text, `the name is longer than ${MAX_NAME} characters`);
+  if (host.length + 1 + repository.length > MAX_NAME)
+    throw invalid(text, `the name is longer than ${MAX_NAME} characters`);
   if (/^[a-f0-9]{64}$/u.test(path)) throw invalid(text, "64 hex digits alone are a digest, not a name");
 }
 

@@ -7,7 +7,10 @@ export function redact(text: string): string {
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/giu, "$1***@")
     .replaceAll(/\b(basic|bearer)\s+[a-z0-9+/._~=-]{6,}/giu, "$1 ***")
     .replaceAll(/([?&](?:token|access_token|refresh_token|sig|signature|x-amz-[a-z-]+|password)=)[^&\s"']+/giu, "$1***")
-    .replaceAll(/("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"[^"]*"/giu, '$1"***"');
+    .replaceAll(
+      /("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"[^"]*"/giu,
+      '$1"***"',
+    );
 }
 
 /** Replaces control characters (but newline and tab) by `\xNN`. */

@@ -21,7 +21,7 @@ export function readGlobalOptions(values: Readonly<Record<string, unknown>>): Gl
   const output = values["output"] ?? "text";
   const format = FORMATS.find((candidate) => candidate === output);
   if (format === undefined) {
-    throw usageError("OUTPUT_FORMAT_INVALID", `--output ${String(output)} is not a format`, {
+    throw usageError("OUTPUT_FORMAT_INVALID", `--output ${JSON.stringify(output)} is not a format`, {
       hint: `use one of ${FORMATS.join(", ")}`,
     });
   }

@@ -91,7 +91,9 @@ function track(bars: Map<Digest, Bar>, event: Omit<Bar, "since">): void {
 }
 
 function liveLines(tasks: Map<string, string>, bars: Map<Digest, Bar>, frame: string, stderr: Channel): string[] {
-  const spinners = [...tasks.values()].map((message) => `${stderr.style.cyan(frame)} ${fit(message, stderr.width - 2)}`);
+  const spinners = [...tasks.values()].map(
+    (message) => `${stderr.style.cyan(frame)} ${fit(message, stderr.width - 2)}`,
+  );
   return [...spinners, ...[...bars.values()].map((bar) => barLine(bar, stderr))];
 }
 
