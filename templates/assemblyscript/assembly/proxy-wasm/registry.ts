@@ -1,0 +1,62 @@
+import { RootContext, prepareRoot } from "./root-context";
+import { StreamContext, prepareStream } from "./stream-context";
+
+/** How to make the contexts of one root id. */
+// @ts-ignore: decorator
+@final
+export class Registration {
+  constructor(
+    private newRoot: () => RootContext,
+    private newStream: () => StreamContext,
+  ) {}
+
+  createRoot(id: u32, rootId: string): RootContext {
+    prepareRoot(id, rootId);
+    return this.newRoot();
+  }
+
+  createStream(id: u32, root: RootContext): StreamContext {
+    prepareStream(id, root);
+    return this.newStream();
+  }
+}
+
+const registrations: Map<string, Registration> = new Map();
+
+/**
+ * Makes a class the filter of a root id: `registerFilter<AddHeader>("add_header")`, at the top level of a file. A
+ * module may hold several filters under different root ids.
+ */
+export function registerFilter<S extends StreamContext>(rootId: string): void {
+  registerFilterWithRoot<S, RootContext>(rootId);
+}
+
+/** The same for a filter with a root class of its own: `registerFilterWithRoot<Limit, LimitRoot>("limit")`. */
+export function registerFilterWithRoot<S extends StreamContext, R extends RootContext>(rootId: string): void {
+  registrations.set(
+    rootId,
+    new Registration(
+      () => instantiate<R>(),
+      () => instantiate<S>(),
+    ),
+  );
+}
+
+/** Makes a class a service without streams (a timer, a queue worker) under a root id. */
+export function registerService<R extends RootContext>(rootId: string): void {
+  registerFilterWithRoot<StreamContext, R>(rootId);
+}
+
+/**
+ * What is registered under a root id, or `null`. A proxy that gives no root id gets the module's only filter.
+ */
+export function findRegistration(rootId: string): Registration | null {
+  if (registrations.has(rootId)) return registrations.get(rootId);
+  if (rootId.length == 0 && registrations.size == 1) return registrations.values()[0];
+  return null;
+}
+
+/** The registered root ids, for messages. */
+export function registeredRootIds(): string {
+  return registrations.keys().join(", ");
+}
