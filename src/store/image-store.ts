@@ -1,0 +1,220 @@
+import type { BodySource, Exists, Fetcher, Pusher } from "../domain/content.ts";
+import { collect } from "../domain/content.ts";
+import type { Descriptor } from "../domain/descriptor.ts";
+import type { Digest } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
+import type { LockOptions } from "../platform/file-lock.ts";
+import { type ByteRange, readRaw, readVerified, sizeOf } from "./blob-reader.ts";
+import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
+import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED } from "./index-file.ts";
+import { blobPath, checkLayout, type LayoutPaths, layoutPaths } from "./layout.ts";
+import { type PruneResult, pruneBlobs } from "./prune.ts";
+
+/** One name in the store. A damaged entry says what is wrong with it and never hides the others. */
+export type StoreEntry = OkEntry | DamagedEntry;
+
+/** An entry whose manifest is intact and whose content is there with the right sizes. */
+export interface OkEntry {
+  readonly state: "ok";
+  /** The full reference, `host/repository:tag`; another tool may have written something shorter. */
+  readonly reference: string;
+  readonly descriptor: Descriptor;
+  readonly manifest: ParsedManifest;
+  /** ISO 8601; `undefined` when another tool wrote the entry. */
+  readonly updated: string | undefined;
+}
+
+/** An entry that cannot be used. */
+export interface DamagedEntry {
+  readonly state: "damaged";
+  readonly reference: string;
+  /** One sentence. */
+  readonly reason: string;
+  readonly descriptor: Descriptor | undefined;
+  readonly updated: string | undefined;
+}
+
+/**
+ * The local image store: an OCI image layout whose index entries carry full references. Content is immutable and
+ * verified when it is read; names change under a lock, so that any number of processes may work at once; what was
+ * reported as done survives a crash. Opening and reading never write.
+ */
+export interface ImageStore extends Fetcher, Pusher, Exists {
+  /** Its folder, absolute. */
+  readonly dir: string;
+  /** True when the content is there with the right size; `push` replaces what has the size but was altered. */
+  exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean>;
+  /** True when the content is there and every byte is right: reads it whole. */
+  verify(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
+  /** Bytes of the content with this digest; `undefined` when it is not there. */
+  sizeOf(digest: Digest): Promise<number | undefined>;
+  /** Streams a part of the content, unverified: for ranged downloads and for looking into large modules. */
+  read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Starts writing content whose size and digest are not known yet; `like` when it is not to be sha256. */
+  write(like?: Digest): Promise<BlobWriter>;
+  /** A stored manifest or index, verified. Throws `BLOB_MISSING`, `BLOB_DAMAGED`, `MANIFEST_INVALID`. */
+  manifest(descriptor: Pick<Descriptor, "mediaType" | "digest" | "size">): Promise<ParsedManifest>;
+  /** The manifest a full reference names; `undefined` when there is no such name. */
+  resolve(reference: string): Promise<Descriptor | undefined>;
+  /**
+   * Names a stored manifest, replacing what had that name. Throws `CONTENT_MISSING` when the manifest or something an
+   * image manifest points to is not stored: a name never points into the void.
+   */
+  tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void>;
+  /** Removes a name; false when there was none. The content stays until {@link prune}. */
+  untag(reference: string, signal?: AbortSignal): Promise<boolean>;
+  /** All names, in the order of the index. */
+  entries(): Promise<readonly StoreEntry[]>;
+  /** Removes content that no name reaches and that is older than `graceMs`, see `prune.ts`. */
+  prune(graceMs?: number, signal?: AbortSignal): Promise<PruneResult>;
+}
+
+/** Opens the store in `dir` (absolute). Nothing is read or written yet; the layout is made at the first write. */
+export function openStore(dir: string, options: Pick<LockOptions, "clock" | "waitMs"> = {}): ImageStore {
+  return new LayoutStore(layoutPaths(dir), options);
+}
+
+class LayoutStore implements ImageStore {
+  readonly dir: string;
+  readonly #paths: LayoutPaths;
+  readonly #lock: Pick<LockOptions, "clock" | "waitMs">;
+
+  constructor(paths: LayoutPaths, lock: Pick<LockOptions, "clock" | "waitMs">) {
+    this.dir = paths.dir;
+    this.#paths = paths;
+    this.#lock = lock;
+  }
+
+  fetch(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return readVerified(blobPath(this.#paths, descriptor.digest), descriptor, signal);
+  }
+
+  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
+    return writeBlob(this.#paths, descriptor, body, signal);
+  }
+
+  async exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean> {
+    return (await this.sizeOf(descriptor.digest)) === descriptor.size;
+  }
+
+  verify(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean> {
+    return isIntact(blobPath(this.#paths, descriptor.digest), descriptor, signal);
+  }
+
+  sizeOf(digest: Digest): Promise<number | undefined> {
+    return sizeOf(blobPath(this.#paths, digest));
+  }
+
+  read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return readRaw(blobPath(this.#paths, digest), digest, range, signal);
+  }
+
+  write(like?: Digest): Promise<BlobWriter> {
+    return openBlobWriter(this.#paths, like);
+  }
+
+  async manifest(descriptor: Pick<Descriptor, "mediaType" | "digest" | "size">): Promise<ParsedManifest> {
+    const stream = this.fetch(descriptor);
+    const bytes = await collect(stream, MAX_MANIFEST, (limit) => {
+      return new WasmeError("failed", "MANIFEST_INVALID", `${descriptor.digest} is larger than ${limit} bytes`);
+    });
+    return parseManifest(bytes, descriptor.mediaType);
+  }
+
+  async resolve(reference: string): Promise<Descriptor | undefined> {
+    await checkLayout(this.#paths);
+    const { entries } = await readIndex(this.#paths);
+    const entry = entries.find((each) => each.reference === reference);
+    if (entry?.fault !== undefined) {
+      throw new WasmeError("failed", "STORE_DAMAGED", `the stored entry ${reference} is damaged: ${entry.fault}`, {
+        hint: "pull or build the image again",
+      });
+    }
+    return entry?.descriptor;
+  }
+
+  async tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#lock;
+    await this.#change(async (entries) => {
+      await this.#requireContent(descriptor);
+      const named = indexEntry(reference, withoutEntryNotes(descriptor), new Date(clock?.now() ?? Date.now()));
+      return [...entries.filter((entry) => entry.reference !== reference), named];
+    }, signal);
+  }
+
+  async untag(reference: string, signal?: AbortSignal): Promise<boolean> {
+    const { entries } = await readIndex(this.#paths);
+    // Looking first without the lock keeps a read-only store from failing for a name it does not have.
+    if (!entries.some((entry) => entry.reference === reference)) return false;
+    let found = false;
+    await this.#change(async (current) => {
+      const rest = current.filter((entry) => entry.reference !== reference);
+      found = rest.length < current.length;
+      return found ? rest : undefined;
+    }, signal);
+    return found;
+  }
+
+  async entries(): Promise<readonly StoreEntry[]> {
+    await checkLayout(this.#paths);
+    const { entries } = await readIndex(this.#paths);
+    const all: StoreEntry[] = [];
+    for (const entry of entries) all.push(await this.#inspect(entry));
+    return all;
+  }
+
+  async prune(graceMs?: number, signal?: AbortSignal): Promise<PruneResult> {
+    let result: PruneResult = { removed: [], bytes: 0, skipped: undefined };
+    if (!(await checkLayout(this.#paths))) return result;
+    await this.#change(async (entries) => {
+      const options = { graceMs, now: this.#lock.clock?.now() ?? Date.now() };
+      result = await pruneBlobs(this.#paths, entries, (descriptor) => this.manifest(descriptor), options);
+      return undefined;
+    }, signal);
+    return result;
+  }
+
+  #change(edit: Parameters<typeof changeIndex>[1], signal: AbortSignal | undefined): Promise<void> {
+    return changeIndex(this.#paths, edit, { ...this.#lock, signal });
+  }
+
+  async #requireContent(descriptor: Descriptor): Promise<void> {
+    const missing = await this.#firstMissing(await this.manifest(descriptor));
+    if (missing === undefined) return;
+    throw new WasmeError("failed", "CONTENT_MISSING", `${missing.digest} is not in the store`, {
+      hint: "run the command again",
+    });
+  }
+
+  /** Children of an index may be absent (OCI image spec): only an image needs all its content. */
+  async #firstMissing(parsed: ParsedManifest): Promise<Descriptor | undefined> {
+    if (parsed.kind === "index") return undefined;
+    for (const child of [parsed.manifest.config, ...parsed.manifest.layers]) {
+      if (!(await this.exists(child))) return child;
+    }
+    return undefined;
+  }
+
+  async #inspect(entry: IndexEntry): Promise<StoreEntry> {
+    const { descriptor, reference } = entry;
+    const updated = descriptor?.annotations?.[UPDATED];
+    const damaged = (reason: string): StoreEntry => ({ state: "damaged", reference, reason, descriptor, updated });
+    if (descriptor === undefined) return damaged(entry.fault ?? "it is not a descriptor");
+    try {
+      const manifest = await this.manifest(descriptor);
+      const missing = await this.#firstMissing(manifest);
+      if (missing !== undefined) return damaged(`${missing.digest} is missing or has another size`);
+      return { state: "ok", reference, descriptor, manifest, updated };
+    } catch (error) {
+      if (error instanceof WasmeError) return damaged(error.message);
+      throw error;
+    }
+  }
+}
+
+/** The name and time of another entry are not the descriptor's own. */
+function withoutEntryNotes(descriptor: Descriptor): Descriptor {
+  const { mediaType, digest, size, artifactType } = descriptor;
+  return artifactType === undefined ? { mediaType, digest, size } : { mediaType, digest, size, artifactType };
+}
