@@ -40,7 +40,11 @@ export function parseRuntimeConfig(text: string, where: string): ParsedRuntimeCo
   const inner = value["config"];
   if (inner !== undefined) {
     if (!isObject(inner)) throw invalid(where, '"config" must be an object');
-    unknownKeys.push(...Object.keys(inner).filter((key) => !CONFIG_KEYS.has(key)).map((key) => `config.${key}`));
+    unknownKeys.push(
+      ...Object.keys(inner)
+        .filter((key) => !CONFIG_KEYS.has(key))
+        .map((key) => `config.${key}`),
+    );
     const roots = inner["rootIds"] ?? inner["root_ids"];
     config.config = roots === undefined ? {} : { rootIds: strings(roots, where, "config.rootIds") };
   }

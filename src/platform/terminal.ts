@@ -60,7 +60,12 @@ export function createTerminal(streams: StandardStreams, env: Env, color?: boole
     };
   };
   const stderr = channel(streams.stderr);
-  return { stdout: channel(streams.stdout), stderr, stdin: streams.stdin, canPrompt: stdinIsTerminal && stderr.isTerminal };
+  return {
+    stdout: channel(streams.stdout),
+    stderr,
+    stdin: streams.stdin,
+    canPrompt: stdinIsTerminal && stderr.isTerminal,
+  };
 }
 
 /** Flag, then `FORCE_COLOR`, then a non-empty `NO_COLOR`, then `TERM=dumb`, then whether it is a terminal. */
