@@ -1,0 +1,221 @@
+import type { EventSink } from "../domain/events.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { isObject, tryParseJson } from "../domain/json.ts";
+import type { Clock } from "../platform/clock.ts";
+import { type ApiClient, type ApiRequest, createClient } from "./client.ts";
+import { openCredentials } from "./credentials.ts";
+import { type KubeconfigSource, loadKubeconfig } from "./kubeconfig.ts";
+import { apiVersion, Kinds, type ResourceKind } from "./kinds.ts";
+import { at, isKubeObject, type KubeObject, listAt, stringAt } from "./objects.ts";
+import {
+  type Access,
+  FIELD_MANAGER,
+  type KubePort,
+  type ObjectList,
+  type ObjectRef,
+  type Selection,
+  type WriteOptions,
+} from "./port.ts";
+import { type Intent, statusError } from "./status-error.ts";
+import { watchEvents } from "./watch.ts";
+
+/** What connecting needs of the outside. */
+export interface ConnectDeps {
+  readonly clock: Clock;
+  readonly events: EventSink;
+}
+
+const PAGE = "500";
+
+/**
+ * Opens a cluster: reads the kubeconfig, loads `@kubernetes/client-node` (0.3 to 0.5 s) for its credentials; no
+ * request is sent yet. Throws the usage errors of `loadKubeconfig`.
+ */
+export async function connectCluster(deps: ConnectDeps, from: KubeconfigSource): Promise<KubePort> {
+  const raw = await loadKubeconfig(from);
+  const source = await openCredentials(raw, from.env, () => deps.clock.now());
+  const warn = (message: string): void => deps.events({ type: "warning", message: `the cluster says: ${message}` });
+  return portOver(createClient({ source, clock: deps.clock, warn }));
+}
+
+function portOver(client: ApiClient): KubePort {
+  const call = (request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> =>
+    expectObject(client, request, signal);
+  const discovery = new Map<string, Promise<ReadonlySet<string>>>();
+  return {
+    server: client.source.server,
+    namespace: client.source.namespace,
+    close: () => client.source.close(),
+    get: async (ref, signal) => {
+      const intent: Intent = { ...ref, verb: "get" };
+      const response = await client.call({ method: "GET", path: objectPath(ref), intent }, signal);
+      return response.status === 404 && isObjectMissing(response.text) ? undefined : parsed(client, response, intent);
+    },
+    list: (selection, signal) => listAll(client, selection, signal),
+    apply: (kind, object, options = {}) => {
+      const ref = refOf(kind, object);
+      const query = { ...writeQuery(options), force: options.force === true ? "true" : undefined };
+      const contentType = "application/apply-patch+yaml";
+      return call(
+        { method: "PATCH", path: objectPath(ref), query, contentType, body: object, intent: { ...ref, verb: "patch" } },
+        options.signal,
+      );
+    },
+    patch: (ref, body, options = {}) => {
+      const contentType = "application/merge-patch+json";
+      const intent: Intent = { ...ref, verb: "patch" };
+      return call(
+        { method: "PATCH", path: objectPath(ref), query: writeQuery(options), contentType, body, intent },
+        options.signal,
+      );
+    },
+    create: (kind, object, options = {}) => {
+      const ref = refOf(kind, object);
+      const intent: Intent = { ...ref, verb: "create" };
+      return call(
+        { method: "POST", path: collectionPath(ref), query: writeQuery(options), body: object, intent },
+        options.signal,
+      );
+    },
+    delete: (ref, options = {}) => deleteObject(client, ref, options),
+    served: async (kind, signal) => (await kindsServed(client, discovery, kind, signal)).has(kind.kind),
+    accessReview: (access, signal) => reviewAccess(client, access, signal),
+    watch: (selection, resourceVersion, signal) =>
+      watchEvents(client, collectionPath(selection), selection, resourceVersion, signal),
+  };
+}
+
+function writeQuery(options: WriteOptions): Record<string, string | undefined> {
+  return {
+    fieldManager: FIELD_MANAGER,
+    fieldValidation: "Strict",
+    dryRun: options.dryRun === true ? "All" : undefined,
+  };
+}
+
+function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {
+  const { name, namespace } = object.metadata;
+  return namespace === undefined ? { kind, name } : { kind, name, namespace };
+}
+
+function collectionPath(where: { readonly kind: ResourceKind; readonly namespace?: string }): string {
+  const { kind, namespace } = where;
+  const root = kind.group === "" ? "/api/v1" : `/apis/${kind.group}/${kind.version}`;
+  const scope = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${root}${scope}/${kind.plural}`;
+}
+
+function objectPath(ref: ObjectRef): string {
+  return `${collectionPath(ref)}/${encodeURIComponent(ref.name)}`;
+}
+
+async function expectObject(client: ApiClient, request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> {
+  return parsed(client, await client.call(request, signal), request.intent);
+}
+
+function parsed(client: ApiClient, response: { status: number; text: string }, intent: Intent): KubeObject {
+  if (response.status >= 300) throw statusError(response, intent, client.source.server);
+  const value = tryParseJson(response.text);
+  if (isKubeObject(value)) return value;
+  throw new WasmeError(
+    "failed",
+    "KUBE_FAILED",
+    `${client.source.server} did not answer as a Kubernetes API server does`,
+    {
+      hint: "does the kubeconfig's server point at the API server, and not at a web page?",
+    },
+  );
+}
+
+/** True for "no such object", false for "no such kind": only the first names an object. */
+function isObjectMissing(text: string): boolean {
+  return stringAt(tryParseJson(text), "details", "name") !== undefined;
+}
+
+async function listAll(client: ApiClient, selection: Selection, signal?: AbortSignal): Promise<ObjectList> {
+  const items: KubeObject[] = [];
+  const { labelSelector, fieldSelector } = selection;
+  const intent: Intent = { ...selection, verb: "list" };
+  let next: string | undefined;
+  for (;;) {
+    const query = { limit: PAGE, continue: next, labelSelector, fieldSelector };
+    const page = await expectObject(client, { method: "GET", path: collectionPath(selection), query, intent }, signal);
+    const kind = { apiVersion: apiVersion(selection.kind), kind: selection.kind.kind };
+    // Items of a list come without apiVersion and kind for built-in kinds.
+    const whole = listAt(page, "items").map((item) => (isObject(item) ? { ...item, ...kind } : item));
+    items.push(...whole.filter((item) => isKubeObject(item)));
+    next = stringAt(page, "metadata", "continue");
+    if (next === undefined || next === "")
+      return { items, resourceVersion: stringAt(page, "metadata", "resourceVersion") ?? "" };
+  }
+}
+
+async function deleteObject(
+  client: ApiClient,
+  ref: ObjectRef,
+  options: WriteOptions & { readonly uid?: string; readonly resourceVersion?: string },
+): Promise<boolean> {
+  const { uid, resourceVersion, dryRun, signal } = options;
+  const preconditions = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  const body = {
+    apiVersion: "v1",
+    kind: "DeleteOptions",
+    ...(dryRun === true ? { dryRun: ["All"] } : {}),
+    ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+  };
+  const intent: Intent = { ...ref, verb: "delete" };
+  const response = await client.call({ method: "DELETE", path: objectPath(ref), body, intent }, signal);
+  if (response.status === 404 && isObjectMissing(response.text)) return false;
+  if (response.status >= 300) throw statusError(response, intent, client.source.server);
+  return true;
+}
+
+/** The kinds of one group version; an unknown group version serves none. */
+async function kindsServed(
+  client: ApiClient,
+  known: Map<string, Promise<ReadonlySet<string>>>,
+  kind: ResourceKind,
+  signal?: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const path = kind.group === "" ? "/api/v1" : `/apis/${kind.group}/${kind.version}`;
+  const ask = async (): Promise<ReadonlySet<string>> => {
+    const intent: Intent = { verb: "get", kind };
+    const response = await client.call({ method: "GET", path, intent }, signal);
+    if (response.status === 404) return new Set();
+    if (response.status >= 300) throw statusError(response, intent, client.source.server);
+    return new Set(listAt(tryParseJson(response.text), "resources").map((entry) => stringAt(entry, "kind") ?? ""));
+  };
+  const asked = known.get(path) ?? ask();
+  known.set(path, asked);
+  return asked.catch((error: unknown) => {
+    known.delete(path);
+    throw error;
+  });
+}
+
+async function reviewAccess(client: ApiClient, access: Access, signal?: AbortSignal): Promise<boolean> {
+  const { verb, kind, namespace } = access;
+  const resourceAttributes = {
+    verb,
+    group: kind.group,
+    version: kind.version,
+    resource: kind.plural,
+    namespace: namespace ?? "",
+  };
+  const body = { apiVersion: apiVersion(REVIEW), kind: REVIEW.kind, spec: { resourceAttributes } };
+  const intent: Intent = { verb: "create", kind: REVIEW };
+  const path = collectionPath({ kind: REVIEW });
+  const response = await client.call({ method: "POST", path, body, intent }, signal);
+  if (response.status >= 300) throw statusError(response, intent, client.source.server);
+  return at(tryParseJson(response.text), "status", "allowed") === true;
+}
+
+const REVIEW: ResourceKind = {
+  ...Kinds.namespace,
+  group: "authorization.k8s.io",
+  kind: "SelfSubjectAccessReview",
+  plural: "selfsubjectaccessreviews",
+};

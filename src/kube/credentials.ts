@@ -1,0 +1,180 @@
+import type { Agent as HttpAgent } from "node:http";
+import type { Agent, RequestOptions } from "node:https";
+import type { KubeConfig, RequestContext } from "@kubernetes/client-node";
+import { messageOf, usageError, WasmeError } from "../domain/errors.ts";
+import { isObject } from "../domain/json.ts";
+import type { Env } from "../platform/env.ts";
+import type { RawKubeconfig } from "./merge-kubeconfig.ts";
+import { at, stringAt } from "./objects.ts";
+
+/** What a request needs to be let in. */
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Kept alive; the same one until the TLS material changes. */
+  readonly agent: HttpAgent;
+}
+
+/** Gives credentials, and forgets them when the server no longer takes them. */
+export interface CredentialSource {
+  /** The server's address without trailing slash. */
+  readonly server: string;
+  readonly namespace: string;
+  get(): Promise<Credentials>;
+  /** Drops what is cached, so that an exec plugin or token file is asked again. */
+  forget(): void;
+  close(): void;
+}
+
+/** How long headers are used before files and plugins are asked again. Milliseconds. */
+const FRESH_MS = 60_000;
+/** Requests in flight at once: more gain nothing on one API server. */
+const MAX_SOCKETS = 16;
+
+/**
+ * Credentials by `@kubernetes/client-node`: client certificates, tokens, token files, exec plugins, OIDC, proxies.
+ * That library makes a new agent, so a new TLS handshake, for each request; here one agent is kept.
+ * Throws `KUBECONFIG_INVALID` (usage) and `KUBE_CREDENTIALS` (unauthorised) when a plugin fails.
+ */
+export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => number): Promise<CredentialSource> {
+  const prepared = JSON.stringify(prepare(raw, env));
+  const { KubeConfig: Config } = await importQuietly();
+  const load = (): KubeConfig => {
+    const config = new Config();
+    try {
+      config.loadFromString(prepared);
+    } catch (error) {
+      throw usageError("KUBECONFIG_INVALID", `the kubeconfig is broken: ${messageOf(error)}`, { cause: error });
+    }
+    return config;
+  };
+  let config = load();
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined) {
+    const context = config.getCurrentContext();
+    throw usageError(
+      "KUBECONFIG_INVALID",
+      `the context ${JSON.stringify(context)} names a cluster the kubeconfig lacks`,
+    );
+  }
+  checkServer(server);
+  const agents = new AgentKeeper();
+  let cached: { readonly credentials: Promise<Credentials>; readonly until: number } | undefined;
+  return {
+    server,
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
+    get: () => {
+      if (cached === undefined || cached.until <= now()) {
+        cached = { credentials: authenticate(config, agents), until: now() + FRESH_MS };
+      }
+      return cached.credentials;
+    },
+    forget: () => {
+      cached = undefined;
+      config = load();
+    },
+    close: () => agents.close(),
+  };
+}
+
+/** Node 21 and later warn of the `punycode` module, which a dependency of client-node 1.4 loads: not our user's problem. */
+async function importQuietly(): Promise<typeof import("@kubernetes/client-node")> {
+  const before = process.noDeprecation;
+  process.noDeprecation = true;
+  try {
+    return await import("@kubernetes/client-node");
+  } finally {
+    if (before === undefined) delete process.noDeprecation;
+    else process.noDeprecation = before;
+  }
+}
+
+async function authenticate(config: KubeConfig, agents: AgentKeeper): Promise<Credentials> {
+  const headers: Record<string, string> = {};
+  let agent: Agent | HttpAgent | undefined;
+  const collector = {
+    setHeaderParam: (name: string, value: string) => void (headers[name.toLowerCase()] = value),
+    setAgent: (made: Agent | HttpAgent) => void (agent = made),
+  };
+  try {
+    await config.applySecurityAuthentication(collector as unknown as RequestContext);
+  } catch (error) {
+    throw new WasmeError(
+      "unauthorised",
+      "KUBE_CREDENTIALS",
+      `cannot get credentials for the cluster: ${oneLine(error)}`,
+      {
+        hint: "kubectl auth whoami runs the same login",
+        cause: error,
+      },
+    );
+  }
+  if (agent === undefined) throw new TypeError("client-node gave no agent");
+  return { headers, agent: agents.keep(agent) };
+}
+
+/** Keeps the first agent of each set of TLS options; certificates of exec plugins rotate, so there may be a second. */
+class AgentKeeper {
+  #current: { readonly key: string; readonly agent: HttpAgent } | undefined;
+
+  keep(agent: HttpAgent): HttpAgent {
+    const options = (agent as HttpAgent & { options?: RequestOptions }).options ?? {};
+    const key = JSON.stringify([options.ca, options.cert, options.key, options.servername].map(String));
+    if (this.#current?.key === key) return this.#current.agent;
+    this.#current?.agent.destroy();
+    Object.assign(agent, { keepAlive: true, maxSockets: MAX_SOCKETS });
+    this.#current = { key, agent };
+    return agent;
+  }
+
+  close(): void {
+    this.#current?.agent.destroy();
+    this.#current = undefined;
+  }
+}
+
+/** Fills the gaps of client-node 1.4: `tokenFile`, plain http, and what exec plugins expect in their environment. */
+function prepare(raw: RawKubeconfig, env: Env): RawKubeconfig {
+  const clusters = entries(raw["clusters"], "cluster", (cluster) =>
+    String(cluster["server"]).startsWith("http:") ? { ...cluster, "insecure-skip-tls-verify": true } : cluster,
+  );
+  const users = entries(raw["users"], "user", (user) => {
+    if (isObject(user["exec"])) return { ...user, exec: withExecInfo(user["exec"], env) };
+    const tokenFile = user["tokenFile"];
+    if (typeof tokenFile !== "string") return user;
+    return { ...user, token: undefined, "auth-provider": { name: "tokenFile", config: { tokenFile } } };
+  });
+  return { ...raw, clusters, users };
+}
+
+function entries(
+  list: unknown,
+  inner: string,
+  edit: (body: Record<string, unknown>) => Record<string, unknown>,
+): unknown[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((entry: unknown) => {
+    const body = at(entry, inner);
+    return isObject(entry) && isObject(body) ? { ...entry, [inner]: edit(body) } : entry;
+  });
+}
+
+/** client-node leaves `KUBERNETES_EXEC_INFO` out; plugins read the API version to answer in from it. */
+function withExecInfo(exec: Record<string, unknown>, env: Env): Record<string, unknown> {
+  const version = stringAt(exec, "apiVersion") ?? "client.authentication.k8s.io/v1";
+  const info = JSON.stringify({ apiVersion: version, kind: "ExecCredential", spec: { interactive: false } });
+  const own = Array.isArray(exec["env"]) ? exec["env"] : [];
+  const inherited = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  return { ...exec, env: [...inherited, ...own, { name: "KUBERNETES_EXEC_INFO", value: info }] };
+}
+
+function checkServer(server: string): void {
+  if (/^https?:\/\/[^/]/u.test(server) && URL.canParse(server)) return;
+  throw usageError(
+    "KUBECONFIG_INVALID",
+    `the kubeconfig's server ${JSON.stringify(server)} is not an http or https address`,
+  );
+}
+
+function oneLine(error: unknown): string {
+  return messageOf(error).trim().split("\n", 1)[0] ?? "";
+}

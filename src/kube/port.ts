@@ -1,0 +1,97 @@
+import type { ResourceKind } from "./kinds.ts";
+import type { KubeObject } from "./objects.ts";
+
+/** The field manager of everything this command line writes. Ownership hangs on it: it never changes. */
+export const FIELD_MANAGER = "wasme-cli";
+
+/** Names one object. */
+export interface ObjectRef {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  /** Absent for cluster-scoped kinds. */
+  readonly namespace?: string;
+}
+
+/** Names a set of objects of one kind. */
+export interface Selection {
+  readonly kind: ResourceKind;
+  /** Absent: all namespaces, or a cluster-scoped kind. */
+  readonly namespace?: string;
+  /** As in `kubectl -l`. */
+  readonly labelSelector?: string;
+  /** As in `kubectl --field-selector`. */
+  readonly fieldSelector?: string;
+}
+
+/** What every write takes. */
+export interface WriteOptions {
+  /** The server does everything but store (`dryRun=All`). */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one may do, asked of the server. */
+export interface Access {
+  /** `get`, `list`, `watch`, `create`, `patch` or `delete`. */
+  readonly verb: string;
+  readonly kind: ResourceKind;
+  readonly namespace?: string;
+}
+
+/** A change the server told about. */
+export interface WatchEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  readonly object: KubeObject;
+}
+
+/** A whole list, all pages, and the version a watch goes on from. */
+export interface ObjectList {
+  readonly items: readonly KubeObject[];
+  readonly resourceVersion: string;
+}
+
+/**
+ * Everything wasme wants from an API server, on untyped JSON. Writes always ask for strict field validation, so a
+ * misspelt field is refused instead of dropped. Failures are `WasmeError`s with the codes of `status-error.ts`;
+ * an object that does not exist is a value. A 429 or 503 with `Retry-After` is waited out before it becomes one.
+ */
+export interface KubePort {
+  /** The server's address, for messages. */
+  readonly server: string;
+  /** The namespace of the kubeconfig's context, `default` when it names none. */
+  readonly namespace: string;
+
+  /** Reads one object; `undefined` when it does not exist. */
+  get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>;
+  /** Reads all matching objects in pages of 500. */
+  list(selection: Selection, signal?: AbortSignal): Promise<ObjectList>;
+  /** Server-side apply as {@link FIELD_MANAGER}: creates, or changes only the fields named in `object`. */
+  apply(
+    kind: ResourceKind,
+    object: KubeObject,
+    options?: WriteOptions & { readonly force?: boolean },
+  ): Promise<KubeObject>;
+  /**
+   * JSON merge patch (RFC 7396). With `metadata.resourceVersion` in the patch the server refuses it when the
+   * object was written since (`KUBE_CONFLICT`).
+   */
+  patch(ref: ObjectRef, patch: Readonly<Record<string, unknown>>, options?: WriteOptions): Promise<KubeObject>;
+  /** Creates; an object of that name is `KUBE_ALREADY_EXISTS`. */
+  create(kind: ResourceKind, object: KubeObject, options?: WriteOptions): Promise<KubeObject>;
+  /** Deletes, only the object with this uid and version when given; `false` when there was none. */
+  delete(
+    ref: ObjectRef,
+    options?: WriteOptions & { readonly uid?: string; readonly resourceVersion?: string },
+  ): Promise<boolean>;
+  /** Whether the server serves this kind in this version. */
+  served(kind: ResourceKind, signal?: AbortSignal): Promise<boolean>;
+  /** Whether we may do this (SelfSubjectAccessReview). */
+  accessReview(access: Access, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Changes after `resourceVersion`, with bookmarks. Ends when the server ends it or goes silent; throws
+   * `KUBE_GONE` when the version is too old: list again then.
+   */
+  watch(selection: Selection, resourceVersion: string, signal?: AbortSignal): AsyncIterable<WatchEvent>;
+  /** Ends idle connections. */
+  close(): void;
+}
