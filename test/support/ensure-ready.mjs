@@ -26,5 +26,5 @@ function newest(folder) {
 
 const installed = join(root, "node_modules/.package-lock.json");
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs) npm("ci");
-const built = join(root, "dist/.built");
+const built = join(root, "node_modules/.wasme-built");
 if (!existsSync(built) || statSync(built).mtimeMs < newest(join(root, "src"))) npm("run", "--silent", "build");

@@ -1,0 +1,28 @@
+/** A variable wasme honours. */
+export interface EnvVariable {
+  readonly name: string;
+  readonly meaning: string;
+}
+
+/** Every environment variable wasme reads; `docs/reference/env.md` is made of it and a test holds the code to it. */
+export const ENV_TABLE: readonly EnvVariable[] = [
+  { name: "WASME_HOME", meaning: "folder for everything wasme keeps; default `~/.wasme`" },
+  { name: "WASM_IMAGE_REGISTRY", meaning: "server of `login`, `logout` and `list --published` when none is named" },
+  { name: "WASME_USE_PODMAN", meaning: "non-empty: use `podman` where a container engine is needed, not `docker`" },
+  { name: "ENVOY_PATH", meaning: "the Envoy program `deploy envoy` runs" },
+  { name: "NO_COLOR", meaning: "non-empty: no colours" },
+  { name: "FORCE_COLOR", meaning: "colours even when the output is not a terminal; `0` for none" },
+  { name: "TERM", meaning: "`dumb`: no colours and no live progress" },
+  { name: "CI", meaning: "set: no live progress, no prompts" },
+  { name: "HTTP_PROXY", meaning: "proxy for plain http requests; lower case works too" },
+  { name: "HTTPS_PROXY", meaning: "proxy for https requests; lower case works too" },
+  { name: "NO_PROXY", meaning: "hosts that are reached without a proxy; lower case works too" },
+  { name: "NODE_EXTRA_CA_CERTS", meaning: "PEM file with certificate authorities to trust beside the built-in ones" },
+  { name: "DOCKER_CONFIG", meaning: "folder of Docker's `config.json`; default `~/.docker`" },
+  { name: "DOCKER_AUTH_CONFIG", meaning: "credentials as JSON, in the form of Docker's `config.json`" },
+  { name: "REGISTRY_AUTH_FILE", meaning: "credentials file in the form podman and skopeo use" },
+  { name: "XDG_RUNTIME_DIR", meaning: "where `containers/auth.json` is looked for" },
+  { name: "XDG_CONFIG_HOME", meaning: "where `containers/auth.json` is looked for next" },
+  { name: "KUBECONFIG", meaning: "kubeconfig files, as for `kubectl`" },
+  { name: "TMPDIR", meaning: "folder for temporary files" },
+];
