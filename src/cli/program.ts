@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { didYouMean } from "../domain/did-you-mean.ts";
 import { usageError } from "../domain/errors.ts";
 import { allCommands, GROUPS } from "./command-index.ts";
 import type { CommandSpec, Input, OptionSpec } from "./command-spec.ts";
@@ -22,7 +23,10 @@ export function parseCommandLine(argv: readonly string[], spec: CommandSpec | un
   };
   const root = silent(new Command("wasme")).option("--version");
   addOptions(root, globalOptions);
-  root.action(() => take(root.opts()["version"] === true ? { type: "version" } : { type: "help", topic: undefined }));
+  root.allowExcessArguments().action(() => {
+    if (root.args[0] !== undefined) throw unknownCommand(root.args[0], root);
+    take(root.opts()["version"] === true ? { type: "version" } : { type: "help", topic: undefined });
+  });
   for (const [name, parent] of withParents(root)) {
     const command = parent.name() === name ? parent : child(parent, name.split(" ").at(-1) ?? name);
     if (spec?.name === name) fill(command, spec, take);
@@ -89,6 +93,15 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
   });
   command.on("option:help", () => {
     throw new HelpWanted(name);
+  });
+}
+
+function unknownCommand(word: string, parent: Command): Error {
+  const names = parent.commands.map((command) => command.name());
+  const meant = didYouMean(word, names);
+  const path = parent.parent === null ? "" : ` of "${parent.name()}"`;
+  return usageError(PARSE_ERROR, `unknown command ${JSON.stringify(word)}${path}`, {
+    hint: meant === undefined ? `there is ${names.join(", ")}` : `did you mean ${meant}?`,
   });
 }
 

@@ -25,7 +25,9 @@ describe.each(allCommands().map((entry) => [entry.name, entry] as const))("%s", 
   it("has examples that its own parser accepts", async () => {
     const spec = await entry.load();
     expect(spec.examples.length).toBeGreaterThan(0);
-    const own = spec.examples.flatMap(({ command }) => /\bwasme ((?:"[^"]*"|'[^']*'|[^|;&)>])+)/u.exec(command)?.[1] ?? []);
+    const own = spec.examples.flatMap(
+      ({ command }) => /\bwasme ((?:"[^"]*"|'[^']*'|[^|;&)>])+)/u.exec(command)?.[1] ?? [],
+    );
     expect(own.length).toBeGreaterThan(0);
     for (const line of own) {
       const words = [...line.trim().matchAll(/"([^"]*)"|'([^']*)'|(\S+)/gu)].map(([, a, b, c]) => a ?? b ?? c ?? "");
@@ -35,7 +37,9 @@ describe.each(allCommands().map((entry) => [entry.name, entry] as const))("%s", 
 
   it("fits its help into 80 columns", async () => {
     const help = renderCommandHelp(await entry.load(), createStyle(false), 80);
-    const long = help.split("\n").filter((line) => line.length > 80 && !/^ {2}(?:#|wasme |source |kubectl |echo |printf )/u.test(line));
+    const long = help
+      .split("\n")
+      .filter((line) => line.length > 80 && !/^ {2}(?:#|wasme |source |kubectl |echo |printf )/u.test(line));
     expect(long).toEqual([]);
   });
 });
