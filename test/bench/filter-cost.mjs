@@ -64,9 +64,20 @@ async function main() {
       `round ${String(round + 1).padStart(2)}: ${cells.join("  ")}   as-c ${difference(figures, "as", "c").toFixed(2)}`,
     );
   }
-  for (const { name } of variants.slice(1)) print(`${name} over none`, table.map((row) => difference(row, name, "none")));
-  for (const { name } of variants.slice(3)) print(`${name} over c`, table.map((row) => difference(row, name, "c")));
-  const median = print("as over c", table.map((row) => difference(row, "as", "c")));
+  for (const { name } of variants.slice(1))
+    print(
+      `${name} over none`,
+      table.map((row) => difference(row, name, "none")),
+    );
+  for (const { name } of variants.slice(3))
+    print(
+      `${name} over c`,
+      table.map((row) => difference(row, name, "c")),
+    );
+  const median = print(
+    "as over c",
+    table.map((row) => difference(row, "as", "c")),
+  );
   const verdict = median <= GOAL_MICROSECONDS ? "met" : "missed";
   console.log(`goal: median of "as over c" at most ${GOAL_MICROSECONDS} µs: ${verdict}`);
   if (verdict === "missed") process.exitCode = 1;
@@ -109,7 +120,9 @@ async function start(envoy, { name, wasm }) {
     stdio: ["ignore", "ignore", "inherit"],
   });
   running.push(child);
-  const admin = await poll(() => existsSync(join(folder, "admin.addr")) && readFileSync(join(folder, "admin.addr"), "utf8"));
+  const admin = await poll(
+    () => existsSync(join(folder, "admin.addr")) && readFileSync(join(folder, "admin.addr"), "utf8"),
+  );
   const port = await poll(async () => {
     const listeners = await fetch(`http://${admin}/listeners`).then((response) => response.text());
     return Number(/^main::.*:(\d+)$/m.exec(listeners)?.[1]);
@@ -118,13 +131,17 @@ async function start(envoy, { name, wasm }) {
   const expected = wasm ? "world" : null;
   if (headers.get("hello") !== expected) throw new Error(`${name}: header hello is ${headers.get("hello")}`);
   const threads = readdirSync(`/proc/${child.pid}/task`);
-  const thread = threads.find((id) => readFileSync(`/proc/${child.pid}/task/${id}/comm`, "utf8").trim() === "wrk:worker_0");
+  const thread = threads.find(
+    (id) => readFileSync(`/proc/${child.pid}/task/${id}/comm`, "utf8").trim() === "wrk:worker_0",
+  );
   return { pid: child.pid, thread, port };
 }
 
 async function poll(attempt) {
   for (let tries = 0; tries < 500; tries++) {
-    const result = await Promise.resolve().then(attempt).catch(() => undefined);
+    const result = await Promise.resolve()
+      .then(attempt)
+      .catch(() => undefined);
     if (result) return result;
     await sleep(20);
   }
@@ -164,7 +181,10 @@ function bootstrap(withFilter) {
   };
   const address = { socket_address: { address: "127.0.0.1", port_value: 0 } };
   const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }];
-  return { admin: { address }, static_resources: { listeners: [{ name: "main", address, filter_chains: [{ filters }] }] } };
+  return {
+    admin: { address },
+    static_resources: { listeners: [{ name: "main", address, filter_chains: [{ filters }] }] },
+  };
 }
 
 /** The template, built with its own script in a copy of its folder. */
