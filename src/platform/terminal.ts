@@ -41,6 +41,8 @@ export interface Terminal {
   /** Progress, warnings, errors. */
   readonly stderr: Channel;
   readonly stdin: StandardStreams["stdin"];
+  /** What prompts read from and draw on. */
+  readonly prompt: { readonly input: StandardStreams["stdin"]; readonly output: OutputStream };
   /** True when a person can be asked: stdin and stderr are terminals. */
   readonly canPrompt: boolean;
 }
@@ -64,6 +66,7 @@ export function createTerminal(streams: StandardStreams, env: Env, color?: boole
     stdout: channel(streams.stdout),
     stderr,
     stdin: streams.stdin,
+    prompt: { input: streams.stdin, output: streams.stderr },
     canPrompt: stdinIsTerminal && stderr.isTerminal,
   };
 }

@@ -9,7 +9,7 @@ import { ttyRenderer } from "./events/tty.ts";
 /** Shows events on stderr; `close` takes a live display away, after it nothing is drawn. */
 export interface EventRenderer {
   readonly sink: EventSink;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Live bars on a terminal, one line per milestone elsewhere, nothing but warnings under `--quiet`. */

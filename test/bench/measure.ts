@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+
+/** A command to measure; `prepare` runs before each round, outside the measurement. */
+export interface Candidate {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly prepare?: () => Promise<void> | void;
+}
+
+/** What a candidate took, over all rounds. */
+export interface Measured {
+  readonly name: string;
+  /** Wall-clock milliseconds of the whole process, one per round. */
+  readonly ms: readonly number[];
+  /** Peak resident memory of the largest round, MB; 0 where the kernel was not asked. */
+  readonly peakMb: number;
+}
+
+/**
+ * Runs the candidates in turn, round by round (A B C A B C …), so that a machine that slows down slows all of them;
+ * one warm-up round is not counted. A candidate that fails ends the measurement.
+ */
+export async function measure(candidates: readonly Candidate[], rounds: number): Promise<Measured[]> {
+  const results = candidates.map(({ name }) => ({ name, ms: [] as number[], peakMb: 0 }));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [i, candidate] of candidates.entries()) {
+      await candidate.prepare?.();
+      const { ms, peakMb } = await once(candidate);
+      const result = results[i];
+      if (round < 0 || result === undefined) continue;
+      result.ms.push(ms);
+      result.peakMb = Math.max(result.peakMb, peakMb);
+    }
+  }
+  return results;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** Median of the ratios round by round: steadier than a ratio of medians when the machine drifts. */
+export function pairedRatio(a: Measured, b: Measured): number {
+  return median(a.ms.map((ms, i) => ms / (b.ms[i] ?? ms)));
+}
+
+/** Prints a table: median and range in ms, ratio to the first row, peak memory. */
+export function report(title: string, results: readonly Measured[]): void {
+  const [base] = results;
+  const lines = results.map((result) => {
+    const ratio = base === undefined ? 1 : pairedRatio(result, base);
+    const range = `${Math.min(...result.ms).toFixed(0)}-${Math.max(...result.ms).toFixed(0)}`;
+    const memory = result.peakMb === 0 ? "" : `${result.peakMb.toFixed(0)} MB`.padStart(8);
+    return `  ${result.name.padEnd(34)} ${median(result.ms).toFixed(1).padStart(8)} ms ${range.padStart(11)}  x${ratio.toFixed(2)} ${memory}`;
+  });
+  process.stdout.write(`\n${title} (${base?.ms.length ?? 0} rounds, in turn; ratio to the first row)\n${lines.join("\n")}\n`);
+}
+
+/** GNU time tells the peak memory of a finished child on its last line of stderr. */
+const TIME = "/usr/bin/time";
+
+async function once({ name, command, args, cwd, env }: Candidate): Promise<{ ms: number; peakMb: number }> {
+  const started = performance.now();
+  const child = spawn(TIME, ["-f", "peak-kb %M", command, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+  const ms = performance.now() - started;
+  if (code !== 0) throw new Error(`${name} failed with ${String(code)}:\n${stderr.slice(-2000)}`);
+  return { ms, peakMb: Number(/peak-kb (\d+)\s*$/u.exec(stderr)?.[1] ?? 0) / 1024 };
+}
