@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { usageError } from "../domain/errors.ts";
+import { nearest } from "./nearest.ts";
+
+/** One starter filter: a folder of files under `templates/`. */
+export interface Template {
+  readonly name: string;
+  /** What the filter does, half a sentence. */
+  readonly summary: string;
+  /** Absolute. */
+  readonly folder: string;
+}
+
+/** A language a filter can be started in, as `init --language` names it; its first template is the default. */
+export interface Language {
+  readonly name: string;
+  /** As prompts show it. */
+  readonly title: string;
+  readonly templates: readonly [Template, ...Template[]];
+}
+
+/** Where the templates that ship with wasme are: the same place seen from `src/` and from `dist/`. */
+export const TEMPLATES: string = fileURLToPath(new URL("../../templates/", import.meta.url));
+
+/**
+ * Reads `catalogue.json` of a templates folder. Languages and templates come in the order they are offered;
+ * what is not in the file is not offered anywhere.
+ */
+export async function loadCatalogue(folder: string = TEMPLATES): Promise<readonly Language[]> {
+  const file = join(folder, "catalogue.json");
+  const { languages } = JSON.parse(await readFile(file, "utf8")) as { readonly languages: readonly Language[] };
+  return languages.map((language) => {
+    const [first, ...rest] = language.templates.map((entry) => ({
+      ...entry,
+      folder: join(dirname(file), entry.folder),
+    }));
+    if (first === undefined) throw new TypeError(`${file} has no template for ${language.name}`);
+    return { ...language, templates: [first, ...rest] };
+  });
+}
+
+/** The language of that name. Throws `LANGUAGE_UNKNOWN` (usage), listing what there is. */
+export function findLanguage(catalogue: readonly Language[], name: string): Language {
+  const found = catalogue.find((language) => language.name === name.toLowerCase());
+  if (found !== undefined) return found;
+  throw unknown("LANGUAGE_UNKNOWN", `there is no template in ${JSON.stringify(name)}`, name, catalogue);
+}
+
+/** A template of the language, its first one when no name is given. Throws `TEMPLATE_UNKNOWN` (usage). */
+export function findTemplate(language: Language, name: string | undefined): Template {
+  if (name === undefined) return language.templates[0];
+  const found = language.templates.find((template) => template.name === name.toLowerCase());
+  if (found !== undefined) return found;
+  const problem = `${language.name} has no template ${JSON.stringify(name)}`;
+  throw unknown("TEMPLATE_UNKNOWN", problem, name, language.templates);
+}
+
+function unknown(code: string, problem: string, asked: string, there: readonly { readonly name: string }[]): Error {
+  const names = there.map((item) => item.name);
+  const guess = nearest(asked.toLowerCase(), names);
+  const list = `choose from: ${names.join(", ")}`;
+  return usageError(code, problem, { hint: guess === undefined ? list : `did you mean ${guess}? ${list}` });
+}

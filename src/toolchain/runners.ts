@@ -1,0 +1,18 @@
+import { usageError } from "../domain/errors.ts";
+import { assemblyscript } from "./assemblyscript/runner.ts";
+import type { BuildLanguage, ToolchainRunner } from "./runner.ts";
+
+/** Every language `build` knows, in the order they are listed. */
+export const RUNNERS: readonly ToolchainRunner[] = [assemblyscript];
+
+/** The names of {@link RUNNERS}: what `build LANGUAGE` accepts. */
+export const BUILD_LANGUAGES: readonly BuildLanguage[] = RUNNERS.map((runner) => runner.language);
+
+/** The runner of a language. Throws `LANGUAGE_UNKNOWN` (usage). */
+export function runnerOf(language: string): ToolchainRunner {
+  const found = RUNNERS.find((runner) => runner.language === language);
+  if (found !== undefined) return found;
+  throw usageError("LANGUAGE_UNKNOWN", `cannot build ${JSON.stringify(language)}`, {
+    hint: `languages: ${BUILD_LANGUAGES.join(", ")}; for a compiled module: wasme build precompiled FILE -t REF`,
+  });
+}
