@@ -39,13 +39,10 @@ export async function* readRaw(
   range: ByteRange = {},
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  if (range.end !== undefined && range.end <= (range.start ?? 0)) return;
-  const stream = createReadStream(path, {
-    highWaterMark: CHUNK,
-    start: range.start ?? 0,
-    ...(range.end === undefined ? {} : { end: range.end - 1 }),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const { start = 0, end } = range;
+  if (end !== undefined && end <= start) return;
+  const last = end === undefined ? {} : { end: end - 1 };
+  const stream = createReadStream(path, { highWaterMark: CHUNK, start, ...last, ...(signal && { signal }) });
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
   } catch (error) {

@@ -12,8 +12,8 @@ export interface BlobWriter {
   /** Bytes so far. */
   readonly size: number;
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes it durable under `expected`. Throws `DIGEST_MISMATCH` when the bytes have another digest. */
-  commit(expected: Digest): Promise<void>;
+  /** Makes it durable under its digest, and tells it. Throws `DIGEST_MISMATCH` when `expected` is another one. */
+  commit(expected?: Digest): Promise<Digest>;
   /** Drops what was written; never fails, does nothing after a commit. */
   discard(): Promise<void>;
 }
@@ -89,14 +89,15 @@ class DraftWriter implements BlobWriter {
     }
   }
 
-  async commit(expected: Digest): Promise<void> {
+  async commit(expected?: Digest): Promise<Digest> {
     const actual = this.#hash.digest();
-    if (actual !== expected) {
+    if (expected !== undefined && actual !== expected) {
       throw new WasmeError("failed", "DIGEST_MISMATCH", `the content has digest ${actual}, not ${expected}`);
     }
-    const path = blobPath(this.#paths, expected);
+    const path = blobPath(this.#paths, actual);
     try {
       await this.#draft.commit(path, BLOB_MODE);
+      return actual;
     } catch (error) {
       throw writeError(error, path);
     }

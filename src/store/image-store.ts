@@ -58,7 +58,8 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   /** The manifest a full reference names; `undefined` when there is no such name. */
   resolve(reference: string): Promise<Descriptor | undefined>;
   /**
-   * Names a stored manifest, replacing what had that name. Throws `CONTENT_MISSING` when the manifest or something an
+   * Names a stored manifest, replacing what had that name; annotations of the descriptor that start with `wasme.io/`
+   * are kept with the name. Throws `CONTENT_MISSING` when the manifest or something an
    * image manifest points to is not stored: a name never points into the void.
    */
   tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void>;
@@ -138,7 +139,7 @@ class LayoutStore implements ImageStore {
     const { clock } = this.#lock;
     await this.#change(async (entries) => {
       await this.#requireContent(descriptor);
-      const named = indexEntry(reference, withoutEntryNotes(descriptor), new Date(clock?.now() ?? Date.now()));
+      const named = indexEntry(reference, withOwnNotes(descriptor), new Date(clock?.now() ?? Date.now()));
       return [...entries.filter((entry) => entry.reference !== reference), named];
     }, signal);
   }
@@ -213,8 +214,13 @@ class LayoutStore implements ImageStore {
   }
 }
 
-/** The name and time of another entry are not the descriptor's own. */
-function withoutEntryNotes(descriptor: Descriptor): Descriptor {
-  const { mediaType, digest, size, artifactType } = descriptor;
-  return artifactType === undefined ? { mediaType, digest, size } : { mediaType, digest, size, artifactType };
+/** Another name's annotations are not this one's, but for our notes about the content. */
+function withOwnNotes(descriptor: Descriptor): Descriptor {
+  const { mediaType, digest, size } = descriptor;
+  const notes = Object.entries(descriptor.annotations ?? {}).filter(([key]) => key.startsWith(NOTE_PREFIX));
+  return notes.length === 0
+    ? { mediaType, digest, size }
+    : { mediaType, digest, size, annotations: Object.fromEntries(notes) };
 }
+
+const NOTE_PREFIX = "wasme.io/";

@@ -1,0 +1,49 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { errnoOf, usageError } from "../domain/errors.ts";
+import type { EventSink } from "../domain/events.ts";
+import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
+
+/**
+ * Reads a file the user named, at most `limit` bytes. Throws (usage) `FILE_NOT_FOUND`, `FILE_UNREADABLE` or
+ * `FILE_TOO_LARGE`; `what` says what was expected there.
+ */
+export async function readInputFile(path: string, what: string, limit: number): Promise<Uint8Array> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "r");
+  } catch (error) {
+    throw inputError(error, path, what);
+  }
+  try {
+    const found = await handle.stat();
+    if (found.isDirectory()) throw usageError("FILE_UNREADABLE", `${path} is a folder, not a ${what}`);
+    if (found.size > limit) throw usageError("FILE_TOO_LARGE", `${path} is larger than ${limit} bytes`);
+    return await handle.readFile();
+  } catch (error) {
+    throw inputError(error, path, what);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads `runtime-config.json`; keys it does not know are told as a warning. Throws `RUNTIME_CONFIG_INVALID` (usage). */
+export async function readRuntimeConfigFile(path: string, events: EventSink): Promise<RuntimeConfig> {
+  const bytes = await readInputFile(path, "runtime config", MAX_RUNTIME_CONFIG);
+  const { config, unknownKeys } = parseRuntimeConfig(Buffer.from(bytes).toString("utf8"), path);
+  if (unknownKeys.length > 0) {
+    const keys = unknownKeys.map((key) => JSON.stringify(key)).join(", ");
+    events({ type: "warning", message: `${path} has keys that mean nothing and are left out: ${keys}` });
+  }
+  return config;
+}
+
+function inputError(error: unknown, path: string, what: string): unknown {
+  const code = errnoOf(error);
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return usageError("FILE_NOT_FOUND", `there is no ${what} ${path}`, { hint: "check the path", cause: error });
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return usageError("FILE_UNREADABLE", `cannot read ${path}: permission denied`, { cause: error });
+  }
+  return error;
+}

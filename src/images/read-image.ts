@@ -1,0 +1,161 @@
+import { collect, type Fetcher } from "../domain/content.ts";
+import type { Descriptor } from "../domain/descriptor.ts";
+import { startDigest } from "../domain/digest.ts";
+import { messageOf, WasmeError } from "../domain/errors.ts";
+import type { OciManifest } from "../domain/manifest.ts";
+import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
+import { type BlobFacts, MODULE_FILE, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
+import { findModule, type WasmLayout } from "../domain/wasm-layout.ts";
+import { fileKind } from "../wasm/file-kind.ts";
+import { gunzip } from "./gzip.ts";
+import { readTar, type TarEntry } from "./read-tar.ts";
+
+/** What an image holds, its layout understood. */
+export interface ImageContents {
+  readonly layout: WasmLayout;
+  /** Digest and size of the wasm bytes, whatever they are packed in. */
+  readonly module: BlobFacts;
+  /** `undefined` when the image carries none. */
+  readonly runtimeConfig: RuntimeConfig | undefined;
+}
+
+/**
+ * Reads an image from the store or a registry. A module that is a layer by itself is only looked at (its first bytes:
+ * magic and version); a packed one is read whole, since its digest is not in the manifest.
+ * Throws `LAYOUT_UNKNOWN`, `MODULE_IS_COMPONENT`, `IMAGE_NOT_WASM` or `IMAGE_CONFIG_INVALID` (incompatible),
+ * `LAYER_INVALID`, and what the fetcher throws.
+ */
+export async function readImage(
+  source: Fetcher,
+  manifest: OciManifest,
+  options: { readonly where: string; readonly signal?: AbortSignal | undefined },
+): Promise<ImageContents> {
+  const layout = findModule(manifest, options.where);
+  if (layout.packing === "tar+gzip") return { layout, ...(await readPacked(source, layout.module, options)) };
+  await checkHeader(source.fetch(layout.module, options.signal), options.where);
+  const { digest, size } = layout.module;
+  return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout.runtimeConfig, options) };
+}
+
+/** Streams the wasm bytes of an image, verified up to the last byte; see {@link readImage} for the errors. */
+export async function* openModule(
+  source: Fetcher,
+  layout: WasmLayout,
+  options: { readonly where: string; readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<Uint8Array> {
+  if (layout.packing === "raw") return yield* source.fetch(layout.module, options.signal);
+  let found = false;
+  for await (const entry of readTar(gunzip(source.fetch(layout.module, options.signal)), MAX_UNPACKED)) {
+    if (found || !isFile(entry, MODULE_FILE)) continue;
+    found = true;
+    yield* entry.body;
+  }
+  if (!found) throw noModule(options.where);
+}
+
+/** More than any proxy loads (Istio stops at 256 MiB); bounds what a small gzip file may unpack to. Bytes. */
+export const MAX_UNPACKED: number = 1024 * 1024 * 1024;
+
+type Options = Parameters<typeof readImage>[2];
+
+async function readPacked(
+  source: Fetcher,
+  layer: Descriptor,
+  options: Options,
+): Promise<Omit<ImageContents, "layout">> {
+  let module: BlobFacts | undefined;
+  let config: RuntimeConfig | undefined;
+  for await (const entry of readTar(gunzip(source.fetch(layer, options.signal)), MAX_UNPACKED)) {
+    if (module === undefined && isFile(entry, MODULE_FILE)) module = await hashModule(entry, options.where);
+    else if (config === undefined && isFile(entry, RUNTIME_CONFIG_FILE)) {
+      config = parseConfig(await collect(entry.body, MAX_RUNTIME_CONFIG, configTooLong(options.where)), options.where);
+    }
+  }
+  if (module === undefined) throw noModule(options.where);
+  return { module, runtimeConfig: config };
+}
+
+/** A regular file by its base name, as Istio looks for it; the first one wins. */
+function isFile(entry: TarEntry, name: string): boolean {
+  return entry.type === "0" && entry.name.split("/").at(-1) === name;
+}
+
+async function hashModule(entry: TarEntry, where: string): Promise<BlobFacts> {
+  const hash = startDigest();
+  let head: Uint8Array = new Uint8Array(0);
+  for await (const chunk of entry.body) {
+    if (head.byteLength < HEADER) head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
+    hash.update(chunk);
+  }
+  checkMagic(head, where);
+  return { digest: hash.digest(), size: entry.size };
+}
+
+async function checkHeader(stream: AsyncIterable<Uint8Array>, where: string): Promise<void> {
+  let head: Uint8Array = new Uint8Array(0);
+  for await (const chunk of stream) {
+    head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
+    if (head.byteLength >= HEADER) break;
+  }
+  checkMagic(head, where);
+}
+
+function checkMagic(head: Uint8Array, where: string): void {
+  const found = fileKind(head);
+  if (found.kind === "module" && head.byteLength >= 8) return;
+  if (found.kind === "component") {
+    throw new WasmeError(
+      "incompatible",
+      "MODULE_IS_COMPONENT",
+      `${where} holds a WebAssembly component, not a module`,
+      {
+        hint: "Proxy-Wasm hosts load core modules only: build for wasm32-wasip1 or wasm32-unknown-unknown",
+      },
+    );
+  }
+  const what = found.kind === "other" && found.looksLike !== undefined ? ` but ${found.looksLike}` : "";
+  throw new WasmeError("incompatible", "IMAGE_NOT_WASM", `${where} does not hold a WebAssembly module${what}`, {
+    hint: "the module must begin with 00 61 73 6d 01 00 00 00",
+  });
+}
+
+async function readConfig(
+  source: Fetcher,
+  descriptor: Descriptor | undefined,
+  options: Options,
+): Promise<RuntimeConfig | undefined> {
+  if (descriptor === undefined) return undefined;
+  if (descriptor.size > MAX_RUNTIME_CONFIG) throw configTooLong(options.where)();
+  const stream = source.fetch(descriptor, options.signal);
+  return parseConfig(await collect(stream, MAX_RUNTIME_CONFIG, configTooLong(options.where)), options.where);
+}
+
+/** A broken config inside an image is not the caller's input: it makes the image unusable. */
+function parseConfig(bytes: Uint8Array, where: string): RuntimeConfig {
+  try {
+    return parseRuntimeConfig(Buffer.from(bytes).toString("utf8"), `${RUNTIME_CONFIG_FILE} in ${where}`).config;
+  } catch (error) {
+    throw new WasmeError("incompatible", "IMAGE_CONFIG_INVALID", messageOf(error), { cause: error });
+  }
+}
+
+function configTooLong(where: string): () => Error {
+  return () => {
+    const text = `${RUNTIME_CONFIG_FILE} in ${where} is larger than ${MAX_RUNTIME_CONFIG} bytes`;
+    return new WasmeError("incompatible", "IMAGE_CONFIG_INVALID", text);
+  };
+}
+
+function noModule(where: string): Error {
+  return new WasmeError(
+    "incompatible",
+    "LAYOUT_UNKNOWN",
+    `${where} is not a wasm image: its last layer has no ${MODULE_FILE}`,
+    {
+      hint: `an ordinary image for proxies has the file ${MODULE_FILE} in its last layer`,
+    },
+  );
+}
+
+/** Enough to tell a module, and what else it may be. Bytes. */
+const HEADER = 512;
