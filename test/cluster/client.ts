@@ -100,10 +100,16 @@ function eventually<T>(client: ClusterClient, path: string, expected: Expectatio
     path,
     async () => {
       const { status, body } = await client.request<T>("GET", path);
-      last = `last answer: ${status} ${JSON.stringify(body)}`;
+      last = `last answer: ${status} ${excerpt(body)}`;
       if (status !== 200 && status !== 404) throw new Error(`GET ${path}: ${last}`);
       return status === 200 && expected.ready(body) ? { body } : undefined;
     },
     { deadlineMs: expected.deadlineMs, everyMs: 20, detail: () => last },
   ).then(({ body }) => body);
+}
+
+/** Enough of an answer to see what is wrong; the list of who set which field says nothing here. */
+function excerpt(body: unknown): string {
+  const text = JSON.stringify({ body }, (key, value: unknown) => (key === "managedFields" ? undefined : value));
+  return text.length > 4000 ? `${text.slice(0, 4000)} …` : text;
 }

@@ -8,6 +8,8 @@ export interface RawRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly ca?: string;
+  /** Silence that ends the request with an error; default 30 s. */
+  readonly timeoutMs?: number;
 }
 
 /** The whole answer; `text` is the body as UTF-8. */
@@ -20,10 +22,10 @@ export interface RawResponse {
 
 /**
  * Sends one request over `node:http(s)` and reads the whole answer: what a server really says, with no client
- * library between. Follows no redirect, retries nothing; throws on a connection error and after 30 s of silence.
+ * library between. Follows no redirect, retries nothing; throws on a connection error or silence.
  */
 export function rawRequest(request: RawRequest): Promise<RawResponse> {
-  const { url, method = "GET", headers = {}, body, ca } = request;
+  const { url, method = "GET", headers = {}, body, ca, timeoutMs = 30_000 } = request;
   return new Promise((resolve, reject) => {
     const send = url.startsWith("https:") ? httpsRequest : httpRequest;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
@@ -37,7 +39,7 @@ export function rawRequest(request: RawRequest): Promise<RawResponse> {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text: whole.toString() });
       });
     });
-    outgoing.setTimeout(30_000, () => outgoing.destroy(new Error(`${method} ${url}: no answer in 30 s`)));
+    outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`${method} ${url}: no answer in ${timeoutMs} ms`)));
     outgoing.on("error", reject);
     outgoing.end(body);
   });

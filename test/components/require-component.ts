@@ -11,7 +11,7 @@ export type Component<T> = { readonly ready: T } | { readonly skip: string };
  */
 export async function component<T>(name: string, get: () => Promise<T>): Promise<Component<T>> {
   try {
-    const known = knownFailures()[name];
+    const known = providedComponents()?.failures[name];
     if (known !== undefined) throw new MissingComponent(name, known);
     return { ready: await get() };
   } catch (error) {
@@ -27,8 +27,9 @@ export async function need<T>(context: TestContext, name: string, get: () => Pro
   return found.ready;
 }
 
-function knownFailures(): Readonly<Record<string, string>> {
-  return inject("components")?.failures ?? {};
+/** What the global setup left for the test files; undefined when the run has no global setup. */
+export function providedComponents(): ProvidedComponents | undefined {
+  return inject("components");
 }
 
 /** What the global setup tells every test file. */
