@@ -4,13 +4,13 @@ import { compilerHint } from "./hints.ts";
 import type { AsCompiler } from "./project.ts";
 
 /** The error of a compilation without a module (`COMPILE_FAILED`, kind build-failed), with the first diagnostic. */
-export function compileError(result: CompileResult, compiler: AsCompiler, where: string): WasmeError {
+export function compileError(result: CompileResult, compiler: AsCompiler): WasmeError {
   const errors = result.diagnostics.filter((item) => item.severity === "error");
   const [first] = errors;
   const said = first === undefined ? firstLine(result.error) : oneLine(first);
   const count = errors.length > 1 ? `${errors.length} errors, the first: ` : "";
   const hint = compilerHint(`${result.text}\n${result.error ?? ""}`, compiler);
-  return new WasmeError("build-failed", "COMPILE_FAILED", `cannot compile ${where}: ${count}${said}`, {
+  return new WasmeError("build-failed", "COMPILE_FAILED", `cannot compile the filter: ${count}${said}`, {
     ...(hint === undefined ? {} : { hint }),
     details: { compiler: `assemblyscript ${compiler.version}`, diagnostics: errors },
   });

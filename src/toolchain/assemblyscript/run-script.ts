@@ -71,8 +71,9 @@ async function stamp(path: string): Promise<string | undefined> {
 
 function scriptError(lines: readonly string[], compiler: AsCompiler, project: AsProject): Error {
   const text = lines.join("\n");
-  const first = lines.find((line) => /^ERROR\b/u.test(line));
-  const said = first === undefined ? "" : `: ${first.replace(/^ERROR\s*/u, "")}`;
+  const errors = lines.filter((line) => /^ERROR\b/u.test(line));
+  const first = errors.find((line) => /^ERROR (?:AS|TS)\d/u.test(line)) ?? errors[0];
+  const said = first === undefined ? "" : `: ${first.replace(/^ERROR[:\s]*/u, "")}`;
   const hint = compilerHint(text, compiler);
   return new WasmeError("build-failed", "SCRIPT_FAILED", `npm run ${SCRIPT} failed in ${project.folder}${said}`, {
     ...(hint === undefined ? {} : { hint }),

@@ -77,7 +77,7 @@ async function compile(deps: ToolchainDeps, compilation: Compilation, events: Ev
     onLine,
   });
   for (const line of compilerLines(result.text)) onLine(line);
-  if (result.wasm === undefined || result.error !== undefined) throw compileError(result, compiler, project.folder);
+  if (result.wasm === undefined || result.error !== undefined) throw compileError(result, compiler);
   return result.wasm;
 }
 
