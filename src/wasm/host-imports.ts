@@ -132,7 +132,7 @@ const WASI: readonly Row[] = [
   ["path_create_directory", "iii", "wasi-files"],
   ["path_filestat_get", "iiiii", "wasi-files"],
   ["path_filestat_set_times", "iiiilli", "wasi-files"],
-  ["path_link", "iiiiiii", "wasi-files"],
+  ["path_link", "iiiiii", "wasi-files"],
   ["path_open", "iiiiillii", "wasi-files"],
   ["path_readlink", "iiiiii", "wasi-files"],
   ["path_remove_directory", "iii", "wasi-files"],
@@ -160,7 +160,7 @@ export const PROXY_IMPORTS: readonly HostImport[] = [
   ...link(PROXY_021_ONLY, ["0.2.1"]),
 ];
 
-/** The WASI functions, the same for every ABI and under both names of {@link WASI_MODULES}. */
+/** The WASI functions (`path_link` as Envoy has it: one parameter fewer than in WASI), the same for every ABI and under both names of {@link WASI_MODULES}. */
 export const WASI_IMPORTS: readonly HostImport[] = link(WASI, ABI_VERSIONS);
 
 /** The host function of that module and name for any ABI (look at its `abis`), or `undefined` when no proxy has it. */
