@@ -137,7 +137,7 @@ const WASI: readonly Row[] = [
   ["path_readlink", "iiiiii", "wasi-files"],
   ["path_remove_directory", "iii", "wasi-files"],
   ["path_rename", "iiiiii", "wasi-files"],
-  ["path_symlink", "iiiii", "wasi-files"],
+  ["path_symlink", "iiii", "wasi-files"],
   ["path_unlink_file", "iii", "wasi-files"],
   ["poll_oneoff", "iiii", "wasi-clock"],
   ["proc_exit", "i", "wasi-process", ""],
@@ -160,7 +160,7 @@ export const PROXY_IMPORTS: readonly HostImport[] = [
   ...link(PROXY_021_ONLY, ["0.2.1"]),
 ];
 
-/** The WASI functions (`path_link` as Envoy has it: one parameter fewer than in WASI), the same for every ABI and under both names of {@link WASI_MODULES}. */
+/** The WASI functions (`path_link` and `path_symlink` as Envoy has them, one parameter fewer than in WASI), the same for every ABI and under both names of {@link WASI_MODULES}. */
 export const WASI_IMPORTS: readonly HostImport[] = link(WASI, ABI_VERSIONS);
 
 /** The host function of that module and name for any ABI (look at its `abis`), or `undefined` when no proxy has it. */
