@@ -15,6 +15,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { cacheRoot } from "../components/cache.mjs";
 
 const GOAL_MICROSECONDS = 1;
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -40,7 +41,7 @@ try {
 }
 
 async function main() {
-  const envoy = await findEnvoy();
+  const envoy = findEnvoy();
   const variants = [
     { name: "none" },
     { name: "c", wasm: join(ROOT, "test/fixtures/filters/c-hello/filter.wasm") },
@@ -124,10 +125,10 @@ async function start(envoy, { name, wasm }) {
     () => existsSync(join(folder, "admin.addr")) && readFileSync(join(folder, "admin.addr"), "utf8"),
   );
   const port = await poll(async () => {
-    const listeners = await fetch(`http://${admin}/listeners`).then((response) => response.text());
+    const listeners = await fetch(`http://${String(admin)}/listeners`).then((response) => response.text());
     return Number(/^main::.*:(\d+)$/m.exec(listeners)?.[1]);
   });
-  const { headers } = await poll(() => fetch(`http://127.0.0.1:${port}/`));
+  const { headers } = await poll(() => fetch(`http://127.0.0.1:${String(port)}/`));
   const expected = wasm ? "world" : null;
   if (headers.get("hello") !== expected) throw new Error(`${name}: header hello is ${headers.get("hello")}`);
   const threads = readdirSync(`/proc/${child.pid}/task`);
@@ -148,8 +149,9 @@ async function poll(attempt) {
   throw new Error("Envoy did not start within 10 seconds");
 }
 
+const type = (name) => `type.googleapis.com/${name}`;
+
 function bootstrap(withFilter) {
-  const type = (name) => `type.googleapis.com/${name}`;
   const wasm = {
     name: "filter",
     typed_config: {
@@ -196,9 +198,9 @@ function buildStarter() {
   return join(folder, "build/release.wasm");
 }
 
-/** `ENVOY_PATH`, or the Envoy that the tests install. */
-async function findEnvoy() {
-  if (process.env["ENVOY_PATH"]) return process.env["ENVOY_PATH"];
-  const { envoyPath } = await import("../components/envoy.ts");
-  return envoyPath();
+/** `ENVOY_PATH`, or the Envoy that the tests keep in their cache. */
+function findEnvoy() {
+  const path = process.env["ENVOY_PATH"] ?? join(cacheRoot(), "envoy-1.40.0/envoy");
+  if (existsSync(path)) return path;
+  throw new Error(`no Envoy at ${path}: run the tests once, which install it, or set ENVOY_PATH`);
 }

@@ -23,6 +23,18 @@ function drive(name: string): FilterDriver {
   return new FilterDriver(bytes);
 }
 
+/** The list that the access filter keeps in the shared store. */
+function blocked(driver: FilterDriver): string {
+  return Buffer.from(driver.state.shared.get("blocked")?.value ?? []).toString();
+}
+
+/** The fixture with the rarer calls, configured, and one stream. */
+function odds(): { driver: FilterDriver; root: number; stream: number } {
+  const driver = drive("odds");
+  const root = driver.configure({ rootId: "odds", configuration: "1234", vmConfiguration: "settings" }).id;
+  return { driver, root, stream: driver.stream(root) };
+}
+
 describe("starter filter", () => {
   it("adds hello: world when nothing is configured, without asking the proxy for a configuration", () => {
     const driver = drive("starter");
@@ -100,6 +112,40 @@ describe("starter filter", () => {
   }, 120_000);
 });
 
+describe("memory", () => {
+  it("stays flat over 200,000 streams that read headers and properties, count and log", () => {
+    const driver = drive("observe");
+    const root = driver.configure({ rootId: "observe" }).id;
+    driver.state.property("response.code", new Uint8Array(8));
+    const pages: number[] = [];
+    for (let count = 1; count <= 200_000; count++) {
+      const stream = driver.stream(root);
+      driver.requestHeaders(stream, [[":path", "/a/path/of/some/length"]]);
+      driver.end(stream);
+      driver.state.logs.length = 0;
+      if (count % 100_000 === 0) pages.push(driver.guest.pages);
+    }
+    expect(pages[1]).toBe(pages[0]);
+    expect(pages[1]).toBeLessThanOrEqual(2);
+  });
+
+  it("stays flat over 50,000 streams that ask another service", () => {
+    const driver = drive("access");
+    const root = driver.configure({ rootId: "access" }).id;
+    const pages: number[] = [];
+    for (let count = 1; count <= 50_000; count++) {
+      const stream = driver.stream(root);
+      driver.requestHeaders(stream, [[":path", "/"]]);
+      driver.answer(root, count * 4, [[":status", "200"]]);
+      driver.end(stream);
+      driver.state.logs.length = 0;
+      if (count % 25_000 === 0) pages.push(driver.guest.pages);
+    }
+    expect(driver.state.resumed.length).toBe(50_000);
+    expect(pages[1]).toBe(pages[0]);
+  });
+});
+
 describe("building", () => {
   it("gives the same module from npm run asbuild as in-process", async () => {
     const folder = await mkdtemp(join(tmpdir(), "wasme-template-"));
@@ -158,9 +204,6 @@ describe("bodies", () => {
 });
 
 describe("HTTP calls, timers, shared data and local replies", () => {
-  const blocked = (driver: FilterDriver): string =>
-    Buffer.from(driver.state.shared.get("blocked")?.value ?? []).toString();
-
   it("fetches on a tick and gets the answer on the root context", () => {
     const driver = drive("access");
     const root = driver.configure({ rootId: "access" }).id;
@@ -191,12 +234,7 @@ describe("HTTP calls, timers, shared data and local replies", () => {
     const root = driver.configure({ rootId: "access" }).id;
     driver.state.shared.set("blocked", { value: Buffer.from("/old"), cas: 1 });
     driver.guest.call("proxy_on_tick", root);
-    const { get } = driver.state.shared;
-    driver.state.shared.get = (key) => {
-      const value = get.call(driver.state.shared, key);
-      driver.state.shared.set(key, { value: Buffer.from("/theirs"), cas: 99 });
-      return value;
-    };
+    driver.state.afterRead = (key) => driver.state.shared.set(key, { value: Buffer.from("/theirs"), cas: 99 });
     driver.answer(root, 4, [[":status", "200"]], "/mine");
     expect(driver.state.logged(LEVEL.info)).toEqual(["lost a race for 5 bytes"]);
     expect(blocked(driver)).toBe("/theirs");
@@ -339,13 +377,6 @@ describe("several filters in one module and one VM", () => {
 });
 
 describe("the rest of the interface", () => {
-  function odds(): { driver: FilterDriver; root: number; stream: number } {
-    const driver = drive("odds");
-    const root = driver.configure({ rootId: "odds", configuration: "1234", vmConfiguration: "settings" }).id;
-    const stream = driver.stream(root);
-    return { driver, root, stream };
-  }
-
   it("reads VM and plugin configuration and answers foreign functions", () => {
     const { driver, root } = odds();
     driver.state.buffers.set(buffers.argument, Buffer.from("argument"));

@@ -12,10 +12,10 @@ export interface PluginSettings {
 
 /** Drives one instance of a compiled filter as a proxy would; a helper of these tests, not a model of Envoy. */
 export class FilterDriver {
-  readonly state = new ProxyState();
+  readonly state: ProxyState = new ProxyState();
   readonly imports: readonly string[];
   readonly exports: readonly string[];
-  readonly guest = new Guest();
+  readonly guest: Guest = new Guest();
   #nextId = 1;
 
   constructor(bytes: Uint8Array) {

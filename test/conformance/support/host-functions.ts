@@ -64,9 +64,6 @@ function headerFunctions(guest: Guest, state: ProxyState): Record<string, HostFu
     const map = state.headers.get(type);
     return map === undefined ? BAD_ARGUMENT : use(map);
   };
-  const remove = (map: Headers, name: string): void => {
-    for (let index = map.length - 1; index >= 0; index--) if (map[index]?.[0] === name) map.splice(index, 1);
-  };
   return {
     proxy_get_header_map_value: (type = 0, name = 0, size = 0, out = 0, outSize = 0) =>
       on(type, (map) => {
@@ -108,6 +105,10 @@ function headerFunctions(guest: Guest, state: ProxyState): Record<string, HostFu
         return OK;
       }),
   };
+}
+
+function remove(map: Headers, name: string): void {
+  for (let index = map.length - 1; index >= 0; index--) if (map[index]?.[0] === name) map.splice(index, 1);
 }
 
 function bufferFunctions(guest: Guest, state: ProxyState): Record<string, HostFunction> {
@@ -181,8 +182,10 @@ function streamFunctions(guest: Guest, state: ProxyState): Record<string, HostFu
 function sharedFunctions(guest: Guest, state: ProxyState): Record<string, HostFunction> {
   return {
     proxy_get_shared_data: (key = 0, size = 0, out = 0, outSize = 0, outCas = 0) => {
-      const found = state.shared.get(guest.text(key, size));
+      const name = guest.text(key, size);
+      const found = state.shared.get(name);
       if (found === undefined) return NOT_FOUND;
+      state.afterRead(name);
       guest.give(found.value, out, outSize);
       guest.number(outCas, found.cas);
       return OK;

@@ -48,23 +48,25 @@ export class ProxyState {
   readonly logs: { readonly level: number; readonly text: string }[] = [];
   logLevel = 2;
   /** Header maps that exist right now; any other map answers "bad argument". */
-  readonly headers = new Map<number, Headers>();
-  readonly buffers = new Map<number, Uint8Array>();
-  readonly properties = new Map<string, Uint8Array>();
-  readonly shared = new Map<string, SharedValue>();
+  readonly headers: Map<number, Headers> = new Map();
+  readonly buffers: Map<number, Uint8Array> = new Map();
+  readonly properties: Map<string, Uint8Array> = new Map();
+  readonly shared: Map<string, SharedValue> = new Map();
   readonly queues: { readonly name: string; readonly items: Uint8Array[] }[] = [];
   readonly metrics: { readonly type: number; readonly name: string; value: bigint }[] = [];
   readonly localReplies: LocalReply[] = [];
   readonly calls: HttpCall[] = [];
   readonly resumed: number[] = [];
   readonly closed: number[] = [];
-  readonly foreign = new Map<string, (argument: Uint8Array) => Uint8Array>();
+  readonly foreign: Map<string, (argument: Uint8Array) => Uint8Array> = new Map();
   /** Contexts that `set_effective_context` may name. */
-  readonly contexts = new Set<number>();
+  readonly contexts: Set<number> = new Set();
   effectiveContext = 0;
   tickPeriod = 0;
-  now = 1_700_000_000_123_456_789n;
+  now: bigint = 1_700_000_000_123_456_789n;
   casCounter = 0;
+  /** Called between a read of shared data and what the filter does next: another thread's turn. */
+  afterRead: (key: string) => unknown = () => undefined;
   /** Number of host calls so far. */
   hostCalls = 0;
 

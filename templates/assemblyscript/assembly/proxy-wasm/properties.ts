@@ -35,9 +35,12 @@ export function getBoolProperty(path: string): bool {
   return bytes != null && bytes.byteLength == 1 && load<u8>(changetype<usize>(bytes)) != 0;
 }
 
-/** Stores a value, a `string` or an `ArrayBuffer`, with the stream: later filters can read it under the same path. */
-export function setProperty<T>(path: string, value: T): bool {
-  setPath(path);
+/**
+ * Stores a value, a `string` or an `ArrayBuffer`, with the stream: this filter and later ones read it with the `get…`
+ * functions. The name is one segment: Envoy takes a name with a dot and then cannot find it again.
+ */
+export function setProperty<T>(name: string, value: T): bool {
+  nameOut.setText(name);
   valueOut.set<T>(value);
   return ok(proxy_set_property(nameOut.address, nameOut.size, valueOut.address, valueOut.size));
 }
