@@ -1,0 +1,90 @@
+import type { EventSink } from "../domain/events.ts";
+import { ignoreEvents } from "../domain/events.ts";
+import { type ImageReference, formatReference } from "../domain/image-reference.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Env } from "../platform/env.ts";
+import { createHttpTransport, type HttpTransport } from "../platform/http-transport.ts";
+import { anonymous, type Credential, type CredentialSource } from "./credential.ts";
+import { RemoteRepository, type Repository } from "./repository.ts";
+import { RepositoryContext } from "./repository-context.ts";
+import { Session, type SessionDeps } from "./session.ts";
+import { type LoginCheck, verifyLogin } from "./verify-login.ts";
+
+/** How a registry client behaves. */
+export interface RegistryClientOptions {
+  /** Proxy variables and `NODE_EXTRA_CA_CERTS` are read from here. */
+  readonly env: Env;
+  /** Who we are; nobody when absent. */
+  readonly credentials?: CredentialSource;
+  readonly events?: EventSink;
+  readonly clock?: Clock;
+  /** Talk http to registries. Loopback names need no such leave. */
+  readonly plainHttp?: boolean;
+  /** Accept any certificate of a registry. */
+  readonly insecure?: boolean;
+  /** PEM file of authorities to trust beside the usual ones. */
+  readonly caFile?: string;
+  /** Most that all waits for one request may take together. Default 15 000 ms. */
+  readonly retryBudgetMs?: number;
+  /** Until a connection stands. Default 10 000 ms. */
+  readonly connectTimeoutMs?: number;
+  /** Longest silence of a server. Default 15 000 ms. */
+  readonly idleTimeoutMs?: number;
+  /** Default `wasme`. */
+  readonly userAgent?: string;
+  /** Another way to send requests; closed with the client. */
+  readonly transport?: HttpTransport;
+}
+
+/** Talks to OCI registries (distribution spec 1.1). Connections, tokens and uploads are shared by its repositories. */
+export interface RegistryClient {
+  /** The repository of a reference. `access` is what tokens are asked for at once: `push` before a push. */
+  repository(reference: ImageReference, access?: "pull" | "push"): Repository;
+  /** Tries a credential on a registry; see {@link verifyLogin}. */
+  verifyLogin(host: string, credential: Credential, signal?: AbortSignal): Promise<LoginCheck>;
+  /** Ends its connections. */
+  close(): void;
+}
+
+const BUDGET_MS = 15_000;
+const IDLE_MS = 15_000;
+
+/** Makes a client. Nothing is sent yet. */
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  const deps = sessionDeps(options);
+  const sessions = new Map<string, Session>();
+  const uploads = new Map<string, Promise<void>>();
+  const sessionFor = (host: string): Session => {
+    const session = sessions.get(host) ?? new Session(host, deps);
+    sessions.set(host, session);
+    return session;
+  };
+  return {
+    repository: (reference, access = "pull") => {
+      const name = formatReference(reference).slice(reference.host.length + 1);
+      const names = { repository: reference.repository, name };
+      return new RemoteRepository(new RepositoryContext(sessionFor(reference.host), names, access), uploads);
+    },
+    verifyLogin: (host, credential, signal) => verifyLogin(host, credential, deps, signal),
+    close: () => deps.transport.close(),
+  };
+}
+
+function sessionDeps(options: RegistryClientOptions): SessionDeps {
+  const { connectTimeoutMs, idleTimeoutMs = IDLE_MS } = options;
+  const limits = { idleTimeoutMs, ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }) };
+  return {
+    transport: options.transport ?? createHttpTransport({ env: options.env, ...limits }),
+    credentials: options.credentials ?? anonymous,
+    clock: options.clock ?? systemClock,
+    events: options.events ?? ignoreEvents,
+    plainHttp: options.plainHttp ?? false,
+    tls: {
+      ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
+      ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
+    },
+    retryBudgetMs: options.retryBudgetMs ?? BUDGET_MS,
+    idleTimeoutMs,
+    userAgent: options.userAgent ?? "wasme",
+  };
+}

@@ -1,0 +1,141 @@
+import { bytesSource } from "../domain/content.ts";
+import type { Descriptor } from "../domain/descriptor.ts";
+import { type Digest, digestOf, isDigest, startDigest } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { MAX_MANIFEST, parseManifest } from "../domain/manifest.ts";
+import { bareMediaType, MANIFEST_ACCEPT } from "../domain/media-types.ts";
+import type { HttpResponse } from "../platform/http-transport.ts";
+import { readBody } from "./read-body.ts";
+import type { RepositoryContext } from "./repository-context.ts";
+import type { ApiRequest } from "./session.ts";
+
+/** A manifest as it was served, byte for byte. */
+export interface FetchedManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * What a tag or digest points to, by HEAD; by GET where the registry's HEAD does not say. `undefined` when the registry
+ * has no such manifest or repository.
+ */
+export async function resolveManifest(
+  context: RepositoryContext,
+  target: string,
+  signal?: AbortSignal,
+): Promise<Descriptor | undefined> {
+  const request = manifestRequest(context, "HEAD", target, signal);
+  const followed = await context.session.send(request);
+  const { response } = followed;
+  if (response.status === 404) {
+    response.discard();
+    return undefined;
+  }
+  if (response.status === 401 || response.status === 403) throw await context.session.refusal(followed, request);
+  response.discard();
+  const described = response.status === 200 ? describeHead(response, target) : undefined;
+  return described ?? (await fetchManifest(context, target, signal))?.descriptor;
+}
+
+/**
+ * Fetches a manifest or index, at most 4 MiB. Its digest is checked against the target when that is a digest, and
+ * against what the registry says; its media type against the one inside. `undefined` when there is none.
+ * Throws `MANIFEST_DAMAGED`, `MANIFEST_INVALID`, `BODY_TOO_LARGE` (failed), `MANIFEST_UNSUPPORTED` (incompatible).
+ */
+export async function fetchManifest(
+  context: RepositoryContext,
+  target: string,
+  signal?: AbortSignal,
+): Promise<FetchedManifest | undefined> {
+  const request = manifestRequest(context, "GET", target, signal);
+  const followed = await context.session.send(request);
+  const { response, url } = followed;
+  if (response.status === 404) {
+    response.discard();
+    return undefined;
+  }
+  if (response.status !== 200) throw await context.session.refusal(followed, request);
+  const bytes = await readBody(response, url, MAX_MANIFEST);
+  const claimed = isDigest(target) ? target : digestHeader(response);
+  checkDigest(context, target, bytes, claimed);
+  checkDigest(context, target, bytes, digestHeader(response));
+  const { mediaType } = parseManifest(bytes, servedType(response));
+  return { descriptor: { mediaType, digest: claimed ?? digestOf(bytes), size: bytes.byteLength }, bytes };
+}
+
+/**
+ * Stores a manifest under a tag or its digest; replayed after failures, since it says the same each time.
+ * Throws `MANIFEST_REFUSED`, `MANIFEST_DAMAGED` (failed) when the registry claims another digest.
+ */
+export async function pushManifest(
+  context: RepositoryContext,
+  manifest: { readonly target: string; readonly bytes: Uint8Array; readonly mediaType: string },
+  signal?: AbortSignal,
+): Promise<Descriptor> {
+  const { target, bytes, mediaType } = manifest;
+  context.willWrite();
+  const request = {
+    ...manifestRequest(context, "PUT", target, signal),
+    headers: { "content-type": mediaType },
+    body: bytesSource(bytes),
+    action: `write ${context.name}`,
+  };
+  const followed = await context.session.send(request);
+  const { response } = followed;
+  if (response.status !== 201) throw await context.session.refusal(followed, request);
+  response.discard();
+  checkDigest(context, target, bytes, digestHeader(response));
+  return { mediaType, digest: isDigest(target) ? target : digestOf(bytes), size: bytes.byteLength };
+}
+
+function manifestRequest(
+  context: RepositoryContext,
+  method: string,
+  target: string,
+  signal: AbortSignal | undefined,
+): ApiRequest {
+  return {
+    method,
+    target: `${context.repository}/manifests/${target}`,
+    headers: { accept: MANIFEST_ACCEPT.join(", ") },
+    repository: context.repository,
+    scopes: context.scopes(),
+    action: `read ${context.name}`,
+    signal,
+  };
+}
+
+/** The descriptor a HEAD gives, unless something is missing in it. */
+function describeHead(response: HttpResponse, target: string): Descriptor | undefined {
+  const mediaType = servedType(response);
+  const digest = isDigest(target) ? target : digestHeader(response);
+  const size = Number(response.headers["content-length"] ?? Number.NaN);
+  if (mediaType === undefined || !MANIFEST_ACCEPT.includes(mediaType)) return undefined;
+  return digest === undefined || !Number.isSafeInteger(size) ? undefined : { mediaType, digest, size };
+}
+
+/** The served media type; a generic one says nothing. */
+function servedType(response: HttpResponse): string | undefined {
+  const type = bareMediaType(response.headers["content-type"]);
+  return type === undefined || GENERIC.has(type) ? undefined : type;
+}
+
+const GENERIC: ReadonlySet<string> = new Set(["", "application/json", "application/octet-stream", "text/plain"]);
+
+function digestHeader(response: HttpResponse): Digest | undefined {
+  const header = response.headers["docker-content-digest"];
+  return typeof header === "string" && isDigest(header) ? header : undefined;
+}
+
+function checkDigest(context: RepositoryContext, target: string, bytes: Uint8Array, claimed: Digest | undefined): void {
+  if (claimed === undefined) return;
+  const hash = startDigest(claimed);
+  hash.update(bytes);
+  const actual = hash.digest();
+  if (actual === claimed) return;
+  const message = `the manifest ${target} of ${context.session.host}/${context.repository} has digest ${actual}, not ${claimed}`;
+  throw new WasmeError("failed", "MANIFEST_DAMAGED", message, {
+    hint: "the registry, or something between, altered it: push the image again",
+    details: { expected: claimed, actual },
+  });
+}

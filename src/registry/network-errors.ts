@@ -1,0 +1,97 @@
+import { errnoOf, messageOf, WasmeError } from "../domain/errors.ts";
+import { HttpTimeout } from "../platform/http-watchdog.ts";
+import { TransientError } from "./retry.ts";
+
+/**
+ * Translates what the transport threw while talking to `url` into an error of ours; what may pass becomes a
+ * {@link TransientError}. Errors of ours, and those of nobody we know, come back as they are.
+ */
+export function networkError(error: unknown, url: URL): unknown {
+  if (error instanceof WasmeError || error instanceof TransientError) return error;
+  if (error instanceof HttpTimeout) return timeOut(error, url);
+  const code = errnoOf(error) ?? "";
+  const tls = tlsError(code, error, url);
+  if (tls !== undefined) return tls;
+  const passing = PASSING[code];
+  if (passing !== undefined) return new TransientError(unreachable(url, passing, error));
+  const lasting = LASTING[code] ?? (code.startsWith("HPE_") ? "it does not answer in HTTP" : undefined);
+  if (lasting !== undefined) return unreachable(url, lasting, error);
+  if (code === "EPROXY") return unreachable(url, messageOf(error), error);
+  return error;
+}
+
+/** True when a TLS handshake met a server that does not speak TLS. */
+export function isPlainHttpAnswer(error: unknown): boolean {
+  const code = errnoOf(error) ?? "";
+  return (
+    code === "ERR_SSL_WRONG_VERSION_NUMBER" || (code === "EPROTO" && /wrong version number/u.test(messageOf(error)))
+  );
+}
+
+function timeOut(error: HttpTimeout, url: URL): TransientError {
+  const seconds = `${Math.round(error.afterMs / 100) / 10} s`;
+  const why = {
+    connect: "no connection within",
+    send: "it took no data for",
+    answer: "no answer within",
+    body: "silence for",
+  };
+  return new TransientError(unreachable(url, `${why[error.phase]} ${seconds}`, error), { lostMs: error.afterMs });
+}
+
+function unreachable(url: URL, why: string, cause: unknown): WasmeError {
+  return new WasmeError("unreachable", "REGISTRY_UNREACHABLE", `cannot reach ${url.host}: ${why}`, {
+    hint: "check the name and port of the registry, the network, and the proxy variables",
+    details: { host: url.host },
+    cause,
+  });
+}
+
+function tlsError(code: string, cause: unknown, url: URL): WasmeError | undefined {
+  if (isPlainHttpAnswer(cause)) {
+    return new WasmeError("unreachable", "REGISTRY_SPEAKS_HTTP", `${url.host} speaks plain http, not https`, {
+      hint: "pass --plain-http if you trust the network between",
+      cause,
+    });
+  }
+  const why = CERTIFICATE[code] ?? (/^(?:ERR_SSL_|ERR_TLS_|EPROTO$)/u.test(code) ? `TLS failed (${code})` : undefined);
+  if (why === undefined) return undefined;
+  return new WasmeError("unreachable", "REGISTRY_TLS", `cannot trust ${url.host}: ${why}`, {
+    hint: "pass --ca-file FILE with the authority that signed it, or --insecure to skip the check",
+    details: { host: url.host, reason: code },
+    cause,
+  });
+}
+
+const PASSING: Readonly<Record<string, string>> = {
+  ECONNRESET: "the connection was reset",
+  ECONNABORTED: "the connection was aborted",
+  EPIPE: "the connection was closed",
+  ETIMEDOUT: "the connection timed out",
+  EAI_AGAIN: "its name cannot be resolved right now",
+  ERR_STREAM_PREMATURE_CLOSE: "the connection was closed early",
+};
+
+const LASTING: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the connection was refused",
+  ENOTFOUND: "there is no such host name",
+  EHOSTUNREACH: "there is no route to it",
+  ENETUNREACH: "the network is unreachable",
+  EADDRNOTAVAIL: "the address is not available",
+  ENETDOWN: "the network is down",
+  EACCES: "the connection is forbidden on this machine",
+};
+
+const CERTIFICATE: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate comes from an authority that is not known here",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate comes from an authority that is not known here",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate comes from an authority that is not known here",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate comes from an authority that is not known here",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  CERT_REVOKED: "its certificate was revoked",
+  CERT_UNTRUSTED: "its certificate is not trusted",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
+  HOSTNAME_MISMATCH: "its certificate is for another host name",
+};

@@ -1,0 +1,222 @@
+import type { BodySource } from "../domain/content.ts";
+import { WasmeError } from "../domain/errors.ts";
+import type { EventSink } from "../domain/events.ts";
+import { stripControls } from "../domain/redact.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { HttpResponse, HttpTransport } from "../platform/http-transport.ts";
+import type { TlsSettings } from "../platform/http-trust.ts";
+import { Authorizer } from "./authorizer.ts";
+import type { CredentialSource } from "./credential.ts";
+import { type FollowedResponse, sendFollowing } from "./follow-redirects.ts";
+import { isPlainHttpAnswer } from "./network-errors.ts";
+import { type RegistryOrigin, registryOrigin } from "./registry-host.ts";
+import { RetryBudget, TransientError, withRetry } from "./retry.ts";
+import type { Scope } from "./scopes.ts";
+import { isPassing, passingStatus, statusError } from "./status-errors.ts";
+
+/** What every conversation with a registry needs. */
+export interface SessionDeps {
+  readonly transport: HttpTransport;
+  readonly credentials: CredentialSource;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly plainHttp: boolean;
+  /** Applied to the registry itself; a CA file also to where it sends us. */
+  readonly tls: TlsSettings;
+  readonly retryBudgetMs: number;
+  /** Longest silence of a server. Milliseconds. */
+  readonly idleTimeoutMs: number;
+  readonly userAgent: string;
+}
+
+/** One request to the API. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Below `/v2/`, or a whole URL the registry gave us. */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: BodySource;
+  readonly onSent?: (bytes: number) => void;
+  readonly repository?: string | undefined;
+  readonly scopes: readonly Scope[];
+  /** For messages, a verb phrase: `read acme/auth:v1`. */
+  readonly action: string;
+  readonly bodyIdleTimeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Shared by the requests of one larger step; a request has its own otherwise. */
+  readonly budget?: RetryBudget;
+}
+
+/** A connection with one registry: its address, its authentication, its patience. */
+export class Session {
+  /** As the user knows it. */
+  readonly host: string;
+  readonly deps: SessionDeps;
+  readonly #authorizer: Authorizer;
+  #origin: RegistryOrigin;
+  /** Whether the server has answered in the scheme of the origin. */
+  #settled = false;
+  readonly #warned = new Set<string>();
+
+  constructor(host: string, deps: SessionDeps) {
+    this.host = host;
+    this.deps = deps;
+    const tlsMeant = deps.tls.caFile !== undefined || deps.tls.insecure === true;
+    this.#origin = registryOrigin(host, { plainHttp: deps.plainHttp, tlsMeant });
+    this.#authorizer = new Authorizer({
+      host,
+      origin: () => this.#origin.first,
+      credentials: deps.credentials,
+      tokens: {
+        transport: deps.transport,
+        tlsFor: (url) => this.#tlsFor(url),
+        now: () => deps.clock.now(),
+        budget: (signal) => this.budget(signal),
+      },
+    });
+  }
+
+  /** Where the API is. */
+  get origin(): URL {
+    return this.#origin.first;
+  }
+
+  /** A fresh budget for the tries of one step. */
+  budget(signal: AbortSignal | undefined): RetryBudget {
+    return new RetryBudget({ clock: this.deps.clock, budgetMs: this.deps.retryBudgetMs, signal });
+  }
+
+  /** Sends until the answer is a lasting one. Throws when the registry cannot be reached or stays busy. */
+  send(request: ApiRequest): Promise<FollowedResponse> {
+    const budget = request.budget ?? this.budget(request.signal);
+    return withRetry(budget, () => this.once({ ...request, budget }));
+  }
+
+  /** Sends once, with authentication; throws a {@link TransientError} for an answer that may pass. */
+  async once(request: ApiRequest): Promise<FollowedResponse> {
+    const need = { repository: request.repository, scopes: request.scopes, signal: request.signal };
+    let pinged = false;
+    for (let round = 0; ; round++) {
+      const sent = await this.#authorizer.header(need);
+      const followed = await this.#exchange(request, sent);
+      const { response } = followed;
+      this.#warn(response);
+      if (isPassing(response.status)) throw passingStatus(response, this.#asked(request), this.deps.clock.now());
+      if (response.status !== 401 || round > 2 || followed.url.origin !== this.origin.origin) return followed;
+      let challenge = response.headers["www-authenticate"];
+      if (challenge === undefined && sent === undefined && !pinged) {
+        pinged = true;
+        challenge = await this.#challengeOfPing(request.signal);
+      }
+      if (!(await this.#authorizer.renew(need, { sent, challenge }))) return followed;
+      response.discard();
+    }
+  }
+
+  /** The error for an answer nobody expected. Reads its body. */
+  refusal({ response, url }: FollowedResponse, request: Pick<ApiRequest, "action">): Promise<Error> {
+    return statusError(response, url, this.#asked(request));
+  }
+
+  /** Some registries refuse without saying how to ask; the base of the API does (distribution spec, end-1). */
+  async #challengeOfPing(signal: AbortSignal | undefined): Promise<string | undefined> {
+    const ping = { method: "GET", target: "", scopes: [], action: "answer", signal };
+    const { response } = await this.#exchange(ping, undefined);
+    response.discard();
+    return response.status === 401 ? response.headers["www-authenticate"] : undefined;
+  }
+
+  async #exchange(request: ApiRequest, authorization: string | undefined): Promise<FollowedResponse> {
+    const origin = this.#origin;
+    try {
+      const followed = await this.#follow(request, authorization);
+      if (this.#settled || followed.response.status !== 400 || !this.#isHttpFallback()) {
+        this.#settled = true;
+        return followed;
+      }
+      if (!(await this.#tryFallback(request.signal))) return followed;
+      followed.response.discard();
+    } catch (error) {
+      if (this.#settled || !mayBeOtherScheme(error, origin.fallback)) throw error;
+      if (this.#origin === origin && !(await this.#tryFallback(request.signal))) throw error;
+    }
+    return this.#follow(request, authorization);
+  }
+
+  #isHttpFallback(): boolean {
+    return this.#origin.fallback?.protocol === "https:";
+  }
+
+  /** Looks whether a loopback server speaks the other scheme, and keeps to it if so. */
+  async #tryFallback(signal: AbortSignal | undefined): Promise<boolean> {
+    const { fallback } = this.#origin;
+    if (fallback === undefined) return false;
+    const url = new URL("/v2/", fallback);
+    try {
+      const sending = { method: "GET", url, secrets: {}, home: fallback, ...(signal && { signal }) };
+      const { response } = await sendFollowing(sending, this.#followOptions());
+      response.discard();
+    } catch (error) {
+      if (error instanceof TransientError) return false;
+      if (error instanceof WasmeError && error.code === "REGISTRY_SPEAKS_HTTP") return false;
+      throw error; // it does speak TLS, but cannot be trusted: that is the answer
+    }
+    this.#origin = { first: fallback, fallback: undefined };
+    this.#settled = true;
+    return true;
+  }
+
+  #follow(request: ApiRequest, authorization: string | undefined): Promise<FollowedResponse> {
+    const { budget, signal, body, onSent, bodyIdleTimeoutMs } = request;
+    const { idleTimeoutMs } = this.deps;
+    const patience =
+      budget === undefined || budget.failures === 0 ? idleTimeoutMs : Math.max(idleTimeoutMs / 3, budget.leftMs);
+    return sendFollowing(
+      {
+        method: request.method,
+        url: typeof request.target === "string" ? new URL(`/v2/${request.target}`, this.origin) : request.target,
+        headers: { "user-agent": this.deps.userAgent, ...request.headers },
+        secrets: authorization === undefined ? {} : { authorization },
+        home: this.origin,
+        idleTimeoutMs: Math.min(idleTimeoutMs, patience),
+        ...(bodyIdleTimeoutMs === undefined ? {} : { bodyIdleTimeoutMs }),
+        ...(body && { body }),
+        ...(onSent && { onSent }),
+        ...(signal && { signal }),
+      },
+      this.#followOptions(),
+    );
+  }
+
+  #followOptions(): { transport: HttpTransport; tlsFor: (url: URL) => TlsSettings } {
+    return { transport: this.deps.transport, tlsFor: (url) => this.#tlsFor(url) };
+  }
+
+  /** The check is only ever left out for the host the user named. */
+  #tlsFor(url: URL): TlsSettings {
+    const { caFile, insecure } = this.deps.tls;
+    if (insecure === true && url.hostname === this.origin.hostname) return { insecure: true };
+    return caFile === undefined ? {} : { caFile };
+  }
+
+  #asked(request: Pick<ApiRequest, "action">): { host: string; action: string } {
+    return { host: this.host, action: request.action };
+  }
+
+  /** Shows each `Warning: 299` once; it is for the user, never for us (distribution spec, "Warnings"). */
+  #warn(response: HttpResponse): void {
+    const header = response.headers["warning"];
+    if (header === undefined) return;
+    for (const [, text = ""] of header.matchAll(/299\s+-\s+"((?:[^"\\]|\\.)*)"/gu)) {
+      if (this.#warned.has(text)) continue;
+      this.#warned.add(text);
+      this.deps.events({ type: "warning", message: `${this.host} says: ${stripControls(text.slice(0, 500))}` });
+    }
+  }
+}
+
+/** An http client at a TLS port is hung up on; a TLS client at an http port gets garbage. */
+function mayBeOtherScheme(error: unknown, fallback: URL | undefined): boolean {
+  if (fallback?.protocol === "https:") return error instanceof TransientError;
+  return fallback !== undefined && error instanceof WasmeError && isPlainHttpAnswer(error.cause);
+}
