@@ -38,7 +38,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const programs = new Map<string, Child>();
   const start: Start = async (name, flags) => {
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    programs.set(name, await startChild(binary, [name, ...args], { cwd: directory }));
+    programs.set(name, await startChild(binary, [name, ...args], { cwd: directory, scratch: directory }));
   };
   const stop = async (): Promise<void> => {
     await Promise.all([...programs.values()].map((program) => program.stop()));

@@ -38,6 +38,8 @@ async function fill(target, install) {
     try {
       await install(draft);
       await rename(draft, target);
+    } catch (error) {
+      if (!(await exists(target))) throw error; // another run was quicker after all
     } finally {
       await rm(draft, { recursive: true, force: true });
     }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { findProgram, tail } from "./run.ts";
 import { waitFor } from "./wait.ts";
 
@@ -20,10 +21,12 @@ export interface Child {
 export interface ChildOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** A temporary folder that has no use without the program; deleted when this process ends before it. */
+  readonly scratch?: string;
 }
 
-/** Every child that runs, so that none outlives this process. */
-const alive = new Set<ChildProcess>();
+/** Every child that runs, with its scratch folder, so that none outlives this process. */
+const alive = new Map<ChildProcess, string | undefined>();
 let guarded = false;
 
 /**
@@ -35,8 +38,9 @@ export async function startChild(file: string, args: readonly string[], options:
   const setpriv = process.platform === "linux" ? await findProgram("setpriv") : undefined;
   const line = setpriv === undefined ? [file, ...args] : [setpriv, "--pdeathsig", "KILL", "--", file, ...args];
   const [program = file, ...rest] = line;
-  const child = spawn(program, rest, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  alive.add(child);
+  const { scratch, ...where } = options;
+  const child = spawn(program, rest, { ...where, stdio: ["ignore", "pipe", "pipe"] });
+  alive.set(child, scratch);
   let text = "";
   let end: number | string | undefined;
   const append = (chunk: Buffer): void => {
@@ -79,14 +83,20 @@ function guard(): void {
   guarded = true;
   process.on("exit", killAll);
   process.on("uncaughtExceptionMonitor", killAll);
+  process.on("disconnect", killAll); // a test worker whose vitest was killed runs on to the end of its test
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       killAll();
-      process.kill(process.pid, signal); // our handler is gone now: the signal has its usual effect
+      // Vitest has handlers of its own, which end the run in order. Alone, ours must not swallow the signal.
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
     });
   }
 }
 
 function killAll(): void {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const child of alive.keys()) child.kill("SIGKILL");
+  for (const scratch of new Set(alive.values())) {
+    // A program that is not quite dead may still write: what it leaves then is the system's to clean.
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+  }
 }

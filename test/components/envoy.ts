@@ -68,7 +68,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const addressFile = join(own, "admin.address");
   const args = [...commonArgs(await writeConfig(own, options.config)), "--admin-address-path", addressFile];
   args.push("--component-log-level", options.componentLogLevel ?? "wasm:info");
-  const child = await startChild(envoy, args, { cwd: options.directory ?? own });
+  const child = await startChild(envoy, args, { cwd: options.directory ?? own, scratch: own });
   const stop = async (): Promise<void> => {
     await child.stop();
     await rm(own, { recursive: true, force: true });

@@ -61,7 +61,11 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
     const config = join(directory, "config.yaml");
     const settings = { ...baseConfig(directory, address, identity), ...(await authConfig(directory, auth, tokens)) };
     await writeFile(config, stringify(settings));
-    const running = await startChild(program, ["serve", config], { cwd: directory, env: cleanEnvironment() });
+    const running = await startChild(program, ["serve", config], {
+      cwd: directory,
+      env: cleanEnvironment(),
+      scratch: directory,
+    });
     child = running;
     const [, host = ""] = await running.seen(/listening on ([\d.]+:\d+)/);
     return {
