@@ -1,19 +1,18 @@
 import type { BodySource, Fetcher, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
-import { type EventSink, ignoreEvents } from "../domain/events.ts";
 
-/** Where content goes and how the copy behaves. */
+/** How a copy behaves. */
 export interface CopyOptions {
-  /** True for content the target has already, which is then not read at all. */
-  readonly has: (descriptor: Descriptor, signal: AbortSignal) => Promise<boolean>;
-  readonly direction: "upload" | "download";
-  readonly events?: EventSink | undefined;
+  /** True for content the target has already, which is then not read at all. Without it the target decides. */
+  readonly has?: ((descriptor: Descriptor, signal: AbortSignal) => Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What was done, each digest counted once. */
 export interface CopyResult {
+  /** What was read from the source. */
   readonly copied: readonly Descriptor[];
+  /** What the target had already. */
   readonly skipped: readonly Descriptor[];
 }
 
@@ -25,9 +24,8 @@ export async function copyContent(
   from: Fetcher,
   to: Pusher,
   descriptors: readonly Descriptor[],
-  options: CopyOptions,
+  options: CopyOptions = {},
 ): Promise<CopyResult> {
-  const events = options.events ?? ignoreEvents;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const waiting = [...new Map(descriptors.map((each) => [each.digest, each])).values()].toReversed();
@@ -35,61 +33,46 @@ export async function copyContent(
   const skipped: Descriptor[] = [];
 
   const copyOne = async (descriptor: Descriptor): Promise<void> => {
-    if (await options.has(descriptor, signal)) {
-      skipped.push(descriptor);
-      events({ type: "blob.skipped", digest: descriptor.digest, reason: "already there" });
-      return;
-    }
-    await to.push(descriptor, fetchedBody(from, descriptor, options.direction, { events, signal }), signal);
-    events({ type: "blob.progress", ...progressOf(descriptor, options.direction), done: descriptor.size });
-    copied.push(descriptor);
+    signal.throwIfAborted();
+    const there = (await options.has?.(descriptor, signal)) ?? false;
+    const read = !there && (await pushFetched(from, to, descriptor, signal));
+    (read ? copied : skipped).push(descriptor);
   };
   const work = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      signal.throwIfAborted();
-      await copyOne(next);
-    }
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await copyOne(next);
   };
-  const failed = (error: unknown): never => {
+  const stopAll = (error: unknown): void => {
+    waiting.length = 0;
     stop.abort(error);
-    throw error;
   };
-  const outcomes = await Promise.allSettled(Array.from({ length: CONCURRENCY }, () => work().catch(failed)));
+  await Promise.all(Array.from({ length: CONCURRENCY }, () => work().catch(stopAll)));
   options.signal?.throwIfAborted();
-  // The first failure aborted the others with itself as the reason.
-  if (stop.signal.aborted) throw stop.signal.reason;
-  const lost = outcomes.find((outcome) => outcome.status === "rejected");
-  if (lost !== undefined) throw lost.reason;
+  // The first failure is the reason of all the others.
+  stop.signal.throwIfAborted();
   return { copied, skipped };
 }
 
-/** Content that is fetched when it is asked for, again at every retry. */
-function fetchedBody(
-  from: Fetcher,
-  descriptor: Descriptor,
-  direction: CopyOptions["direction"],
-  { events, signal }: { readonly events: EventSink; readonly signal: AbortSignal },
-): BodySource {
-  return {
+/** Pushes content that is fetched when the target asks for it, again at every retry; tells whether it asked. */
+async function pushFetched(from: Fetcher, to: Pusher, descriptor: Descriptor, signal: AbortSignal): Promise<boolean> {
+  let read = false;
+  const body: BodySource = {
     size: descriptor.size,
-    async *open(start = 0) {
-      let done = 0;
-      for await (const chunk of from.fetch(descriptor, signal)) {
-        const skip = Math.min(chunk.byteLength, Math.max(0, start - done));
-        done += chunk.byteLength;
-        if (skip < chunk.byteLength) yield skip === 0 ? chunk : chunk.subarray(skip);
-        // The last one is told when the target has accepted it.
-        if (done < descriptor.size) events({ type: "blob.progress", ...progressOf(descriptor, direction), done });
-      }
+    open: (start = 0) => {
+      read = true;
+      return start === 0 ? from.fetch(descriptor, signal) : skipBytes(from.fetch(descriptor, signal), start);
     },
   };
+  await to.push(descriptor, body, signal);
+  return read;
 }
 
-function progressOf(
-  descriptor: Descriptor,
-  direction: CopyOptions["direction"],
-): { readonly digest: Descriptor["digest"]; readonly direction: CopyOptions["direction"]; readonly total: number } {
-  return { digest: descriptor.digest, direction, total: descriptor.size };
+/** A stream without its first `count` bytes. */
+export async function* skipBytes(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of chunks) {
+    if (left < chunk.byteLength) yield left === 0 ? chunk : chunk.subarray(left);
+    left = Math.max(0, left - chunk.byteLength);
+  }
 }
 
 const CONCURRENCY = 4;

@@ -8,7 +8,7 @@ import { packOci } from "../domain/wasm-image.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { assertLoadable, checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
-import { readInputFile, readRuntimeConfigFile } from "./input-files.ts";
+import { readInputFile } from "./input-files.ts";
 import { moduleNotes } from "./stored-image.ts";
 import { requireTag } from "./tag-image.ts";
 
@@ -17,8 +17,7 @@ export interface ImportRequest {
   /** Path of the `.wasm` file. */
   readonly file: string;
   readonly reference: ImageReference;
-  /** Path of the runtime config; goes before `runtimeConfig`. Without both it is derived from the module. */
-  readonly runtimeConfigFile?: string | undefined;
+  /** Derived from the module when absent. */
   readonly runtimeConfig?: RuntimeConfig | undefined;
   /** False stores a module no proxy will load, with a warning; what is no module at all is refused even so. */
   readonly check: boolean;
@@ -48,11 +47,10 @@ export async function importImage(
   events: EventSink = ignoreEvents,
 ): Promise<ImportResult> {
   requireTag(request.reference);
-  const given = await givenConfig(request, events);
   const bytes = await readInputFile(request.file, "module", MAX_FILE);
   const report = checkModule(bytes);
   tellFindings(report, request, events);
-  const runtimeConfig = given ?? derive(report, request.file, events);
+  const runtimeConfig = request.runtimeConfig ?? derive(report, request.file, events);
   deps.signal?.throwIfAborted();
   const module = { digest: digestOf(bytes), size: bytes.byteLength };
   const reference = formatReference(request.reference);
@@ -63,7 +61,7 @@ export async function importImage(
     moduleDigest: module.digest,
     moduleSize: module.size,
     runtimeConfig,
-    derived: given === undefined,
+    derived: request.runtimeConfig === undefined,
     report,
   };
 }
@@ -84,11 +82,6 @@ async function store(
   await deps.store.push(packed.manifest, bytesSource(packed.bytes), deps.signal);
   await deps.store.tag(image.reference, { ...packed.manifest, annotations: moduleNotes(image) }, deps.signal);
   return packed.manifest.digest;
-}
-
-async function givenConfig(request: ImportRequest, events: EventSink): Promise<RuntimeConfig | undefined> {
-  if (request.runtimeConfigFile === undefined) return request.runtimeConfig;
-  return await readRuntimeConfigFile(request.runtimeConfigFile, events);
 }
 
 function tellFindings(report: ModuleReport, request: ImportRequest, events: EventSink): void {

@@ -8,6 +8,7 @@ import {
   packCompat,
   RUNTIME_CONFIG_FILE,
 } from "../domain/wasm-image.ts";
+import { skipBytes } from "./copy-content.ts";
 import { gzip } from "./gzip.ts";
 
 /** What goes into the one layer of a `compat` image. */
@@ -38,7 +39,7 @@ export async function packCompatImage(content: CompatContent, signal?: AbortSign
   }
   const layer: BlobFacts = { digest: layerHash.digest(), size };
   const diffId: Digest = tarHash.digest();
-  const open = (start = 0): AsyncIterable<Uint8Array> => skip(gzip(tarStream(content, () => undefined)), start);
+  const open = (start = 0): AsyncIterable<Uint8Array> => skipBytes(gzip(tarStream(content, () => undefined)), start);
   return { ...packCompat(layer, diffId), layerBody: { size, open } };
 }
 
@@ -64,12 +65,4 @@ async function* tarPieces({ module, runtimeConfig }: CompatContent): AsyncGenera
 
 function zeros(count: number): readonly Uint8Array[] {
   return count === 0 ? [] : [Buffer.alloc(count)];
-}
-
-async function* skip(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let left = count;
-  for await (const chunk of chunks) {
-    if (left < chunk.byteLength) yield left === 0 ? chunk : chunk.subarray(left);
-    left = Math.max(0, left - chunk.byteLength);
-  }
 }

@@ -1,14 +1,69 @@
 import type { Exists, Fetcher, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
-import type { ImageReference } from "../domain/image-reference.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
+import { type OciManifest, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
+import { chooseChild } from "../domain/wasm-layout.ts";
+
+/** A manifest as the registry served it, its digest checked. */
+export interface ServedManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
 
 /** What the image use cases need of one repository of a registry; the registry client has more. */
 export interface RemoteRepository extends Fetcher, Pusher, Exists {
   /** What a tag or digest points to; `undefined` when the registry does not have it. */
   resolve(target: string, signal?: AbortSignal): Promise<Descriptor | undefined>;
+  /** The manifest or index behind a tag or digest; `undefined` when the registry does not have it. */
+  fetchManifest(target: string, signal?: AbortSignal): Promise<ServedManifest | undefined>;
+  /** Stores a manifest under a tag or its digest; what it points to must be there. */
+  pushManifest(target: string, bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Descriptor>;
 }
 
-/** Opens the repository of a reference; no request is made yet. */
+/** Opens the repository of a reference to read from it, or to write to it too; no request is made yet. */
 export interface Remote {
-  repository(reference: ImageReference): RemoteRepository;
+  repository(reference: ImageReference, access?: "pull" | "push"): RemoteRepository;
+}
+
+/** The image behind a reference in a registry: for an index the child that stands for it. */
+export interface RemoteImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: OciManifest;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Fetches the manifest of an image; of an index, that of the child proxies take. Throws `IMAGE_NOT_FOUND` (not found),
+ * `PLATFORM_MISSING` or `LAYOUT_UNKNOWN` (incompatible), and what the registry client throws.
+ */
+export async function fetchImage(
+  repository: Pick<RemoteRepository, "fetchManifest">,
+  reference: ImageReference,
+  signal?: AbortSignal,
+): Promise<RemoteImage> {
+  const where = formatReference(reference);
+  const first = await readManifest(repository, { target: referenceTarget(reference), where }, signal);
+  if (first.parsed.kind === "image") return { ...first.served, manifest: first.parsed.manifest };
+  const child = chooseChild(first.parsed.index, where);
+  const second = await readManifest(repository, { target: child.digest, where }, signal);
+  if (second.parsed.kind === "image") return { ...second.served, manifest: second.parsed.manifest };
+  throw new WasmeError("incompatible", "LAYOUT_UNKNOWN", `${where} is an index of indexes`, {
+    hint: "push a single image",
+  });
+}
+
+async function readManifest(
+  repository: Pick<RemoteRepository, "fetchManifest">,
+  { target, where }: { readonly target: string; readonly where: string },
+  signal: AbortSignal | undefined,
+): Promise<{ readonly served: ServedManifest; readonly parsed: ParsedManifest }> {
+  const served = await repository.fetchManifest(target, signal);
+  if (served === undefined) {
+    throw new WasmeError("not-found", "IMAGE_NOT_FOUND", `the registry has no image ${where}`, {
+      hint: "check name and tag; a private repository may need wasme login",
+    });
+  }
+  const parsed = parseManifest(served.bytes, served.descriptor.mediaType);
+  return { served: { ...served, descriptor: { ...served.descriptor, mediaType: parsed.mediaType } }, parsed };
 }

@@ -1,0 +1,45 @@
+import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
+import type { ImageStore } from "../store/image-store.ts";
+import { readImage } from "./read-image.ts";
+import { fetchImage, type Remote } from "./remote.ts";
+import { findStoredImage } from "./stored-image.ts";
+
+/** Where to look a reference up. */
+export interface ResolveRequest {
+  readonly reference: ImageReference;
+  readonly from: ImageSource;
+}
+
+/**
+ * Finds out what a reference means right now, so that its digests can be pinned, and reads its runtime config. From a
+ * registry only the manifest, the config and the first bytes of the module are fetched; a packed module is read whole.
+ * Throws `IMAGE_NOT_FOUND` or the registry's own error, and those of {@link readImage}.
+ */
+export async function resolveImage(
+  deps: {
+    readonly store: Pick<ImageStore, "resolve" | "entries" | "manifest" | "fetch">;
+    readonly registry: Remote;
+    readonly signal?: AbortSignal;
+  },
+  request: ResolveRequest,
+): Promise<ResolvedImage> {
+  const { reference, from } = request;
+  const { store, registry, signal } = deps;
+  const repository = from === "registry" ? registry.repository(reference) : undefined;
+  const image =
+    repository === undefined
+      ? await findStoredImage(store, reference)
+      : await fetchImage(repository, reference, signal);
+  const where = formatReference(reference);
+  const contents = await readImage(repository ?? store, image.manifest, { where, signal });
+  return {
+    reference,
+    source: from,
+    format: contents.layout.format,
+    manifestDigest: image.descriptor.digest,
+    moduleDigest: contents.module.digest,
+    moduleSize: contents.module.size,
+    runtimeConfig: contents.runtimeConfig,
+  };
+}
