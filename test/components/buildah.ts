@@ -21,7 +21,7 @@ export interface Buildah {
 }
 
 /** An image to build and push; `pushOptions` are those of `buildah push` (`--tls-verify=false`, `--creds`, …). */
-export interface ScratchImage {
+interface ScratchImage {
   /** `HOST/REPOSITORY:TAG`. */
   readonly reference: string;
   /** Paths of the files to copy into the root of the image. */

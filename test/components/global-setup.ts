@@ -20,7 +20,7 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on
- * stderr for each, when the run includes a test of `integration/` or `e2e/`; `WASME_TEST_COMPONENTS` names others
+ * stderr for each: those that the folders of the run's test files need, or what `WASME_TEST_COMPONENTS` names
  * (`all`, `none`, or a list like `envoy,registry`). In CI a component that cannot be had ends the run; elsewhere
  * its tests are skipped. The shared cluster is started by the first test that asks for it.
  */
@@ -35,9 +35,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return desk.close;
 }
 
+/** What the tests of a folder may ask for; folders that are not here need no real component. */
+const needs: Readonly<Record<string, readonly string[]>> = {
+  conformance: ["envoy"],
+  e2e: Object.keys(installers),
+  integration: Object.keys(installers),
+};
+
 function wantedComponents(project: TestProject): readonly string[] {
-  const real = project.vitest.state.getPaths().some((path) => /[\\/]test[\\/](integration|e2e)[\\/]/.test(path));
-  const wish = process.env["WASME_TEST_COMPONENTS"] ?? (real ? "all" : "none");
+  const wish = process.env["WASME_TEST_COMPONENTS"];
+  if (wish === undefined) {
+    const folders = project.vitest.state.getPaths().map((path) => /[\\/]test[\\/](\w+)[\\/]/.exec(path)?.[1] ?? "");
+    return [...new Set(folders.flatMap((folder) => needs[folder] ?? []))];
+  }
   if (wish === "none") return [];
   const known = Object.keys(installers);
   const names = wish === "all" ? known : wish.split(",");

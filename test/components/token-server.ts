@@ -20,7 +20,7 @@ export interface TokenServerBehaviour {
 }
 
 /** What one request asked for and got, without secrets. */
-export interface TokenRequest {
+interface TokenRequest {
   readonly method: string;
   readonly user: string | undefined;
   readonly grantType: string | undefined;
