@@ -6,6 +6,7 @@ import { StreamContext, prepareStream } from "./stream-context";
 @final
 export class Registration {
   constructor(
+    readonly rootId: string,
     private newRoot: () => RootContext,
     private newStream: () => StreamContext,
   ) {}
@@ -21,7 +22,8 @@ export class Registration {
   }
 }
 
-const registrations: Map<string, Registration> = new Map();
+/** In the order of registration. A module has a handful at most: a list is smaller and as fast as a map. */
+const registrations: Registration[] = [];
 
 /**
  * Makes a class the filter of a root id: `registerFilter<AddHeader>("add_header")`, at the top level of a file. A
@@ -33,9 +35,9 @@ export function registerFilter<S extends StreamContext>(rootId: string): void {
 
 /** The same for a filter with a root class of its own: `registerFilterWithRoot<Limit, LimitRoot>("limit")`. */
 export function registerFilterWithRoot<S extends StreamContext, R extends RootContext>(rootId: string): void {
-  registrations.set(
-    rootId,
+  registrations.push(
     new Registration(
+      rootId,
       () => instantiate<R>(),
       () => instantiate<S>(),
     ),
@@ -51,12 +53,15 @@ export function registerService<R extends RootContext>(rootId: string): void {
  * What is registered under a root id, or `null`. A proxy that gives no root id gets the module's only filter.
  */
 export function findRegistration(rootId: string): Registration | null {
-  if (registrations.has(rootId)) return registrations.get(rootId);
-  if (rootId.length == 0 && registrations.size == 1) return registrations.values()[0];
-  return null;
+  for (let i = 0; i < registrations.length; i++) {
+    if (registrations[i].rootId == rootId) return registrations[i];
+  }
+  return rootId.length == 0 && registrations.length == 1 ? registrations[0] : null;
 }
 
 /** The registered root ids, for messages. */
 export function registeredRootIds(): string {
-  return registrations.keys().join(", ");
+  let ids = "";
+  for (let i = 0; i < registrations.length; i++) ids += (i > 0 ? ", " : "") + registrations[i].rootId;
+  return ids;
 }
