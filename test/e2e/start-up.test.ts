@@ -23,9 +23,12 @@ const packagesOf = (files: readonly string[]): string[] => [
 ];
 
 describe("start-up stays lean", () => {
-  it.each([["--help"], ["--version"], ["deploy", "--help"], ["push", "--help"]])("%s loads no package but commander", async (...args) => {
-    expect(packagesOf(await loadedFiles(args))).toEqual(["commander"]);
-  });
+  it.each([["--help"], ["--version"], ["deploy", "--help"], ["push", "--help"]])(
+    "%s loads no package but commander",
+    async (...args) => {
+      expect(packagesOf(await loadedFiles(args))).toEqual(["commander"]);
+    },
+  );
 
   it("--help loads no command and no room beyond cli, platform and domain", async () => {
     const files = await loadedFiles(["--help"]);

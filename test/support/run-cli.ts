@@ -20,7 +20,10 @@ export interface CliOptions {
 const BIN = fileURLToPath(new URL("../../bin/wasme.js", import.meta.url));
 
 /** Starts the built program in a clean environment; the caller may kill it. */
-export function spawnCli(args: readonly string[], options: CliOptions): { child: ChildProcess; result: Promise<CliResult> } {
+export function spawnCli(
+  args: readonly string[],
+  options: CliOptions,
+): { child: ChildProcess; result: Promise<CliResult> } {
   const { home, cwd = home, env = {}, input } = options;
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd,

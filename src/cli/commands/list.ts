@@ -1,0 +1,93 @@
+import type { ListedImage } from "../../images/list-images.ts";
+import { shortDigest } from "../../domain/digest.ts";
+import type { CommandSpec, Input } from "../command-spec.ts";
+import type { Context } from "../context.ts";
+import { flag, text } from "../options/read.ts";
+import { openStoreFor, storeOptions } from "../options/store.ts";
+import { type Outcome, versioned } from "../outcome.ts";
+import { formatSize } from "../render/size.ts";
+import { renderTable } from "../render/table.ts";
+
+/** `wasme list`: the local store. */
+export const list: CommandSpec = {
+  name: "list",
+  summary: "List images",
+  description:
+    "List the images in the local store, or with --published those a registry has. SIZE and SHA are the module's; " +
+    "a damaged entry is shown as damaged.",
+  examples: [
+    { command: "wasme list", does: "what is in the local store" },
+    { command: "wasme list -w", does: "with manifest digest and format, nothing shortened" },
+    { command: "wasme list --search hello -o json", does: "for a script" },
+  ],
+  arguments: [],
+  options: [
+    { flags: "-w, --wide", description: "whole digests, manifest digest and format" },
+    { flags: "-d, --show-dir", description: "show the store's folder" },
+    { flags: "--search <text>", description: "only references that hold this text" },
+    ...storeOptions,
+  ],
+  run: listLocal,
+};
+
+async function listLocal(context: Context, { options }: Input): Promise<Outcome> {
+  const { listImages } = await import("../../images/list-images.ts");
+  const store = await openStoreFor(context, options);
+  const legacyDir = text(options, "store") === undefined ? context.paths.legacyStore : undefined;
+  const { images, legacyStore } = await listImages({ store }, { search: text(options, "search"), legacyDir });
+  for (const image of images) {
+    if (image.state === "damaged") context.events({ type: "warning", message: `${image.reference}: ${image.reason}` });
+  }
+  if (legacyStore) {
+    context.events({
+      type: "warning",
+      message: `${context.paths.legacyStore} holds images of the old wasme; they are not listed`,
+    });
+  }
+  const wide = flag(options, "wide");
+  const directory = flag(options, "showDir") ? store.dir : undefined;
+  return {
+    json: versioned("ImageList", { ...(directory === undefined ? {} : { directory }), images }),
+    names: images.map(({ reference }) => reference),
+    text: (_style, width) => {
+      const table = renderTable(
+        columns(wide),
+        images.map((image) => row(image, wide)),
+        wide ? Number.POSITIVE_INFINITY : width,
+      );
+      return directory === undefined ? table : `${table}\n\nStore: ${directory}`;
+    },
+  };
+}
+
+function columns(wide: boolean): { title: string; minWidth?: number }[] {
+  const base = [
+    { title: "NAME", minWidth: 20 },
+    { title: "TAG", minWidth: 8 },
+    { title: "SIZE" },
+    { title: "SHA" },
+    { title: "UPDATED" },
+  ];
+  return wide ? [...base, { title: "DIGEST" }, { title: "FORMAT" }] : base;
+}
+
+function row(image: ListedImage, wide: boolean): string[] {
+  const updated = image.updated === undefined ? "" : formatTime(image.updated);
+  if (image.state === "damaged") {
+    return [image.name, image.tag, "-", "damaged", updated, ...(wide ? [image.manifestDigest ?? "-", "-"] : [])];
+  }
+  const sha = wide ? image.moduleDigest.slice(image.moduleDigest.indexOf(":") + 1) : shortDigest(image.moduleDigest);
+  const base = [image.name, image.tag, formatSize(image.moduleSize), sha, updated];
+  return wide ? [...base, image.manifestDigest, image.format] : base;
+}
+
+/** `21 Nov 26 05:13 UTC`, as the old tool printed it. */
+function formatTime(iso: string): string {
+  const date = new Date(iso);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const month = MONTHS[date.getUTCMonth()] ?? "";
+  const day = `${two(date.getUTCDate())} ${month} ${two(date.getUTCFullYear() % 100)}`;
+  return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

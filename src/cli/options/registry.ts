@@ -1,0 +1,86 @@
+import type { OptionSpec } from "../command-spec.ts";
+
+const GROUP = "Registry options";
+
+/** How to reach a registry, common to every command that talks to one. */
+export const connectionOptions: readonly OptionSpec[] = [
+  { flags: "--plain-http", description: "talk plain http; loopback addresses need no flag", group: GROUP },
+  { flags: "--insecure", description: "do not verify the server's certificate", group: GROUP },
+  {
+    flags: "--ca-file <file>",
+    description: "PEM file with certificate authorities to trust as well",
+    group: GROUP,
+    complete: "file",
+  },
+];
+
+/** Credentials on the command line, and where else to look. */
+export const credentialOptions: readonly OptionSpec[] = [
+  { flags: "-u, --username <name>", description: "user name; wins over stored credentials", group: GROUP },
+  {
+    flags: "-p, --password <secret>",
+    description: "password; others on this machine can see it, prefer --password-stdin",
+    group: GROUP,
+  },
+  { flags: "--password-stdin", description: "read the password from stdin", group: GROUP },
+];
+
+/** Everything for `push`, `pull` and commands that resolve an image. */
+export const registryOptions: readonly OptionSpec[] = [
+  ...connectionOptions,
+  ...credentialOptions,
+  {
+    flags: "--auth-file <file>",
+    description: "credentials file in Docker's form, tried before the usual places",
+    group: GROUP,
+    repeatable: true,
+    complete: "file",
+  },
+  {
+    flags: "--retry-budget <duration>",
+    description: "longest time to wait for a busy registry",
+    default: "15s",
+    group: GROUP,
+  },
+];
+
+/** The old tool's spelling of `--auth-file`. */
+export const legacyAuthFileOption: OptionSpec = {
+  flags: "-c, --config <file>",
+  description: "old spelling of --auth-file",
+  repeatable: true,
+  hidden: true,
+};
+
+/** Credential files asked for, under the option's old name too. */
+export function authFilesOf(context: Context, values: Values): readonly string[] {
+  const old = list(values, "config");
+  if (old.length > 0) context.events({ type: "warning", message: "--config is now called --auth-file" });
+  return [...list(values, "authFile"), ...old];
+}
+
+/** Runs work with a registry client made of the options, and closes its connections after. */
+export async function withRegistry<T>(
+  context: Context,
+  values: Values,
+  work: (client: RegistryClient) => Promise<T>,
+): Promise<T> {
+  const { createRegistryClient } = await import("../../registry/client.ts");
+  const caFile = text(values, "caFile");
+  const client = createRegistryClient({
+    env: context.env,
+    clock: context.clock,
+    events: context.events,
+    credentials: await credentialsOf(context, values),
+    plainHttp: flag(values, "plainHttp"),
+    insecure: flag(values, "insecure"),
+    ...(caFile === undefined ? {} : { caFile: resolve(context.cwd, caFile) }),
+    retryBudgetMs: duration(values, "retryBudget", "15s"),
+    userAgent: `wasme/${packageVersion()}`,
+  });
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,141 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type HubServer, startHub } from "../support/hub.ts";
+import { writeModule } from "../support/modules.ts";
+import { runCli, spawnCli } from "../support/run-cli.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+/** 67 + 67 + 66 = 200 kills. */
+const KILLS = { build: 67, pull: 67, tag: 66 } as const;
+
+type Phase = "before" | "during" | "after";
+
+const work = makeTempDir("wasme-kill-");
+const home = join(work, "home");
+const store = join(home, ".wasme/images");
+const reported = new Set<string>();
+let hub: HubServer;
+
+beforeAll(async () => {
+  mkdirSync(home, { recursive: true });
+  hub = await startHub();
+  const publisher = join(work, "publisher");
+  mkdirSync(publisher);
+  for (let i = 0; i < KILLS.pull; i += 1) {
+    const module = writeModule(work, "module.wasm", 400_000);
+    const reference = `${hub.host}/kill/p${i}:v1`;
+    await succeed(["build", "precompiled", module, "-t", reference], publisher);
+    await succeed(["push", reference], publisher);
+  }
+  await succeed(["build", "precompiled", writeModule(work, "first.wasm"), "-t", "first:v1"], home);
+  reported.add("docker.io/library/first:v1");
+}, 300_000);
+afterAll(async () => {
+  await hub.close();
+  rmSync(work, { recursive: true, force: true });
+});
+
+describe.each([
+  [
+    "build",
+    (i: number) => ["build", "precompiled", writeModule(work, `b${i}.wasm`, 400_000), "-t", `built:v${i}`],
+    (i: number) => `docker.io/library/built:v${i}`,
+  ],
+  ["pull", (i: number) => ["pull", `${hub.host}/kill/p${i}:v1`], (i: number) => `${hub.host}/kill/p${i}:v1`],
+  ["tag", (i: number) => ["tag", "first:v1", `tagged:v${i}`], (i: number) => `docker.io/library/tagged:v${i}`],
+] as const)("kill -9 of %s", (verb, argsOf, nameOf) => {
+  it(`${KILLS[verb]} times: the store opens and holds all that was reported`, { timeout: 600_000 }, async () => {
+    const life = await timeline(argsOf);
+    const phases: Record<Phase, number> = { before: 0, during: 0, after: 0 };
+    for (let i = 0; i < KILLS[verb]; i += 1) {
+      const before = fingerprint();
+      const { child, result } = spawnCli(argsOf(i), { home });
+      setTimeout(() => child.kill("SIGKILL"), delayOf(i, KILLS[verb], life));
+      const { stdout, code } = await result;
+      if (stdout.includes("sha256:") || code === 0) reported.add(nameOf(i));
+      phases[phaseOf(before, nameOf(i))] += 1;
+      if (i % 8 === 7) await expectStoreWhole();
+    }
+    await expectStoreWhole();
+    process.stdout.write(
+      `kill -9 of ${verb}: ${JSON.stringify(phases)}, first write after ${life.firstWrite.toFixed(0)} ms, done after ${life.end.toFixed(0)} ms\n`,
+    );
+    for (const [phase, count] of Object.entries(phases))
+      expect(count, `kills ${phase} the write of ${verb}`).toBeGreaterThan(0);
+  });
+});
+
+interface Life {
+  readonly firstWrite: number;
+  readonly indexed: number;
+  readonly end: number;
+}
+
+/** When the command first writes, when its name stands in the index, and when it ends: ms after the start, medians of five runs on a copy. */
+async function timeline(argsOf: (i: number) => readonly string[]): Promise<Life> {
+  const runs: Life[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const copy = join(work, `timeline-${round}`);
+    rmSync(copy, { recursive: true, force: true });
+    cpSync(home, copy, { recursive: true });
+    const folder = join(copy, ".wasme/images");
+    const args = argsOf(KILLS.pull - 1);
+    const start = fingerprint(folder);
+    const began = performance.now();
+    const { result } = spawnCli(args, { home: copy });
+    let [firstWrite, indexed] = [0, 0];
+    const timer = setInterval(() => {
+      const now = fingerprint(folder);
+      if (firstWrite === 0 && now.files !== start.files) firstWrite = performance.now() - began;
+      if (indexed === 0 && now.index !== start.index) indexed = performance.now() - began;
+    }, 1);
+    expect((await result).code).toBe(0);
+    clearInterval(timer);
+    const end = performance.now() - began;
+    runs.push({
+      firstWrite: firstWrite === 0 ? end * 0.8 : firstWrite,
+      indexed: indexed === 0 ? end * 0.9 : indexed,
+      end,
+    });
+    rmSync(copy, { recursive: true, force: true });
+  }
+  const middle = (pick: (life: Life) => number): number => runs.map(pick).toSorted((a, b) => a - b)[2] ?? 0;
+  return { firstWrite: middle((l) => l.firstWrite), indexed: middle((l) => l.indexed), end: middle((l) => l.end) };
+}
+
+/** Half of the kills spread over the whole life, half over the short time in which it writes. */
+function delayOf(i: number, count: number, { firstWrite, indexed, end }: Life): number {
+  const share = i / count;
+  if (i % 2 === 0) return share * end * 1.1;
+  const [from, to] = [firstWrite * 0.97 - 2, indexed + 4];
+  return from + share * (to - from);
+}
+
+function fingerprint(folder = store): { files: string; index: string } {
+  const index = join(folder, "index.json");
+  return {
+    files: existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted().join("\n") : "",
+    index: existsSync(index) ? readFileSync(index, "utf8") : "",
+  };
+}
+
+function phaseOf(before: { files: string; index: string }, name: string): Phase {
+  const now = fingerprint();
+  if (now.index.includes(`"${name}"`)) return "after";
+  return now.files === before.files ? "before" : "during";
+}
+
+async function expectStoreWhole(): Promise<void> {
+  const { stdout, code, stderr } = await runCli(["list", "-o", "json"], { home });
+  expect(code, stderr).toBe(0);
+  const { images } = JSON.parse(stdout) as { images: { reference: string; state: string }[] };
+  expect(images.filter((image) => image.state !== "ok")).toEqual([]);
+  const there = new Set(images.map((image) => image.reference));
+  expect([...reported].filter((name) => !there.has(name))).toEqual([]);
+}
+
+async function succeed(args: readonly string[], runHome: string): Promise<void> {
+  const { code, stderr } = await runCli(args, { home: runHome });
+  expect(code, stderr).toBe(0);
+}
