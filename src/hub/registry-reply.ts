@@ -1,0 +1,72 @@
+import type { ServerResponse } from "node:http";
+import { WasmeError } from "../domain/errors.ts";
+
+/** A request refused, in the words of the distribution spec ("Error Codes"). */
+export class RegistryRefusal extends Error {
+  override readonly name: string = "RegistryRefusal";
+  readonly status: number;
+  readonly code: string;
+  /** Further headers of the answer. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** Ends the answer with a status and headers, and no body. */
+export function replyEmpty(response: ServerResponse, status: number, headers: Record<string, string>): void {
+  response.writeHead(status, { "content-length": "0", ...headers });
+  response.end();
+}
+
+/** Ends the answer with a JSON document. */
+export function replyJson(response: ServerResponse, value: unknown, options: ReplyOptions = {}): void {
+  const body = Buffer.from(JSON.stringify(value));
+  const type = options.type ?? "application/json";
+  response.writeHead(options.status ?? 200, {
+    "content-type": type,
+    "content-length": body.byteLength,
+    ...options.headers,
+  });
+  response.end(body);
+}
+
+/** What a JSON answer may vary in. */
+export interface ReplyOptions {
+  readonly status?: number;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a failure. After the head is sent the connection is cut instead: a cut is noticed, a short body is not. */
+export function replyError(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { status, code, message, headers } = refusalOf(error);
+  replyJson(response, { errors: [{ code, message, detail: null }] }, { status, headers });
+}
+
+/** Any failure as a refusal; what we do not know is our own fault and says nothing about the inside. */
+function refusalOf(error: unknown): RegistryRefusal {
+  if (error instanceof RegistryRefusal) return error;
+  if (!(error instanceof WasmeError)) return new RegistryRefusal(500, "UNKNOWN", "internal error");
+  const known = STORE_ERRORS[error.code];
+  const [status, code] = known ?? [500, "UNKNOWN"];
+  return new RegistryRefusal(status, code, error.message);
+}
+
+const STORE_ERRORS: Readonly<Record<string, readonly [status: number, code: string]>> = {
+  DIGEST_MISMATCH: [400, "DIGEST_INVALID"],
+  DIGEST_INVALID: [400, "DIGEST_INVALID"],
+  SIZE_MISMATCH: [400, "SIZE_INVALID"],
+  CONTENT_MISSING: [400, "MANIFEST_BLOB_UNKNOWN"],
+  MANIFEST_INVALID: [400, "MANIFEST_INVALID"],
+  MANIFEST_UNSUPPORTED: [400, "MANIFEST_INVALID"],
+  BLOB_MISSING: [404, "BLOB_UNKNOWN"],
+};
