@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { didYouMean } from "../domain/did-you-mean.ts";
 import { usageError } from "../domain/errors.ts";
-import { nearest } from "./nearest.ts";
 
 /** One starter filter: a folder of files under `templates/`. */
 export interface Template {
@@ -59,7 +59,7 @@ export function findTemplate(language: Language, name: string | undefined): Temp
 
 function unknown(code: string, problem: string, asked: string, there: readonly { readonly name: string }[]): Error {
   const names = there.map((item) => item.name);
-  const guess = nearest(asked.toLowerCase(), names);
+  const guess = didYouMean(asked, names);
   const list = `choose from: ${names.join(", ")}`;
   return usageError(code, problem, { hint: guess === undefined ? list : `did you mean ${guess}? ${list}` });
 }

@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, type TestContext } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WasmeError } from "../../src/domain/errors.ts";
 import { assemblyscript } from "../../src/toolchain/assemblyscript/runner.ts";
 import type { BuiltModule, ToolchainDeps, ToolchainRequest } from "../../src/toolchain/runner.ts";

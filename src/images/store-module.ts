@@ -1,0 +1,96 @@
+import { createReadStream } from "node:fs";
+import { dirname } from "node:path";
+import { WasmeError } from "../domain/errors.ts";
+import type { EventSink } from "../domain/events.ts";
+import type { ImageReference } from "../domain/image-reference.ts";
+import { createDraft, type FileDraft, writeError } from "../platform/atomic-file.ts";
+import type { ImageStore } from "../store/image-store.ts";
+import type { ChosenConfig } from "./choose-runtime-config.ts";
+import { importImage, type ImportResult } from "./import-image.ts";
+
+/** Where the image goes. */
+export interface StoreModuleDeps {
+  readonly store: Pick<ImageStore, "push" | "tag">;
+  readonly signal: AbortSignal;
+}
+
+/** A compiled module and what becomes of it. */
+export interface ModuleToStore {
+  /** Absolute. */
+  readonly file: string;
+  /** What messages call it: a path as typed, or what it is when its path is temporary. */
+  readonly title: string;
+  readonly reference: ImageReference;
+  readonly config: ChosenConfig;
+  readonly check: boolean;
+  /** Copied there too, absolute. */
+  readonly out: string | undefined;
+}
+
+/** What was stored. */
+export interface StoredModule extends Omit<ImportResult, "derived"> {
+  /** False when the check was left out. */
+  readonly checked: boolean;
+  /** Where the runtime config is from; `path` is absent when it was derived from the module. */
+  readonly runtimeConfigSource: { readonly origin: "file" | "module"; readonly path?: string };
+  /** The copy of the module that was asked for. */
+  readonly out?: string;
+}
+
+/**
+ * Checks a module, stores it as an image and copies it where the user wants it: the copy is written first and gets
+ * its name last, so that a place that cannot be written to keeps anything from being stored.
+ */
+export async function storeModule(
+  deps: StoreModuleDeps,
+  module: ModuleToStore,
+  events: EventSink,
+): Promise<StoredModule> {
+  const { out, check, config } = module;
+  const draft = out === undefined ? undefined : await copyAside(module.file, out);
+  try {
+    const { derived, ...stored } = await importTitled(deps, module, events);
+    if (out !== undefined) await draft?.commit(out, 0o644);
+    return {
+      ...stored,
+      checked: check,
+      runtimeConfigSource:
+        derived || config.path === undefined ? { origin: "module" } : { origin: "file", path: config.path },
+      ...(out === undefined ? {} : { out }),
+    };
+  } finally {
+    await draft?.discard();
+  }
+}
+
+async function copyAside(file: string, out: string): Promise<FileDraft> {
+  const draft = await createDraft(dirname(out));
+  try {
+    for await (const chunk of createReadStream(file)) await draft.handle.writeFile(chunk as Buffer);
+    return draft;
+  } catch (error) {
+    await draft.discard();
+    throw writeError(error, out);
+  }
+}
+
+/** Imports; events and errors speak of the module by its title instead of its path. */
+async function importTitled(deps: StoreModuleDeps, module: ModuleToStore, events: EventSink): Promise<ImportResult> {
+  const { file, title, reference, check, config } = module;
+  const retitle = (text: string): string => text.replaceAll(file, title);
+  const sink: EventSink = (event) => {
+    const hasMessage = "message" in event && event.message !== undefined;
+    events(hasMessage ? { ...event, message: retitle(event.message) } : event);
+  };
+  try {
+    return await importImage(deps, { file, reference, check, runtimeConfig: config.config }, sink);
+  } catch (error) {
+    if (!(error instanceof WasmeError)) throw error;
+    const { kind, code, message, hint, details, cause } = error;
+    throw new WasmeError(kind, code, retitle(message), {
+      ...(hint === undefined ? {} : { hint }),
+      ...(details === undefined ? {} : { details }),
+      cause,
+    });
+  }
+}
