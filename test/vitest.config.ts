@@ -4,6 +4,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/components/global-setup.ts"],
     reporters: ["default", "./test/support/summary-reporter.ts"],
     // Two cores in CI: more workers would only make timeouts of real components more likely.
     maxWorkers: 2,
