@@ -61,7 +61,9 @@ async function listFolder(directory: string): Promise<readonly string[] | undefi
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     if (errnoOf(error) === "ENOTDIR") {
-      throw usageError("INIT_BLOCKED", `${directory} is a file, not a folder`, { hint: "choose another folder" });
+      throw usageError("INIT_BLOCKED", `cannot make the folder ${directory}: a file is in its place`, {
+        hint: "choose another folder",
+      });
     }
     throw writeError(error, directory);
   }
