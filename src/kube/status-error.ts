@@ -49,7 +49,9 @@ export function statusError(response: FailedResponse, intent: Intent, server: st
   if (status === 410) {
     return new WasmeError("failed", "KUBE_GONE", `the server forgot that version of ${resourceName(intent.kind)}`);
   }
-  if (INVALID.has(status)) return invalid(body, said, intent);
+  // A server-side apply with a field the schema lacks is answered 500, not 400.
+  const unknownField = status === 500 && said.includes("field not declared in schema");
+  if (INVALID.has(status) || unknownField) return invalid(body, said, intent);
   if (OVERLOADED.has(status)) {
     return new WasmeError("unreachable", "KUBE_OVERLOADED", `${server} is overloaded (${status}): ${said}`, {
       hint: "try again in a minute",
