@@ -15,7 +15,7 @@ export const DRAFT_PREFIX = ".wasme-init-";
 
 /**
  * Looks whether the files may be written to `directory` (absolute). Without `force` it must not exist or hold nothing
- * but {@link IGNORED} names: `INIT_NOT_EMPTY` names what is in the way. `INIT_BLOCKED` when a file stands where a
+ * but names of version control, editors and file managers: `INIT_NOT_EMPTY` names what is in the way. `INIT_BLOCKED` when a file stands where a
  * folder has to be or the other way round.
  */
 export async function inspectTarget(
@@ -37,7 +37,7 @@ export async function inspectTarget(
 }
 
 /** Names that a folder may hold and still count as empty: version control, editors, file managers. */
-export const IGNORED: readonly string[] = [
+const IGNORED: readonly string[] = [
   ".git",
   ".hg",
   ".svn",

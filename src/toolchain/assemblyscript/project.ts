@@ -81,8 +81,7 @@ export async function findCompiler(project: AsProject): Promise<AsCompiler | und
   }
 }
 
-/** True when the file or folder is there. */
-export async function exists(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
@@ -95,14 +94,20 @@ async function compilerIn(folder: string): Promise<AsCompiler | undefined> {
   const match = typeof version === "string" ? /^(\d+)\.(\d+)\./u.exec(version) : null;
   if (!isObject(manifest) || typeof version !== "string" || match === null) return undefined;
   const level = Number(match[1]) * 1000 + Number(match[2]);
+  if (level < CALLABLE) return { version, level, api: undefined };
   const exported = isObject(manifest["exports"]) ? manifest["exports"]["./asc"] : undefined;
   const file = isObject(exported) ? exported["import"] : undefined;
-  return { version, level, api: level >= 20 && typeof file === "string" ? join(folder, file) : undefined };
+  const api = typeof file === "string" ? join(folder, file) : undefined;
+  // An installation that was cut short may have the description without the compiler.
+  return api !== undefined && (await exists(api)) ? { version, level, api } : undefined;
 }
 
 async function textOf(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch(() => undefined);
 }
+
+/** The first version with an API that can be imported: 0.20. */
+const CALLABLE = 20;
 
 const DEPENDENCY_KEYS = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] as const;
 

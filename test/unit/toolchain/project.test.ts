@@ -39,6 +39,9 @@ describe("findCompiler", () => {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "package.json"), "{}");
     await install(root, modern);
+    expect(await findCompiler(await readAsProject(folder))).toBeUndefined(); // cut short: no compiler in it
+    await mkdir(join(root, "node_modules/assemblyscript/dist"));
+    await writeFile(join(root, "node_modules/assemblyscript/dist/asc.js"), "");
     expect(await findCompiler(await readAsProject(folder))).toEqual({
       version: "0.28.20",
       level: 28,
