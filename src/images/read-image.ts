@@ -63,16 +63,17 @@ async function readPacked(
   layer: Descriptor,
   options: Options,
 ): Promise<Omit<ImageContents, "layout">> {
-  let module: BlobFacts | undefined;
+  let module: Awaited<ReturnType<typeof hashModule>> | undefined;
   let config: RuntimeConfig | undefined;
   for await (const entry of readTar(gunzip(source.fetch(layer, options.signal)), MAX_UNPACKED)) {
-    if (module === undefined && isFile(entry, MODULE_FILE)) module = await hashModule(entry, options.where);
+    if (module === undefined && isFile(entry, MODULE_FILE)) module = await hashModule(entry);
     else if (config === undefined && isFile(entry, RUNTIME_CONFIG_FILE)) {
       config = parseConfig(await collect(entry.body, MAX_RUNTIME_CONFIG, configTooLong(options.where)), options.where);
     }
   }
   if (module === undefined) throw noModule(options.where);
-  return { module, runtimeConfig: config };
+  checkMagic(module.head, options.where);
+  return { module: module.facts, runtimeConfig: config };
 }
 
 /** A regular file by its base name, as Istio looks for it; the first one wins. */
@@ -80,22 +81,22 @@ function isFile(entry: TarEntry, name: string): boolean {
   return entry.type === "0" && entry.name.split("/").at(-1) === name;
 }
 
-async function hashModule(entry: TarEntry, where: string): Promise<BlobFacts> {
+async function hashModule(entry: TarEntry): Promise<{ readonly facts: BlobFacts; readonly head: Uint8Array }> {
   const hash = startDigest();
   let head: Uint8Array = new Uint8Array(0);
   for await (const chunk of entry.body) {
     if (head.byteLength < HEADER) head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
     hash.update(chunk);
   }
-  checkMagic(head, where);
-  return { digest: hash.digest(), size: entry.size };
+  return { facts: { digest: hash.digest(), size: entry.size }, head };
 }
 
+/** Reads on when the beginning is wrong: that content was altered is the better explanation, and known at its end. */
 async function checkHeader(stream: AsyncIterable<Uint8Array>, where: string): Promise<void> {
   let head: Uint8Array = new Uint8Array(0);
   for await (const chunk of stream) {
-    head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
-    if (head.byteLength >= HEADER) break;
+    if (head.byteLength < HEADER) head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
+    if (head.byteLength >= 8 && fileKind(head).kind === "module") return;
   }
   checkMagic(head, where);
 }

@@ -1,0 +1,89 @@
+import { collect, type Fetcher } from "../domain/content.ts";
+import type { Digest } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import type { JsonObject } from "../domain/json.ts";
+import { type ConsumerVerdict, consumersOf } from "../domain/layout-consumers.ts";
+import type { ImageFormat, ImageSource } from "../domain/resolved-image.ts";
+import type { RuntimeConfig } from "../domain/runtime-config.ts";
+import type { ImageStore } from "../store/image-store.ts";
+import { checkModule, MAX_MODULE } from "../wasm/check-module.ts";
+import type { ModuleReport } from "../wasm/module-report.ts";
+import { openModule, readImage } from "./read-image.ts";
+import { fetchImage, type Remote } from "./remote.ts";
+import { findStoredImage } from "./stored-image.ts";
+
+/** Which image to look into, and where. */
+export interface InspectRequest {
+  readonly reference: ImageReference;
+  readonly from: ImageSource;
+}
+
+/** Everything an image tells about itself. JSON-safe. */
+export interface InspectResult {
+  readonly reference: string;
+  readonly source: ImageSource;
+  readonly format: ImageFormat;
+  readonly manifestDigest: Digest;
+  readonly mediaType: string;
+  /** The manifest as it stands. */
+  readonly manifest: JsonObject;
+  readonly moduleDigest: Digest;
+  /** Bytes of the module. */
+  readonly moduleSize: number;
+  /** Absent when the image carries none. */
+  readonly runtimeConfig?: RuntimeConfig;
+  /** What the module is made of, what it may do, and whether a proxy loads it. */
+  readonly module: ModuleReport;
+  /** Which programs can read this layout. */
+  readonly consumers: readonly ConsumerVerdict[];
+}
+
+/**
+ * Looks into an image of the store or a registry: reads it whole, verified. The module is held in memory for it.
+ * Throws `IMAGE_NOT_FOUND`, `MODULE_TOO_LARGE` (incompatible) above 256 MiB, and errors of store, registry and layout.
+ */
+export async function inspectImage(
+  deps: {
+    readonly store: Pick<ImageStore, "resolve" | "entries" | "manifest" | "fetch">;
+    readonly registry: Remote;
+    readonly signal?: AbortSignal;
+  },
+  request: InspectRequest,
+): Promise<InspectResult> {
+  const { reference, from } = request;
+  const { signal } = deps;
+  const where = formatReference(reference);
+  const repository = from === "registry" ? deps.registry.repository(reference) : undefined;
+  const source: Fetcher = repository ?? deps.store;
+  const image =
+    repository === undefined
+      ? await findStoredImage(deps.store, reference)
+      : await fetchImage(repository, reference, signal);
+  const contents = await readImage(source, image.manifest, { where, signal });
+  const limit = MAX_MODULE;
+  if (contents.module.size > limit) throw tooLarge(where, limit);
+  const bytes = await collect(openModule(source, contents.layout, { where, signal }), limit, () =>
+    tooLarge(where, limit),
+  );
+  const { digest, mediaType } = image.descriptor;
+  return {
+    reference: where,
+    source: from,
+    format: contents.layout.format,
+    manifestDigest: digest,
+    mediaType,
+    manifest: JSON.parse(Buffer.from(image.bytes).toString("utf8")) as JsonObject,
+    moduleDigest: contents.module.digest,
+    moduleSize: contents.module.size,
+    ...(contents.runtimeConfig === undefined ? {} : { runtimeConfig: contents.runtimeConfig }),
+    module: checkModule(bytes),
+    consumers: consumersOf(image.manifest, mediaType),
+  };
+}
+
+function tooLarge(where: string, limit: number): Error {
+  return new WasmeError("incompatible", "MODULE_TOO_LARGE", `the module of ${where} is larger than ${limit} bytes`, {
+    hint: "no proxy loads it: strip it and optimise for size",
+  });
+}
