@@ -9,11 +9,11 @@ import { type RunningEnvoy, startEnvoy, envoyPath, validateEnvoy } from "../comp
 import { rawRequest, type RawResponse } from "../components/raw-http.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
-import { compileFilter } from "./support/compile-filter.ts";
+import { compileFilter, compilerFolder } from "./support/compile-filter.ts";
 import { bootstrap, type Listener } from "./support/envoy-config.ts";
 
-const found = await component("envoy", envoyPath);
-const missing = "skip" in found ? found.skip : "";
+const needed = [await component("envoy", envoyPath), await component("assemblyscript", compilerFolder)];
+const missing = needed.flatMap((part) => ("skip" in part ? [part.skip] : [])).join("; ");
 
 const LISTENERS: readonly Listener[] = [
   { name: "hello", filters: [{ file: "starter", rootId: "add_header" }] },

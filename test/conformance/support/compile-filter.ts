@@ -2,6 +2,7 @@ import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { installOnce } from "../../components/cache.mjs";
+import { installing } from "../../components/missing.ts";
 import { runOk } from "../../components/run.ts";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
@@ -19,14 +20,19 @@ interface CompilerOptions {
   listFiles(): string[];
 }
 
-/** Installs the compiler that the template's lock file pins; a folder with `node_modules`. */
+/**
+ * Installs the compiler that the template's lock file pins; a folder with `node_modules`. Throws `MissingComponent`
+ * where npm cannot fetch it.
+ */
 export function compilerFolder(): Promise<string> {
-  return installOnce("assemblyscript-0.28.20", async (folder) => {
-    for (const name of ["package.json", "package-lock.json"]) {
-      await copyFile(join(templateFolder, name), join(folder, name));
-    }
-    await runOk("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder });
-  });
+  return installOnce("assemblyscript-0.28.20", (folder) =>
+    installing("assemblyscript", async () => {
+      for (const name of ["package.json", "package-lock.json"]) {
+        await copyFile(join(templateFolder, name), join(folder, name));
+      }
+      await runOk("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder });
+    }),
+  );
 }
 
 /**
