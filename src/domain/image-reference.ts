@@ -44,6 +44,18 @@ export function parseImageReference(text: string): ImageReference {
   return { host, repository, tag: tag ?? (digest === undefined ? "latest" : undefined), digest };
 }
 
+/**
+ * The registry a user names for `login`: `ghcr.io`, `localhost:5000`, `https://ghcr.io/`. Throws `REGISTRY_INVALID`
+ * (usage).
+ */
+export function parseRegistryHost(text: string): string {
+  const host = normaliseHost(text.replace(/^(?:https?|oci):\/\//u, "").replace(/(?:\/v[12])?\/*$/u, ""));
+  if (HOST.test(host)) return host;
+  throw usageError("REGISTRY_INVALID", `${JSON.stringify(text.slice(0, 200))} is not a registry`, {
+    hint: "name it like ghcr.io or registry.example.com:5000, without a repository",
+  });
+}
+
 /** The full form, tag and digest as far as they are there: the key of the local store. */
 export function formatReference(reference: ImageReference): string {
   const tag = reference.tag === undefined ? "" : `:${reference.tag}`;

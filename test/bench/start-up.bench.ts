@@ -15,7 +15,12 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 it.each(["this Node", "current Node"])("start-up on %s", async (which) => {
   const node = which === "this Node" ? process.execPath : join(await node24Bin(), "node");
-  const candidate = (name: string, ...args: string[]): Candidate => ({ name, command: node, args, env: { HOME: home } });
+  const candidate = (name: string, ...args: string[]): Candidate => ({
+    name,
+    command: node,
+    args,
+    env: { HOME: home },
+  });
   const candidates = [
     candidate("node -e 0", "-e", "0"),
     candidate("wasme --help", bin, "--help"),

@@ -61,7 +61,21 @@ try {
 
   say("4. What deploying it to the workloads of a manifest would apply. No cluster is asked.");
   writeFileSync(join(work, "web.yaml"), WEB);
-  await wasme("other", "deploy", "istio", image, "--id", "hello", "--config", "greetings", "-f", "web.yaml", "-n", "shop", "--dry-run=client");
+  await wasme(
+    "other",
+    "deploy",
+    "istio",
+    image,
+    "--id",
+    "hello",
+    "--config",
+    "greetings",
+    "-f",
+    "web.yaml",
+    "-n",
+    "shop",
+    "--dry-run=client",
+  );
   say(bold("Done. Everything was in a temporary folder, which is gone now."));
 } catch (error) {
   process.stderr.write(`The demo failed: ${error.message}\n`);

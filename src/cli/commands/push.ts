@@ -16,7 +16,10 @@ export const push: CommandSpec = {
     "sent again.",
   examples: [
     { command: "wasme push ghcr.io/acme/hello:v1", does: "after wasme login ghcr.io" },
-    { command: "wasme push quay.io/acme/hello:v1 --format compat", does: "as an ordinary image, for registries that refuse artifacts" },
+    {
+      command: "wasme push quay.io/acme/hello:v1 --format compat",
+      does: "as an ordinary image, for registries that refuse artifacts",
+    },
     { command: "wasme push -q localhost:5000/hello:v1", does: "print the manifest digest alone" },
   ],
   arguments: [{ name: "<ref>", description: "reference in the local store", complete: "image" }],

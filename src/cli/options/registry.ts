@@ -1,4 +1,11 @@
+import { resolve } from "node:path";
+import { usageError } from "../../domain/errors.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import type { Credential, CredentialSource } from "../../registry/credential.ts";
 import type { OptionSpec } from "../command-spec.ts";
+import type { Context } from "../context.ts";
+import { packageVersion } from "../version.ts";
+import { duration, flag, list, text, type Values } from "./read.ts";
 
 const GROUP = "Registry options";
 
@@ -58,6 +65,48 @@ export function authFilesOf(context: Context, values: Values): readonly string[]
   if (old.length > 0) context.events({ type: "warning", message: "--config is now called --auth-file" });
   return [...list(values, "authFile"), ...old];
 }
+
+/** Where credentials come from: flags, then files and helpers. */
+export async function credentialsOf(context: Context, values: Values): Promise<CredentialSource> {
+  const { createCredentials } = await import("../../registry/credentials.ts");
+  const explicit = await explicitCredential(context, values);
+  return createCredentials({
+    ...context,
+    authFiles: authFilesOf(context, values).map((file) => resolve(context.cwd, file)),
+    ...(explicit === undefined ? {} : { explicit }),
+  });
+}
+
+/** User name and password of the command line; both or none. Throws `CREDENTIAL_INCOMPLETE` (usage). */
+async function explicitCredential(context: Context, values: Values): Promise<Credential | undefined> {
+  const username = text(values, "username");
+  const password = await passwordOf(context, values);
+  if (username === undefined && password === undefined) return undefined;
+  if (username !== undefined && password !== undefined) return { kind: "basic", username, password };
+  throw usageError("CREDENTIAL_INCOMPLETE", `${username === undefined ? "--username" : "a password"} is missing`, {
+    hint: "give --username with --password-stdin, or neither to use stored credentials",
+  });
+}
+
+/** `--password`, or what stdin holds under `--password-stdin`, without its last line break. Throws usage errors. */
+export async function passwordOf(context: Context, values: Values): Promise<string | undefined> {
+  const typed = text(values, "password");
+  if (!flag(values, "passwordStdin")) {
+    if (typed !== undefined)
+      context.events({ type: "warning", message: "--password can be seen by others; use --password-stdin" });
+    return typed;
+  }
+  if (typed !== undefined) throw usageError("CREDENTIAL_TWICE", "--password and --password-stdin exclude each other");
+  const { readAll } = await import("../../platform/read-stdin.ts");
+  const password = (await readAll(context.terminal.stdin, MAX_PASSWORD)).replace(/\r?\n$/u, "");
+  if (password !== "") return password;
+  throw usageError("PASSWORD_EMPTY", "stdin holds no password", {
+    hint: 'printf %s "$TOKEN" | wasme login … --password-stdin',
+  });
+}
+
+/** Bytes; no token is longer. */
+const MAX_PASSWORD = 64 * 1024;
 
 /** Runs work with a registry client made of the options, and closes its connections after. */
 export async function withRegistry<T>(
