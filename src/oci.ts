@@ -1,0 +1,21 @@
+/**
+ * `wasme/oci`: an OCI registry client without dependencies. Push and pull of any artifact, with authentication, retries
+ * and verification (OCI distribution spec 1.1).
+ */
+export { type BodySource, bytesSource, type Exists, type Fetcher, type Pusher } from "./domain/content.ts";
+export { type Descriptor, describe } from "./domain/descriptor.ts";
+export { type Digest, digestOf, parseDigest } from "./domain/digest.ts";
+export { type ErrorKind, WasmeError } from "./domain/errors.ts";
+export type { EventSink, ProgressEvent } from "./domain/events.ts";
+export {
+  formatReference,
+  type ImageReference,
+  parseImageReference,
+  referenceTarget,
+} from "./domain/image-reference.ts";
+export { MediaType } from "./domain/media-types.ts";
+export { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "./registry/client.ts";
+export type { Credential, CredentialSource } from "./registry/credential.ts";
+export { createCredentials, type CredentialDeps } from "./registry/credentials.ts";
+export type { FetchedManifest } from "./registry/manifests.ts";
+export type { Repository } from "./registry/repository.ts";

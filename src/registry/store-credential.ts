@@ -1,0 +1,100 @@
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { errnoOf } from "../domain/errors.ts";
+import { isObject } from "../domain/json.ts";
+import { writeFileAtomic } from "../platform/atomic-file.ts";
+import { formatAuthEntry } from "./auth-entry.ts";
+import { type AuthFile, keysOf, readAuthFile } from "./auth-file.ts";
+import type { Credential } from "./credential.ts";
+import { credentialHelper } from "./credential-helper.ts";
+import { type CredentialDeps, dockerConfigFile, helperFor } from "./credentials.ts";
+import { credentialKey } from "./registry-host.ts";
+
+/** Where a credential was put. A file holds it readable for whoever can read the file: say so. */
+export type StoredIn =
+  | { readonly kind: "helper"; readonly program: string }
+  | { readonly kind: "file"; readonly path: string };
+
+type StoreDeps = Pick<CredentialDeps, "env" | "paths" | "exec">;
+
+const EMPTY: AuthFile = { raw: {}, auths: {}, credHelpers: {}, credsStore: undefined };
+
+/**
+ * Keeps a credential for a registry: with the helper Docker's config names for it, else in Docker's config file, which
+ * keeps all else it holds, stays where a link leads, and gets mode 0600. Throws as {@link credentialHelper} and
+ * `writeFileAtomic` do, and `AUTH_FILE_INVALID` (usage) rather than losing a file it cannot read.
+ */
+export async function storeCredential(
+  deps: StoreDeps,
+  host: string,
+  credential: Credential,
+  signal?: AbortSignal,
+): Promise<StoredIn> {
+  const path = dockerConfigFile(deps);
+  const file = (await readAuthFile(path)) ?? EMPTY;
+  const helper = helperFor(file, host) ?? file.credsStore;
+  if (helper !== undefined) {
+    await credentialHelper(helper, deps).store(credentialKey(host), credential, signal);
+    return { kind: "helper", program: `docker-credential-${helper}` };
+  }
+  const key = credentialKey(host);
+  const others = keysOf(file.auths, host).filter((other) => other !== key);
+  const auths = without({ ...file.auths, [key]: formatAuthEntry(credential) }, others);
+  return { kind: "file", path: await writeConfig(path, { ...file.raw, auths }) };
+}
+
+/** Forgets what {@link storeCredential} keeps for a registry; the places it was removed from, none when there was none. */
+export async function eraseCredential(
+  deps: StoreDeps,
+  host: string,
+  signal?: AbortSignal,
+): Promise<readonly StoredIn[]> {
+  const path = dockerConfigFile(deps);
+  const file = await readAuthFile(path);
+  if (file === undefined) return [];
+  const erased: StoredIn[] = [];
+  const name = helperFor(file, host) ?? file.credsStore;
+  const helper = name === undefined ? undefined : credentialHelper(name, deps);
+  if (helper !== undefined && (await helper.get(credentialKey(host), signal)) !== undefined) {
+    await helper.erase(credentialKey(host), signal);
+    erased.push({ kind: "helper", program: `docker-credential-${name ?? ""}` });
+  }
+  const keys = keysOf(file.auths, host);
+  if (keys.length > 0) {
+    const written = await writeConfig(path, { ...file.raw, auths: without(file.auths, keys) });
+    if (keys.some((key) => hasSecret(file.auths[key]))) erased.push({ kind: "file", path: written });
+  }
+  return erased;
+}
+
+/** Helpers' users leave an empty entry in `auths`; that is no secret. */
+function hasSecret(entry: unknown): boolean {
+  return isObject(entry) && Object.keys(entry).length > 0;
+}
+
+function without(object: Readonly<Record<string, unknown>>, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
+}
+
+/** Writes where a link leads, so that the link stays; Docker indents by tabs. */
+async function writeConfig(path: string, config: Readonly<Record<string, unknown>>): Promise<string> {
+  const target = await followLink(path);
+  await privateDirectory(dirname(target));
+  await writeFileAtomic(target, `${JSON.stringify(config, undefined, "\t")}\n`, { mode: 0o600 });
+  return target;
+}
+
+async function followLink(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return path;
+    throw error;
+  }
+}
+
+/** A new directory is for its owner alone; one that is there keeps its mode. */
+async function privateDirectory(directory: string): Promise<void> {
+  const known = await stat(directory).catch(() => undefined);
+  if (known === undefined) await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => undefined);
+}
