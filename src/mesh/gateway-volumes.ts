@@ -1,0 +1,102 @@
+import { usageError, WasmeError } from "../domain/errors.ts";
+import { isObject, type Json, type JsonObject } from "../domain/json.ts";
+import { sameJson } from "./canonical-json.ts";
+import { MODULE_DIRECTORY, MODULE_VOLUME } from "./module-path.ts";
+
+/** The container that is the proxy, in gateways as in sidecars. */
+export const PROXY_CONTAINER = "istio-proxy";
+
+const VOLUME: JsonObject = {
+  name: MODULE_VOLUME,
+  hostPath: { path: MODULE_DIRECTORY, type: "DirectoryOrCreate" },
+};
+const MOUNT: JsonObject = { name: MODULE_VOLUME, mountPath: MODULE_DIRECTORY, readOnly: true };
+
+/**
+ * The pod spec of a gateway with the module directory mounted into its proxy; the same object when it is there
+ * already. Sidecar annotations do nothing on gateways. Throws `GATEWAY_NO_PROXY` (incompatible) when there is no
+ * container `istio-proxy`, `VOLUME_CONFLICT` (usage) when our name or directory is taken.
+ */
+export function mountOnGateway(podSpec: JsonObject): JsonObject {
+  const containers = objects(podSpec["containers"]);
+  const proxy = containers.find((container) => container["name"] === PROXY_CONTAINER);
+  if (proxy === undefined) throw noProxy();
+  const volumes = withEntry(objects(podSpec["volumes"]), VOLUME, "name");
+  const mounts = withEntry(objects(proxy["volumeMounts"]), MOUNT, "mountPath");
+  const changed = containers.map((container) => (container === proxy ? { ...proxy, volumeMounts: mounts } : container));
+  const result = { ...podSpec, volumes, containers: changed };
+  return sameJson(result, podSpec) ? podSpec : result;
+}
+
+/** The pod spec without our mount and volume; the same object when neither is there. */
+export function unmountFromGateway(podSpec: JsonObject): JsonObject {
+  const containers = objects(podSpec["containers"]).map((container) =>
+    container["name"] === PROXY_CONTAINER
+      ? replaced(container, "volumeMounts", without(container["volumeMounts"], MOUNT))
+      : container,
+  );
+  const result = replaced({ ...podSpec, containers }, "volumes", without(podSpec["volumes"], VOLUME));
+  return sameJson(result, podSpec) ? podSpec : result;
+}
+
+/** What to write to a Deployment, as a strategic merge patch or as the fields of a server-side apply. */
+export function gatewayMountFields(): JsonObject {
+  return podTemplate({ volumes: [VOLUME], containers: [{ name: PROXY_CONTAINER, volumeMounts: [MOUNT] }] });
+}
+
+/** The strategic merge patch that takes them out again. */
+export function gatewayUnmountPatch(): JsonObject {
+  return podTemplate({
+    volumes: [{ name: MODULE_VOLUME, $patch: "delete" }],
+    containers: [{ name: PROXY_CONTAINER, volumeMounts: [{ mountPath: MODULE_DIRECTORY, $patch: "delete" }] }],
+  });
+}
+
+function podTemplate(spec: JsonObject): JsonObject {
+  return { spec: { template: { spec } } };
+}
+
+function withEntry(list: readonly JsonObject[], entry: JsonObject, key: "name" | "mountPath"): readonly JsonObject[] {
+  const present = list.find((item) => item[key] === entry[key]);
+  if (present === undefined) return [...list, entry];
+  if (sameJson(withoutDefaults(present), entry)) return list;
+  throw usageError(
+    "VOLUME_CONFLICT",
+    `the gateway already has another volume or mount with ${key} ${JSON.stringify(entry[key])}`,
+    {
+      hint: "rename it, or deploy with --via wasmplugin",
+    },
+  );
+}
+
+/** The API server adds `recursiveReadOnly` and the like only when asked; an empty `subPath` is the only default seen. */
+function withoutDefaults(item: JsonObject): JsonObject {
+  const { subPath, ...rest } = item;
+  return subPath === "" || subPath === undefined ? rest : item;
+}
+
+function without(list: Json | undefined, entry: JsonObject): readonly JsonObject[] {
+  return objects(list).filter((item) => !sameJson(withoutDefaults(item), entry));
+}
+
+/** Sets `key`, or leaves it out when the list is empty and was not there before. */
+function replaced(value: JsonObject, key: string, list: readonly JsonObject[]): JsonObject {
+  const { [key]: before, ...rest } = value;
+  if (list.length > 0) return { ...value, [key]: list };
+  return before === undefined || objects(before).length > 0 ? rest : value;
+}
+
+function objects(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter((item): item is JsonObject => isObject(item)) : [];
+}
+
+function noProxy(): Error {
+  return new WasmeError(
+    "incompatible",
+    "GATEWAY_NO_PROXY",
+    `the gateway's pod template has no container ${PROXY_CONTAINER}`,
+    {
+      hint: "deploy with --via wasmplugin: the proxy then fetches the module itself",
+    },
+  );
+}

@@ -1,0 +1,12 @@
+import { type Digest, digestParts } from "../domain/digest.ts";
+
+/** Where modules lie on the node and in the proxy container: the same path on both sides. */
+export const MODULE_DIRECTORY = "/var/lib/wasme";
+
+/** Name of the volume that carries {@link MODULE_DIRECTORY} into proxies. */
+export const MODULE_VOLUME = "wasme-cache";
+
+/** The file of a module on nodes. The digest in its name makes proxies load new bytes instead of keeping the old. */
+export function modulePath(moduleDigest: Digest): string {
+  return `${MODULE_DIRECTORY}/${digestParts(moduleDigest).hex}.wasm`;
+}
