@@ -1,5 +1,5 @@
 /** One Wasm filter of a listener. */
-export interface WasmFilter {
+interface WasmFilter {
   /** Module file in Envoy's working directory. */
   readonly file: string;
   readonly rootId: string;

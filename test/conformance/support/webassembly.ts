@@ -1,10 +1,10 @@
 /** The few members of `WebAssembly` that driving a filter needs; neither our `lib` nor Node's types declare them. */
-export interface GuestMemory {
+interface GuestMemory {
   readonly buffer: ArrayBuffer;
 }
 
 /** A named import or export of a module. */
-export interface ModuleItem {
+interface ModuleItem {
   readonly module: string;
   readonly name: string;
   readonly kind: string;
