@@ -4,6 +4,8 @@
  *
  *   node test/bench/filter-cost.mjs [--rounds 9] [--seconds 4] [--filter FILE.wasm] [--other FILE.wasm]…
  *
+ * Needs `wrk` and `taskset` (Debian packages wrk and util-linux), npm, and the Envoy of the tests or `ENVOY_PATH`.
+ *
  * One Envoy per variant, one worker each, all started before the first round and pinned to the last core; wrk drives
  * one after the other from the first core, in an order that changes every round. The figure is the worker thread's own
  * run time counter, so it stays usable on a busy machine, where requests per second do not. Rounds are paired: what
