@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
 
@@ -72,15 +72,24 @@ export async function createDraft(directory: string): Promise<FileDraft> {
   };
 }
 
-/** Makes a directory and those above it, so that they survive a power cut together with what is put into them. */
+/**
+ * Makes a directory and those above it that are missing, so that they survive a power cut. Node's own recursive way
+ * answers `ENOENT` where the file system is read-only; here the first refusal is what is thrown.
+ */
 export async function makeDirectory(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true });
-  if (first === undefined) return;
-  const top = dirname(resolve(first));
-  for (let parent = dirname(resolve(directory)); ; parent = dirname(parent)) {
-    await syncDirectory(parent);
-    if (parent === top || parent === dirname(parent)) return;
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  const parent = dirname(resolve(directory));
+  if (parent !== resolve(directory)) await makeDirectory(parent);
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    // Another process may have been faster.
+    const now = errnoOf(error) === "EEXIST" ? await stat(directory).catch(() => undefined) : undefined;
+    if (now?.isDirectory() === true) return;
+    throw error;
   }
+  await syncDirectory(parent);
 }
 
 /** Makes renames and removals in `directory` survive a power cut; file systems that cannot do it are left alone. */

@@ -1,0 +1,27 @@
+import { execFileSync } from "node:child_process";
+import { onTestFinished, type TestContext } from "vitest";
+import { inCi } from "../components/missing.ts";
+import { tempDir } from "./temp-dir.ts";
+
+/** A mounted file system of the test's own. */
+export interface Tmpfs {
+  readonly dir: string;
+  /** Makes it read-only, or writable again. */
+  remount(mode: "ro" | "rw"): void;
+}
+
+/**
+ * Mounts a tmpfs of `size` (`1m`). Mounting needs root: without it the test is skipped, in CI it fails. As root a
+ * read-only mode of a folder would test nothing, a read-only or full file system does.
+ */
+export function mountTmpfs(context: TestContext, size: string): Tmpfs {
+  const dir = tempDir("wasme-tmpfs-");
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir], { stdio: "pipe" });
+  } catch (error) {
+    if (inCi()) throw error;
+    context.skip("a tmpfs cannot be mounted here (needs root)");
+  }
+  onTestFinished(() => void execFileSync("umount", [dir]));
+  return { dir, remount: (mode) => void execFileSync("mount", ["-o", `remount,${mode}`, dir]) };
+}
