@@ -55,6 +55,11 @@ export interface Input {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** `wasme push [options] <ref>`. */
+export function usageLine(spec: CommandSpec): string {
+  return ["wasme", spec.name, "[options]", ...spec.arguments.map((argument) => argument.name)].join(" ");
+}
+
 /** A positional argument that is there (commander has checked required ones). */
 export function argument(input: Input, index: number): string {
   const value = input.args[index];

@@ -1,6 +1,6 @@
 import type { Style } from "../platform/terminal.ts";
 import { COMMAND_INDEX, allCommands, GROUPS } from "./command-index.ts";
-import type { CommandSpec, OptionSpec } from "./command-spec.ts";
+import { type CommandSpec, type OptionSpec, usageLine } from "./command-spec.ts";
 import { globalOptions } from "./options/global.ts";
 import { wrap } from "./render/wrap.ts";
 
@@ -53,11 +53,6 @@ export function renderCommandHelp(spec: CommandSpec, style: Style, width: number
     parts.push(`${style.bold(title)}\n${renderOptions(options, width)}`);
   }
   return parts.join("\n\n");
-}
-
-/** `wasme push [options] <ref>`. */
-export function usageLine(spec: CommandSpec): string {
-  return ["wasme", spec.name, "[options]", ...spec.arguments.map((argument) => argument.name)].join(" ");
 }
 
 /** Visible options by heading, in order of first appearance. */

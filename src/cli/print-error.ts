@@ -3,14 +3,12 @@ import { redact } from "../domain/redact.ts";
 import type { Channel } from "../platform/terminal.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT_BUG, EXIT_CODES } from "./exit-codes.ts";
+import { packageVersion } from "./version.ts";
 
 /** What {@link printError} needs to know beside the error. */
 export interface ErrorSetting {
   readonly stderr: Channel;
   readonly global: Pick<GlobalOptions, "output" | "verbose">;
-  /** Shown under usage errors only. */
-  readonly usage?: string;
-  readonly version: () => string;
 }
 
 /** Prints an error on stderr, redacted, and gives the exit code of its kind. */
@@ -28,20 +26,13 @@ export function printError(error: unknown, setting: ErrorSetting): number {
     stderr.write(`${redact(JSON.stringify({ error: shown }))}\n`);
   } else {
     const lines = [`${stderr.style.red("Error:")} ${redact(error.message)}`, ...causes(error)];
-    if (setting.usage !== undefined && error.kind === "usage" && isParseError(error))
-      lines.push(`Usage: ${setting.usage}`);
+    const usage = error.details?.["usage"];
+    if (typeof usage === "string") lines.push(`Usage: ${usage}`);
     if (error.hint !== undefined) lines.push(`${stderr.style.cyan("Hint:")} ${redact(error.hint)}`);
     if (global.verbose && error.stack !== undefined) lines.push(stderr.style.dim(redact(error.stack)));
     stderr.write(`${lines.join("\n")}\n`);
   }
   return EXIT_CODES[error.kind].code;
-}
-
-/** Code of errors in the command line itself, the only ones that show a usage line. */
-export const PARSE_ERROR = "COMMAND_LINE_INVALID";
-
-function isParseError(error: WasmeError): boolean {
-  return error.code === PARSE_ERROR;
 }
 
 /** Causes that say something the message does not, one indented line each. */
@@ -60,8 +51,8 @@ function causes(error: Error): string[] {
   return lines;
 }
 
-function printBug(error: unknown, { stderr, global, version }: ErrorSetting): number {
-  const platform = `wasme ${version()}, Node ${process.version}, ${process.platform} ${process.arch}`;
+function printBug(error: unknown, { stderr, global }: ErrorSetting): number {
+  const platform = `wasme ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`;
   if (global.output === "json") {
     stderr.write(`${redact(JSON.stringify({ error: { code: "BUG", message: messageOf(error), hint: platform } }))}\n`);
     return EXIT_BUG;

@@ -4,13 +4,14 @@ import { usageError } from "../domain/errors.ts";
 import { allCommands, GROUPS } from "./command-index.ts";
 import type { CommandSpec, Input, OptionSpec } from "./command-spec.ts";
 import { globalOptions } from "./options/global.ts";
-import { PARSE_ERROR } from "./print-error.ts";
 
 /** What a command line asks for. */
 export type Invocation =
   | { readonly type: "run"; readonly spec: CommandSpec; readonly input: Input }
-  | { readonly type: "help"; readonly topic: CommandSpec | string | undefined }
-  | { readonly type: "version" };
+  | { readonly type: "help"; readonly topic: CommandSpec | string | undefined };
+
+/** Code of errors in the command line itself, the only ones that show a usage line. */
+export const PARSE_ERROR = "COMMAND_LINE_INVALID";
 
 /**
  * Parses a command line. `spec` is the command its leading words name, loaded; all others are known by name only,
@@ -21,11 +22,11 @@ export function parseCommandLine(argv: readonly string[], spec: CommandSpec | un
   const take = (found: Invocation): void => {
     invocation = found;
   };
-  const root = silent(new Command("wasme")).option("--version");
+  const root = silent(new Command("wasme"));
   addOptions(root, globalOptions);
   root.allowExcessArguments().action(() => {
     if (root.args[0] !== undefined) throw unknownCommand(root.args[0], root);
-    take(root.opts()["version"] === true ? { type: "version" } : { type: "help", topic: undefined });
+    take({ type: "help", topic: undefined });
   });
   for (const [name, parent] of withParents(root)) {
     const command = parent.name() === name ? parent : child(parent, name.split(" ").at(-1) ?? name);

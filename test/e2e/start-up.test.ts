@@ -26,7 +26,7 @@ describe("start-up stays lean", () => {
   it.each([["--help"], ["--version"], ["deploy", "--help"], ["push", "--help"]])(
     "%s loads no package but commander",
     async (...args) => {
-      expect(packagesOf(await loadedFiles(args))).toEqual(["commander"]);
+      expect(packagesOf(await loadedFiles(args)).filter((name) => name !== "commander")).toEqual([]);
     },
   );
 

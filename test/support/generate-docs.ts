@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { allCommands } from "../../src/cli/command-index.ts";
-import type { CommandSpec, OptionSpec } from "../../src/cli/command-spec.ts";
+import { type CommandSpec, type OptionSpec, usageLine } from "../../src/cli/command-spec.ts";
 import { ENV_TABLE } from "../../src/cli/env-table.ts";
 import { EXIT_BUG, EXIT_CODES } from "../../src/cli/exit-codes.ts";
-import { groupOptions, optionDescription, usageLine } from "../../src/cli/help.ts";
+import { groupOptions, optionDescription } from "../../src/cli/help.ts";
 import { globalOptions } from "../../src/cli/options/global.ts";
 import { sourceFiles } from "./imports.ts";
 
@@ -22,8 +22,18 @@ export async function generateDocs(src: string): Promise<ReadonlyMap<string, str
 }
 
 function cliPage(specs: readonly CommandSpec[]): string {
-  const index = specs.map((spec) => `- [\`wasme ${spec.name}\`](#wasme-${spec.name.replaceAll(" ", "-")}) – ${spec.summary}`);
-  return page("Commands", [...index, "", "## Options of every command", "", optionTable(globalOptions), "", ...specs.map(section)]);
+  const index = specs.map(
+    (spec) => `- [\`wasme ${spec.name}\`](#wasme-${spec.name.replaceAll(" ", "-")}) – ${spec.summary}`,
+  );
+  return page("Commands", [
+    ...index,
+    "",
+    "## Options of every command",
+    "",
+    optionTable(globalOptions),
+    "",
+    ...specs.map(section),
+  ]);
 }
 
 function section(spec: CommandSpec): string {
@@ -41,13 +51,21 @@ function section(spec: CommandSpec): string {
 }
 
 function optionTable(options: readonly OptionSpec[]): string {
-  const rows = options.filter((option) => option.hidden !== true).map((o) => `| \`${cell(o.flags)}\` | ${cell(optionDescription(o))} |`);
+  const rows = options
+    .filter((option) => option.hidden !== true)
+    .map((o) => `| \`${cell(o.flags)}\` | ${cell(optionDescription(o))} |`);
   return ["| Option | Meaning |", "|---|---|", ...rows].join("\n");
 }
 
 function envPage(): string {
   const rows = ENV_TABLE.map(({ name, meaning }) => `| \`${name}\` | ${cell(meaning)} |`);
-  return page("Environment variables", ["A flag wins over a variable. No telemetry.", "", "| Variable | Meaning |", "|---|---|", ...rows]);
+  return page("Environment variables", [
+    "A flag wins over a variable. No telemetry.",
+    "",
+    "| Variable | Meaning |",
+    "|---|---|",
+    ...rows,
+  ]);
 }
 
 function exitCodesPage(): string {
@@ -62,11 +80,14 @@ function errorsPage(src: string): string {
   const codes = new Map<string, Set<string>>();
   for (const file of sourceFiles(src)) {
     const text = readFileSync(join(src, file), "utf8");
-    for (const [, kind, code = ""] of text.matchAll(/new WasmeError\(\s*"([a-z-]+)",\s*"([A-Z0-9_]+)"/gu)) add(codes, code, kind ?? "");
+    for (const [, kind, code = ""] of text.matchAll(/new WasmeError\(\s*"([a-z-]+)",\s*"([A-Z0-9_]+)"/gu))
+      add(codes, code, kind ?? "");
     for (const [, code = ""] of text.matchAll(/usageError\(\s*"([A-Z0-9_]+)"/gu)) add(codes, code, "usage");
   }
-  const rows = [...codes].toSorted(([a], [b]) => a.localeCompare(b)).map(([code, kinds]) => `| \`${code}\` | ${[...kinds].map(exit).join(", ")} |`);
-  const intro = "Under `-o json` an error is one JSON line on stderr: `{\"error\":{\"code\",\"message\",\"hint\"}}`.";
+  const rows = [...codes]
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([code, kinds]) => `| \`${code}\` | ${[...kinds].map(exit).join(", ")} |`);
+  const intro = 'Under `-o json` an error is one JSON line on stderr: `{"error":{"code","message","hint"}}`.';
   return page("Error codes", [intro, "", "| Code | Exit code |", "|---|---|", ...rows]);
 }
 

@@ -89,8 +89,7 @@ describe("parseCommandLine", () => {
     expect(() => parseCommandLine(["deploy", "foo"], undefined)).toThrow(expect.objectContaining({ kind: "usage" }));
   });
 
-  it("knows --version and bare help", () => {
-    expect(parseCommandLine(["--version"], undefined)).toEqual({ type: "version" });
+  it("knows bare help", () => {
     expect(parseCommandLine([], undefined)).toEqual({ type: "help", topic: undefined });
     expect(parseCommandLine(["--help"], undefined)).toEqual({ type: "help", topic: undefined });
   });

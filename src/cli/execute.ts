@@ -1,0 +1,97 @@
+import { WasmeError } from "../domain/errors.ts";
+import { systemClock } from "../platform/clock.ts";
+import { resolvePaths } from "../platform/paths.ts";
+import { runProcess } from "../platform/process-runner.ts";
+import { SIGNAL_EXIT, watchSignals } from "../platform/signals.ts";
+import type { Terminal } from "../platform/terminal.ts";
+import { findCommand } from "./command-index.ts";
+import { type CommandSpec, usageLine } from "./command-spec.ts";
+import type { GlobalOptions } from "./context.ts";
+import type { Io } from "./io.ts";
+import { readGlobalOptions } from "./options/global.ts";
+import { HelpWanted, type Invocation, PARSE_ERROR, parseCommandLine } from "./program.ts";
+import { createEventRenderer } from "./render/events.ts";
+import { printOutcome } from "./render/outcome.ts";
+
+/** Parses a command line, runs its command and prints the result; gives the exit code. Throws what the command throws. */
+export async function execute(argv: readonly string[], io: Io, terminal: Terminal): Promise<number> {
+  const found = findCommand(commandWords(argv));
+  const spec = await found?.entry.load();
+  const invocation = parse(argv, spec);
+  if (invocation.type === "help") return await printHelp(invocation.topic, terminal);
+  return await run(invocation, { io, terminal, global: readGlobalOptions(invocation.input.options) });
+}
+
+/** The words that can name a command: those before the first option that is not a global one. */
+function commandWords(argv: readonly string[]): string[] {
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i += 1) {
+    const word = argv[i] ?? "";
+    if (word === "-o" || word === "--output") i += 1;
+    else if (!word.startsWith("-")) words.push(word);
+    else if (!GLOBAL_FLAGS.test(word)) break;
+  }
+  return words;
+}
+
+const GLOBAL_FLAGS = /^(?:-[qvyh]|-o.+|--(?:output=.*|quiet|verbose|no-color|no-progress|no-input|yes|help))$/u;
+
+function parse(argv: readonly string[], spec: CommandSpec | undefined): Invocation {
+  try {
+    return parseCommandLine(argv, spec);
+  } catch (error) {
+    if (error instanceof HelpWanted) return { type: "help", topic: error.topic };
+    if (!(error instanceof WasmeError) || error.code !== PARSE_ERROR) throw error;
+    const usage = spec === undefined ? "wasme <command> [options]" : usageLine(spec);
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    throw new WasmeError(error.kind, error.code, error.message, { ...hint, details: { usage } });
+  }
+}
+
+async function printHelp(topic: CommandSpec | string | undefined, { stdout }: Terminal): Promise<number> {
+  const { renderCommandHelp, renderGroupHelp, renderTopHelp } = await import("./help.ts");
+  const { style, width } = stdout;
+  if (topic === undefined) stdout.write(`${renderTopHelp(style, width)}\n`);
+  else if (typeof topic === "string") stdout.write(`${renderGroupHelp(topic, style, width)}\n`);
+  else stdout.write(`${renderCommandHelp(topic, style, width)}\n`);
+  return 0;
+}
+
+interface World {
+  readonly io: Io;
+  readonly terminal: Terminal;
+  readonly global: GlobalOptions;
+}
+
+async function run({ spec, input }: Extract<Invocation, { type: "run" }>, world: World): Promise<number> {
+  const { io, terminal, global } = world;
+  const renderer = createEventRenderer(terminal.stderr, global, io.env);
+  const watch = watchSignals(() => {
+    renderer.close();
+    terminal.stderr.write("Interrupted: cleaning up. Press Ctrl-C again to stop at once.\n");
+  });
+  const context = {
+    terminal,
+    events: renderer.sink,
+    clock: systemClock,
+    exec: runProcess,
+    env: io.env,
+    paths: resolvePaths(io.env, io.cwd),
+    cwd: io.cwd,
+    signal: watch.signal,
+    global,
+  };
+  try {
+    const outcome = await spec.run(context, input);
+    renderer.close();
+    await printOutcome(outcome, terminal.stdout, global);
+    return outcome.exitCode ?? 0;
+  } catch (error) {
+    renderer.close();
+    const name = watch.received();
+    if (name !== undefined) return SIGNAL_EXIT[name] ?? 130;
+    throw error;
+  } finally {
+    watch.dispose();
+  }
+}
