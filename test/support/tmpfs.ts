@@ -7,7 +7,7 @@ import { tempDir } from "./temp-dir.ts";
 export interface Tmpfs {
   readonly dir: string;
   /** Makes it read-only, or writable again. */
-  remount(mode: "ro" | "rw"): void;
+  readonly remount: (mode: "ro" | "rw") => void;
 }
 
 /**
