@@ -95,11 +95,17 @@ async function compilerIn(folder: string): Promise<AsCompiler | undefined> {
   if (!isObject(manifest) || typeof version !== "string" || match === null) return undefined;
   const level = Number(match[1]) * 1000 + Number(match[2]);
   if (level < CALLABLE) return { version, level, api: undefined };
-  const exported = isObject(manifest["exports"]) ? manifest["exports"]["./asc"] : undefined;
-  const file = isObject(exported) ? exported["import"] : undefined;
-  const api = typeof file === "string" ? join(folder, file) : undefined;
+  const file = apiFile(manifest["exports"]);
+  const api = file === undefined ? undefined : join(folder, file);
   // An installation that was cut short may have the description without the compiler.
   return api !== undefined && (await exists(api)) ? { version, level, api } : undefined;
+}
+
+/** The file behind `import "assemblyscript/asc"`, relative to the package. */
+function apiFile(exported: unknown): string | undefined {
+  const entry = isObject(exported) ? exported["./asc"] : undefined;
+  const file = isObject(entry) ? entry["import"] : undefined;
+  return typeof file === "string" ? file : undefined;
 }
 
 async function textOf(path: string): Promise<string | undefined> {

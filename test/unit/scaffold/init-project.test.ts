@@ -175,13 +175,15 @@ describe("a write that fails", () => {
       mode: 0o644,
     });
     const tooLong = "n".repeat(300);
-    await expect(placeFiles(join(cwd, "a/b"), [file("one"), file("two/three"), file(tooLong)])).rejects.toThrow();
+    await expect(placeFiles(join(cwd, "a/b"), [file("one"), file("two/three"), file(tooLong)])).rejects.toThrow(
+      "ENAMETOOLONG",
+    );
     expect(await readdir(cwd)).toEqual([]);
     await mkdir(join(cwd, "kept"));
-    await expect(placeFiles(join(cwd, "kept"), [file("one"), file(tooLong)])).rejects.toThrow();
+    await expect(placeFiles(join(cwd, "kept"), [file("one"), file(tooLong)])).rejects.toThrow("ENAMETOOLONG");
     expect(await readdir(join(cwd, "kept"))).toEqual([]);
     await mkdir(join(cwd, "clash/two/folder"), { recursive: true });
-    await expect(placeFiles(join(cwd, "clash"), [file("one"), file("two/folder")])).rejects.toThrow();
+    await expect(placeFiles(join(cwd, "clash"), [file("one"), file("two/folder")])).rejects.toThrow("cannot write");
     expect(await readdir(join(cwd, "clash"), { recursive: true })).toEqual(["two", "two/folder"]);
     expect((await stat(join(cwd, "clash/two/folder"))).isDirectory()).toBe(true);
   });
