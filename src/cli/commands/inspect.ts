@@ -1,0 +1,81 @@
+import { parseImageReference } from "../../domain/image-reference.ts";
+import type { InspectResult } from "../../images/inspect-image.ts";
+import type { Style } from "../../platform/terminal.ts";
+import { argument, type CommandSpec } from "../command-spec.ts";
+import { flag } from "../options/read.ts";
+import { registryOptions, withRegistry } from "../options/registry.ts";
+import { openStoreFor, storeOptions } from "../options/store.ts";
+import { versioned } from "../outcome.ts";
+import { formatSize } from "../render/size.ts";
+
+/** `wasme inspect REF`. */
+export const inspect: CommandSpec = {
+  name: "inspect",
+  summary: "Show what an image is and can do",
+  description:
+    "Show an image's digests, runtime config and layout, and what its module is: ABI, SDK and toolchain, what it asks " +
+    "of the proxy, whether a proxy loads it, and which programs can read the image.",
+  examples: [
+    { command: "wasme inspect hello:v1", does: "an image in the local store" },
+    { command: "wasme inspect --remote ghcr.io/acme/hello:v1", does: "in its registry, without storing it" },
+    { command: "wasme inspect hello:v1 -o json", does: "everything, for a script" },
+  ],
+  arguments: [{ name: "<ref>", description: "reference of the image", complete: "image" }],
+  options: [
+    { flags: "--remote", description: "look in the registry instead of the local store" },
+    ...storeOptions,
+    ...registryOptions,
+  ],
+  async run(context, input) {
+    const { options } = input;
+    const reference = parseImageReference(argument(input, 0));
+    const { inspectImage } = await import("../../images/inspect-image.ts");
+    const store = await openStoreFor(context, options);
+    const from = flag(options, "remote") ? "registry" : "store";
+    const result = await withRegistry(context, options, async (registry) => {
+      return await inspectImage({ store, registry, signal: context.signal }, { reference, from });
+    });
+    return {
+      json: versioned("InspectResult", result),
+      names: [result.manifestDigest],
+      text: (style) => describe(result, style),
+    };
+  },
+};
+
+function madeWith({ language, compiler, sdk }: InspectResult["module"]["origin"]): string {
+  const named = [sdk, compiler].flatMap((tool) => {
+    if (tool === undefined) return [];
+    return tool.version === undefined ? [tool.name] : [`${tool.name} ${tool.version}`];
+  });
+  return [language ?? "unknown", ...named].join(", ");
+}
+
+function describe(result: InspectResult, style: Style): string {
+  const { module, runtimeConfig } = result;
+  const rows: [string, string][] = [
+    ["Image", style.bold(result.reference)],
+    ["Digest", result.manifestDigest],
+    ["Module digest", result.moduleDigest],
+    ["Module size", formatSize(result.moduleSize)],
+    ["Format", result.format],
+    ["ABI", module.abi ?? "none"],
+    ["Made with", madeWith(module.origin)],
+    ["Root ids", runtimeConfig?.config?.rootIds?.join(", ") || "not said"],
+    ["Callbacks", module.callbacks.map((name) => name.replace(/^proxy_/u, "")).join(", ") || "none"],
+    [
+      "Asks for",
+      module.capabilities.map(({ group, functions }) => `${group} (${functions.length})`).join(", ") || "nothing",
+    ],
+    ["Loads", module.ok ? style.green("yes") : style.red("no")],
+  ];
+  const lines = rows.map(([title, value]) => `${`${title}:`.padEnd(15)}${value}`);
+  for (const { message } of module.problems) lines.push(`  ${style.red("the module")} ${message}`);
+  for (const { message } of module.warnings) lines.push(`  ${style.yellow("note:")} ${message}`);
+  lines.push("Read by:");
+  for (const { consumer, accepts, reason } of result.consumers) {
+    const mark = accepts ? style.green("yes") : style.red("no ");
+    lines.push(`  ${mark.padEnd(3)}  ${consumer}${reason === undefined ? "" : style.dim(`  ${reason}`)}`);
+  }
+  return lines.join("\n");
+}
