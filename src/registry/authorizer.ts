@@ -73,7 +73,7 @@ export class Authorizer {
     if (this.#mode === undefined) return false;
     if (rejection.sent === undefined) {
       this.#widen(need, offered);
-      return (await this.header(need)) !== undefined;
+      return this.#mode.scheme === "bearer" || isSendable(await this.#credential(need.repository));
     }
     if (this.#mode.scheme === "basic" || (await this.#credential(need.repository))?.kind === "registry-token")
       return false;
@@ -149,6 +149,11 @@ export class Authorizer {
     url.password = "";
     return { scheme: "bearer", realm: url, ...(service === undefined ? {} : { service }) };
   }
+}
+
+/** True for what can answer a Basic challenge. */
+function isSendable(credential: Credential | undefined): boolean {
+  return credential !== undefined && credential.kind !== "identity-token";
 }
 
 /** Bearer before Basic; others (Negotiate, …) are not for us. */

@@ -1,0 +1,157 @@
+import { once } from "node:events";
+import { gzipSync } from "node:zlib";
+import { type Fault, type RealAnswer, send } from "./fault-exchange.ts";
+
+/** Answers with a status and no body. */
+export function status(code: number, head: Record<string, string> = {}): Fault {
+  return ({ request, response }) => {
+    request.resume();
+    response.writeHead(code, { "content-length": "0", ...head }).end();
+  };
+}
+
+/** Answers with a distribution error body. */
+export function refuse(code: number, error: string, message: string): Fault {
+  return ({ request, response }) => {
+    request.resume();
+    response.writeHead(code, { "content-type": "application/json" });
+    response.end(JSON.stringify({ errors: [{ code: error, message }] }));
+  };
+}
+
+/** The real answer, changed. */
+export function change(edit: (answer: RealAnswer, exchange: Parameters<Fault>[0]) => Partial<RealAnswer>): Fault {
+  return async (exchange) => {
+    const answer = await exchange.answer();
+    send(exchange.response, { ...answer, ...edit(answer, exchange) });
+  };
+}
+
+/** The real answer with other headers; an empty value takes a header away. */
+export function headers(changes: Record<string, string>): Fault {
+  return change((answer) => ({
+    headers: Object.fromEntries(Object.entries({ ...answer.headers, ...changes }).filter(([, value]) => value !== "")),
+  }));
+}
+
+/** The real head and the first bytes of the body; then the connection is reset, ended, or silent. */
+export function cutBody(bytes: number, how: "reset" | "fin" | "stall"): Fault {
+  return async (exchange) => {
+    const { response } = exchange;
+    const answer = await exchange.answer();
+    response.writeHead(answer.status, answer.headers);
+    response.write(answer.body.subarray(0, bytes));
+    if (how === "stall") return;
+    await flushed(response);
+    if (how === "reset") response.socket?.resetAndDestroy();
+    else response.socket?.end();
+  };
+}
+
+/** Reads some of the request's body; then the connection is reset. */
+export function resetUpload(bytes: number): Fault {
+  return async ({ request }) => {
+    let seen = 0;
+    for await (const chunk of request) {
+      seen += (chunk as Buffer).byteLength;
+      if (seen >= bytes) break;
+    }
+    request.socket.resetAndDestroy();
+  };
+}
+
+/** Does what was asked and loses the answer. */
+export function loseAnswer(): Fault {
+  return async (exchange) => {
+    await exchange.answer();
+    exchange.request.socket.resetAndDestroy();
+  };
+}
+
+/** Another body; its length is said honestly. */
+export function body(edit: (real: Buffer) => Buffer): Fault {
+  return change((answer) => {
+    const edited = edit(answer.body);
+    return { body: edited, headers: { ...answer.headers, "content-length": String(edited.byteLength) } };
+  });
+}
+
+/** One byte in the middle is another. */
+export function wrongByte(): Fault {
+  return body((real) => {
+    const copy = Buffer.from(real);
+    const middle = copy.byteLength >> 1;
+    copy[middle] = (copy[middle] ?? 0) ^ 1;
+    return copy;
+  });
+}
+
+/** The body in many small pieces with pauses between. */
+export function drip(pieces: number, pauseMs: number): Fault {
+  return async (exchange) => {
+    const answer = await exchange.answer();
+    exchange.response.writeHead(answer.status, answer.headers);
+    const step = Math.ceil(answer.body.byteLength / pieces);
+    for (let at = 0; at < answer.body.byteLength; at += step) {
+      exchange.response.write(answer.body.subarray(at, at + step));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+    exchange.response.end();
+  };
+}
+
+/** Blanks without end, as fast as they are taken. */
+export function endless(head: Record<string, string> = {}): Fault {
+  return async ({ response }) => {
+    response.writeHead(200, head);
+    const blanks = Buffer.alloc(64 * 1024, " ");
+    const closed = once(response, "close");
+    while (!response.destroyed) {
+      if (!response.write(blanks)) await Promise.race([once(response, "drain"), closed]);
+    }
+  };
+}
+
+/** Sends on to the other origin. */
+export function redirectElsewhere(code = 307): Fault {
+  return ({ request, response, elsewhere }) => {
+    request.resume();
+    response.writeHead(code, { location: `${elsewhere}${request.url ?? ""}`, "content-length": "0" }).end();
+  };
+}
+
+/** An upload goes on at the other origin. */
+export function locationElsewhere(): Fault {
+  return change((answer, { elsewhere }) => {
+    return { headers: { ...answer.headers, location: new URL(answer.headers["location"] ?? "", elsewhere).href } };
+  });
+}
+
+/** A compressed body nobody asked for. */
+export function gzip(): Fault {
+  return change((answer) => {
+    const packed = gzipSync(answer.body);
+    const length = String(packed.byteLength);
+    return { body: packed, headers: { ...answer.headers, "content-encoding": "gzip", "content-length": length } };
+  });
+}
+
+/** No answer at all. */
+export function silence(): Fault {
+  return ({ request }) => {
+    request.resume();
+  };
+}
+
+/** A server that ignores `range`. */
+export function noRange(): Fault {
+  return async (exchange) => {
+    delete exchange.request.headers.range;
+    send(exchange.response, await exchange.answer());
+  };
+}
+
+async function flushed(response: Parameters<Fault>[0]["response"]): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  if (response.writableNeedDrain) await Promise.race([once(response, "drain"), once(response, "close")]);
+}
