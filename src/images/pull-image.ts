@@ -1,4 +1,4 @@
-import { bytesSource } from "../domain/content.ts";
+import { bytesSource, type Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
@@ -32,7 +32,7 @@ export interface PullResult {
 
 /** What pulling needs. */
 export interface PullDeps {
-  readonly store: Pick<ImageStore, "fetch" | "push" | "verify" | "resolve" | "tag">;
+  readonly store: Pick<ImageStore, "fetch" | "push" | "pushVerified" | "verify" | "resolve" | "tag">;
   readonly registry: Remote;
   readonly signal?: AbortSignal;
 }
@@ -81,7 +81,8 @@ interface Pulled {
 async function store(deps: PullDeps, { repository, image }: Pulled, events: EventSink): Promise<boolean> {
   const { manifest, descriptor, bytes } = image;
   const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes });
-  const { copied, skipped } = await copyContent(repository, deps.store, blobs, {
+  const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
+  const { copied, skipped } = await copyContent(repository, target, blobs, {
     has: (each, signal) => deps.store.verify(each, signal),
     signal: deps.signal,
   });

@@ -1,7 +1,7 @@
-import { utimes } from "node:fs/promises";
+import { type FileHandle, utimes } from "node:fs/promises";
 import type { BodySource } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
-import { type Digest, startDigest } from "../domain/digest.ts";
+import { type Digest, type DigestStream, startDigest } from "../domain/digest.ts";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
 import { createDraft, type FileDraft, writeError } from "../platform/atomic-file.ts";
 import { readVerified, sizeOf } from "./blob-reader.ts";
@@ -11,6 +11,7 @@ import { blobPath, ensureLayout, type LayoutPaths } from "./layout.ts";
 export interface BlobWriter {
   /** Bytes so far. */
   readonly size: number;
+  /** Takes a piece, which must not be changed afterwards: it may be written later, together with the next ones. */
   write(chunk: Uint8Array): Promise<void>;
   /** Makes it durable under its digest, and tells it. Throws `DIGEST_MISMATCH` when `expected` is another one. */
   commit(expected?: Digest): Promise<Digest>;
@@ -20,26 +21,29 @@ export interface BlobWriter {
 
 /** Opens a writer for content of unknown length; `like` gives the hash algorithm when it is not sha256. */
 export async function openBlobWriter(paths: LayoutPaths, like?: Digest): Promise<BlobWriter> {
-  await ensureLayout(paths);
-  const draft = await createDraft(paths.ingest);
-  return new DraftWriter(paths, draft, like);
+  const hash = startDigest(like);
+  return new DraftWriter(paths, await openDraft(paths), hash);
 }
 
 /**
  * Stores `body` under its descriptor. Content that is there and intact is left alone, only made young again, so that a
  * clean-up does not take it before it is named; damaged content is replaced. Throws `SIZE_MISMATCH` or
- * `DIGEST_MISMATCH` (failed) for bytes that are not those described, and errors of the disk.
+ * `DIGEST_MISMATCH` (failed) for bytes that are not those described, and errors of the disk. `verified`: the body itself
+ * ends in an error unless every byte is right (the promise of a `Fetcher`), so that hashing it twice is spared.
  */
 export async function writeBlob(
   paths: LayoutPaths,
   descriptor: Descriptor,
   body: BodySource,
-  signal?: AbortSignal,
+  options: { readonly verified?: boolean; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
+  const { verified = false, signal } = options;
   signal?.throwIfAborted();
   const path = blobPath(paths, descriptor.digest);
   if (await isIntact(path, descriptor, signal)) return await makeYoung(path);
-  const writer = await openBlobWriter(paths, descriptor.digest);
+  const { digest } = descriptor;
+  const hash = verified ? { update: () => undefined, digest: () => digest } : startDigest(digest);
+  const writer = new DraftWriter(paths, await openDraft(paths), hash);
   try {
     for await (const chunk of body.open()) {
       signal?.throwIfAborted();
@@ -47,7 +51,7 @@ export async function writeBlob(
       if (writer.size > descriptor.size) throw wrongSize(descriptor, `more than ${descriptor.size}`);
     }
     if (writer.size !== descriptor.size) throw wrongSize(descriptor, `${writer.size} instead of ${descriptor.size}`);
-    await writer.commit(descriptor.digest);
+    await writer.commit(digest);
   } finally {
     await writer.discard();
   }
@@ -65,28 +69,33 @@ export async function isIntact(path: string, descriptor: Descriptor, signal?: Ab
   }
 }
 
+async function openDraft(paths: LayoutPaths): Promise<FileDraft> {
+  await ensureLayout(paths);
+  return await createDraft(paths.ingest);
+}
+
+/** Gathers small pieces into large writes, and hashes the next ones while another thread writes. */
 class DraftWriter implements BlobWriter {
   size = 0;
   readonly #paths: LayoutPaths;
   readonly #draft: FileDraft;
-  readonly #hash: ReturnType<typeof startDigest>;
+  readonly #hash: DigestStream;
+  #gathered: Uint8Array[] = [];
+  #gatheredSize = 0;
+  #writing: Promise<void> = Promise.resolve();
 
-  constructor(paths: LayoutPaths, draft: FileDraft, like: Digest | undefined) {
+  constructor(paths: LayoutPaths, draft: FileDraft, hash: DigestStream) {
     this.#paths = paths;
     this.#draft = draft;
-    this.#hash = startDigest(like);
+    this.#hash = hash;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    // The write runs on another thread while this one hashes.
-    const written = this.#draft.handle.writeFile(chunk);
     this.#hash.update(chunk);
     this.size += chunk.byteLength;
-    try {
-      await written;
-    } catch (error) {
-      throw writeError(error, this.#paths.dir);
-    }
+    this.#gathered.push(chunk);
+    this.#gatheredSize += chunk.byteLength;
+    if (this.#gatheredSize >= WRITE_SIZE) await this.#flush();
   }
 
   async commit(expected?: Digest): Promise<Digest> {
@@ -96,6 +105,8 @@ class DraftWriter implements BlobWriter {
     }
     const path = blobPath(this.#paths, actual);
     try {
+      await this.#flush();
+      await this.#writing;
       await this.#draft.commit(path, BLOB_MODE);
       return actual;
     } catch (error) {
@@ -103,9 +114,32 @@ class DraftWriter implements BlobWriter {
     }
   }
 
-  discard(): Promise<void> {
-    return this.#draft.discard();
+  async discard(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+    await this.#draft.discard();
   }
+
+  /** Starts writing what was gathered, once the write before it is done. */
+  async #flush(): Promise<void> {
+    const pieces = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredSize = 0;
+    try {
+      await this.#writing;
+    } catch (error) {
+      throw writeError(error, this.#paths.dir);
+    }
+    this.#writing = writeAll(this.#draft.handle, pieces);
+    // Its failure is thrown by whoever waits for it next; until then it must not count as unhandled.
+    this.#writing.catch(() => undefined);
+  }
+}
+
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  if (pieces.length === 0) return;
+  const { bytesWritten } = await handle.writev(pieces);
+  const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+  if (bytesWritten < total) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
 async function makeYoung(path: string): Promise<void> {
@@ -123,4 +157,6 @@ function wrongSize(descriptor: Descriptor, what: string): Error {
 }
 
 const BLOB_MODE = 0o444;
+/** Pieces of a download are some 64 KiB; writing each by itself costs more than its bytes. */
+const WRITE_SIZE = 1024 * 1024;
 const UNTOUCHABLE: ReadonlySet<string> = new Set(["EPERM", "EACCES", "EROFS", "ENOENT"]);

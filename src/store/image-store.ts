@@ -45,6 +45,8 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   readonly dir: string;
   /** True when the content is there with the right size; `push` replaces what has the size but was altered. */
   exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean>;
+  /** As `push`, for a body read from a `Fetcher`: that verifies every byte, so it is not hashed once more here. */
+  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void>;
   /** True when the content is there and every byte is right: reads it whole. */
   verify(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
   /** Bytes of the content with this digest; `undefined` when it is not there. */
@@ -92,7 +94,11 @@ class LayoutStore implements ImageStore {
   }
 
   push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
-    return writeBlob(this.#paths, descriptor, body, signal);
+    return writeBlob(this.#paths, descriptor, body, { signal });
+  }
+
+  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
+    return writeBlob(this.#paths, descriptor, body, { signal, verified: true });
   }
 
   async exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean> {
