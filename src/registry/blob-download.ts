@@ -14,6 +14,8 @@ import { ContentCheck } from "./verify-stream.ts";
 const EARNED = 256 * 1024;
 /** Share of the idle time-out after which a silent body is given up and asked for again where it stopped. */
 const STALL_SHARE = 0.4;
+/** Size of the pieces passed on. Bytes. */
+const LARGE = 512 * 1024;
 
 /**
  * Streams a blob, checked on the way: a stream that ends without an error had exactly the bytes of the descriptor. After
@@ -63,7 +65,7 @@ async function* receive(download: Download): AsyncGenerator<Uint8Array> {
   if (check.offset === descriptor.size && check.offset > 0) return; // broke after the last byte
   const { response, url, from } = await open(download);
   try {
-    for await (const piece of skip(response.body, check.offset - from)) {
+    for await (const piece of gather(skip(response.body, check.offset - from))) {
       const ready = check.take(piece);
       download.progress(check.offset);
       if (ready !== undefined) yield ready;
@@ -143,6 +145,29 @@ async function* skip(body: AsyncIterable<Uint8Array>, count: number): AsyncGener
     left -= cut;
     if (cut < piece.byteLength) yield piece.subarray(cut);
   }
+}
+
+/** The same bytes in larger pieces, so that a file is written in fewer steps. What came before an error is not lost. */
+async function* gather(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let pieces: Uint8Array[] = [];
+  let size = 0;
+  const take = (): Uint8Array => {
+    const whole = Buffer.concat(pieces, size);
+    pieces = [];
+    size = 0;
+    return whole;
+  };
+  try {
+    for await (const piece of body) {
+      pieces.push(piece);
+      size += piece.byteLength;
+      if (size >= LARGE) yield take();
+    }
+  } catch (error) {
+    if (size > 0) yield take();
+    throw error;
+  }
+  if (size > 0) yield take();
 }
 
 function endedEarly(context: RepositoryContext, descriptor: Descriptor, offset: number): TransientError {
