@@ -197,13 +197,14 @@ async function kindsServed(
 }
 
 async function reviewAccess(client: ApiClient, access: Access, signal?: AbortSignal): Promise<boolean> {
-  const { verb, kind, namespace } = access;
+  const { verb, kind, namespace, name } = access;
   const resourceAttributes = {
     verb,
     group: kind.group,
     version: kind.version,
     resource: kind.plural,
     namespace: namespace ?? "",
+    name: name ?? "",
   };
   const body = { apiVersion: apiVersion(REVIEW), kind: REVIEW.kind, spec: { resourceAttributes } };
   const intent: Intent = { verb: "create", kind: REVIEW };

@@ -13,7 +13,6 @@ export interface ObjectMeta {
   readonly uid?: string;
   readonly deletionTimestamp?: string;
   readonly managedFields?: readonly ManagedFields[];
-  readonly [field: string]: unknown;
 }
 
 /** Who owns which fields (server-side apply); we only read who. */

@@ -36,6 +36,8 @@ export interface Access {
   readonly verb: string;
   readonly kind: ResourceKind;
   readonly namespace?: string;
+  /** One object; absent: any. */
+  readonly name?: string;
 }
 
 /** A change the server told about. */

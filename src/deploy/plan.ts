@@ -1,0 +1,98 @@
+import type { Digest } from "../domain/digest.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Access, ObjectRef } from "../kube/port.ts";
+import type { WorkloadEdit } from "./edit-workload.ts";
+
+/** What happens to an object. */
+export type Action = "create" | "update" | "delete" | "unchanged";
+
+interface ChangeBase {
+  readonly action: Action;
+  readonly ref: ObjectRef;
+  /** Why, or what it means: the end of the plan's line. */
+  readonly reason: string;
+  /** The object as the server has it now; absent when it does not exist. */
+  readonly before?: KubeObject | undefined;
+  /** The object as it will be, by the server's own dry run where it could be asked. */
+  readonly after?: KubeObject | undefined;
+}
+
+/** Server-side apply of an object we own wholly. */
+export interface ApplyChange extends ChangeBase {
+  readonly type: "apply";
+  readonly object: KubeObject;
+}
+
+/** An entry of the cache's ConfigMap is set, or removed when `value` is null. */
+export interface AnnounceChange extends ChangeBase {
+  readonly type: "announce";
+  readonly key: string;
+  readonly value: string | null;
+  /** Deletes the map with its last entry. */
+  readonly deleteWhenEmpty?: boolean;
+}
+
+/** Something of ours in the pod template of somebody else's workload. */
+export interface EditChange extends ChangeBase {
+  readonly type: "edit";
+  readonly edit: WorkloadEdit;
+  /** Pods the change replaces. */
+  readonly restartsPods: number;
+}
+
+/** An object goes, if it is still the one that was seen. */
+export interface DeleteChange extends ChangeBase {
+  readonly type: "delete";
+  /** Only when the ConfigMap of this cache (`namespace/name`) went before: nobody announced a module meanwhile. */
+  readonly onlyWithCache?: string;
+}
+
+/** One change of one object. */
+export type Change = ApplyChange | AnnounceChange | EditChange | DeleteChange;
+
+/** Waits until the nodes hold a module. */
+export interface ModuleWait {
+  readonly type: "wait-module";
+  readonly moduleDigest: Digest;
+  readonly cache: { readonly namespace: string; readonly name: string };
+  /** Milliseconds; 0 does not wait. */
+  readonly timeoutMs: number;
+}
+
+/** Waits until workloads run only pods of their newest template. */
+export interface RolloutWait {
+  readonly type: "wait-rollout";
+  readonly workloads: readonly ObjectRef[];
+  readonly timeoutMs: number;
+}
+
+/** A step of a plan. */
+export type Step = Change | ModuleWait | RolloutWait;
+
+/** What will be done, in order. Nothing in it has been done yet. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** What the user should know before: the image pinned, the kind chosen, what restarts. */
+  readonly notes: readonly string[];
+  /** What may go wrong, with what to do about it. */
+  readonly warnings: readonly { readonly message: string; readonly hint?: string }[];
+  /** What the steps need to be allowed. */
+  readonly needs: readonly Access[];
+}
+
+/** The changes of a plan, without its waits. */
+export function changesOf(plan: Pick<Plan, "steps">): readonly Change[] {
+  return plan.steps.filter((step): step is Change => step.type !== "wait-module" && step.type !== "wait-rollout");
+}
+
+/** `deployments.apps`-free title of an object: `Deployment shop/web`. */
+export function refTitle(ref: ObjectRef): string {
+  const name = ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`;
+  return `${ref.kind.kind} ${name}`;
+}
+
+/** The reference of an object of a known kind. */
+export function refTo(kind: ObjectRef["kind"], object: { readonly metadata: KubeObject["metadata"] }): ObjectRef {
+  const { name, namespace } = object.metadata;
+  return namespace === undefined ? { kind, name } : { kind, name, namespace };
+}

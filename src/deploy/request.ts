@@ -1,0 +1,87 @@
+import type { EventSink } from "../domain/events.ts";
+import type { FailurePolicy, FilterPhase, PatchContext } from "../domain/filter.ts";
+import type { ImageReference } from "../domain/image-reference.ts";
+import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
+import type { WorkloadKind } from "../domain/workload.ts";
+import type { KubePort } from "../kube/port.ts";
+import type { CacheSettings } from "../mesh/cache-objects.ts";
+import type { Clock } from "../platform/clock.ts";
+
+/** The kind of object that carries a filter to the proxies. */
+export type Via = "envoyfilter" | "wasmplugin" | "trafficextension";
+
+export const VIAS: readonly Via[] = ["envoyfilter", "wasmplugin", "trafficextension"];
+
+/** Which workloads: of one kind, in one namespace, with these labels on the workload itself. */
+export interface WorkloadQuery {
+  readonly kind: WorkloadKind;
+  /** Absent: the namespace of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+  /** All must be there with these values; empty matches every workload of the kind. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The node cache to use or make, and how long its pods may take to be ready. */
+export interface CacheRequest extends CacheSettings {
+  /** Milliseconds; 0 does not wait for the nodes. */
+  readonly timeoutMs: number;
+}
+
+/** What `deploy istio` is asked to do. */
+export interface DeployRequest {
+  readonly image: ImageReference;
+  readonly id: string;
+  /** Plugin config, verbatim. */
+  readonly config: string | undefined;
+  /** Absent: the first root id the image names. */
+  readonly rootId: string | undefined;
+  readonly patchContext: PatchContext;
+  readonly priority: number;
+  readonly failurePolicy: FailurePolicy;
+  readonly phase: FilterPhase | undefined;
+  readonly workloads: WorkloadQuery;
+  readonly via: Via | "auto";
+  /** Name of a Secret with registry credentials, in the workload's namespace. */
+  readonly pullSecret: string | undefined;
+  readonly cache: CacheRequest;
+  /** False skips looking at the image's format and ABI. */
+  readonly check: boolean;
+  /** `client` contacts no cluster, `server` has every write tried with `dryRun=All`. */
+  readonly dryRun: "client" | "server" | undefined;
+  /** Files, folders or `-`: workloads come from there instead of a cluster. */
+  readonly manifests: readonly string[];
+  /** Takes over fields that other field managers own. */
+  readonly forceConflicts: boolean;
+  /** Milliseconds a roll-out may take. */
+  readonly timeoutMs: number;
+}
+
+/** What `undeploy istio` is asked to do. */
+export interface UndeployRequest {
+  readonly id: string;
+  readonly workloads: WorkloadQuery;
+  readonly dryRun: "server" | undefined;
+  /** Waits for the roll-out that takes the volumes away. */
+  readonly wait: boolean;
+  readonly timeoutMs: number;
+}
+
+/** What the use cases of this room need of the outside. */
+export interface DeployDeps {
+  /** Opens the cluster; called at most once, and never for a client dry run or manifests. */
+  readonly connect: () => Promise<KubePort>;
+  readonly resolveImage: (reference: ImageReference, from: ImageSource) => Promise<ResolvedImage>;
+  /** All of stdin, for `-f -`. */
+  readonly readStdin: () => Promise<string>;
+  readonly clock: Clock;
+  readonly cwd: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A connected cluster and what working on it needs. */
+export interface ClusterDeps {
+  readonly port: KubePort;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly signal?: AbortSignal | undefined;
+}

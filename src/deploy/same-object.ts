@@ -1,0 +1,49 @@
+import { isObject } from "../domain/json.ts";
+import type { KubeObject } from "../kube/objects.ts";
+
+/** Metadata the server writes: it differs from one read to the next without anybody having changed anything. */
+const SERVER_METADATA: ReadonlySet<string> = new Set([
+  "managedFields",
+  "resourceVersion",
+  "generation",
+  "uid",
+  "creationTimestamp",
+  "selfLink",
+]);
+
+/** An object without status and server-written metadata: what a person compares. */
+export function comparable(object: KubeObject): KubeObject {
+  const { status: _status, ...rest } = object;
+  const metadata = Object.fromEntries(Object.entries(object.metadata).filter(([key]) => !SERVER_METADATA.has(key)));
+  return { ...rest, metadata } as KubeObject;
+}
+
+/** True when two reads of an object are the same to a person. */
+export function sameObject(a: KubeObject, b: KubeObject): boolean {
+  return sameValue(comparable(a), comparable(b));
+}
+
+/**
+ * True when `live` has everything that `wanted` says; defaults and other people's fields in `live` do not matter.
+ * Lists must have the same length, except that a field we removed since is not noticed.
+ */
+export function covers(live: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted)) {
+    return (
+      Array.isArray(live) && live.length === wanted.length && wanted.every((item, index) => covers(live[index], item))
+    );
+  }
+  if (!isObject(wanted)) return live === wanted;
+  // An empty map or list is often not stored at all.
+  if (live === undefined) return Object.keys(wanted).length === 0;
+  return isObject(live) && Object.entries(wanted).every(([key, value]) => covers(live[key], value));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => sameValue(item, b[index]));
+  }
+  if (!isObject(a) || !isObject(b)) return a === b;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].every((key) => sameValue(a[key], b[key]));
+}
