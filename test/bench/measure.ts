@@ -58,7 +58,9 @@ export function report(title: string, results: readonly Measured[]): void {
     const memory = result.peakMb === 0 ? "" : `${result.peakMb.toFixed(0)} MB`.padStart(8);
     return `  ${result.name.padEnd(34)} ${median(result.ms).toFixed(1).padStart(8)} ms ${range.padStart(11)}  x${ratio.toFixed(2)} ${memory}`;
   });
-  process.stdout.write(`\n${title} (${base?.ms.length ?? 0} rounds, in turn; ratio to the first row)\n${lines.join("\n")}\n`);
+  process.stdout.write(
+    `\n${title} (${base?.ms.length ?? 0} rounds, in turn; ratio to the first row)\n${lines.join("\n")}\n`,
+  );
 }
 
 /** GNU time tells the peak memory of a finished child on its last line of stderr. */

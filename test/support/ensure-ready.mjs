@@ -20,11 +20,14 @@ function npm(...args) {
 }
 
 function newest(folder) {
-  const times = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => statSync(join(folder, name)).mtimeMs);
+  const times = readdirSync(folder, { recursive: true, encoding: "utf8" }).map(
+    (name) => statSync(join(folder, name)).mtimeMs,
+  );
   return Math.max(0, ...times);
 }
 
 const installed = join(root, "node_modules/.package-lock.json");
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs) npm("ci");
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs)
+  npm("ci");
 const built = join(root, "node_modules/.wasme-built");
 if (!existsSync(built) || statSync(built).mtimeMs < newest(join(root, "src"))) npm("run", "--silent", "build");

@@ -19,7 +19,9 @@ describe("generated docs", () => {
     const known = new Set(ENV_TABLE.map(({ name }) => name));
     const read = sourceFiles(join(root, "src")).flatMap((file) => {
       const text = readFileSync(join(root, "src", file), "utf8");
-      return [...text.matchAll(/(?:env\[|envValue\(\w*(?:\.env)?,\s*|envFlag\(\w*(?:\.env)?,\s*)"([A-Z][A-Z0-9_]+)"/gu)].map(([, name = ""]) => name);
+      return [
+        ...text.matchAll(/(?:env\[|envValue\(\w*(?:\.env)?,\s*|envFlag\(\w*(?:\.env)?,\s*)"([A-Z][A-Z0-9_]+)"/gu),
+      ].map(([, name = ""]) => name);
     });
     expect(read.length).toBeGreaterThan(5);
     expect([...new Set(read)].filter((name) => !known.has(name) && !OWN_WORLD.has(name))).toEqual([]);

@@ -1,0 +1,82 @@
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { runProcess } from "../../../src/platform/process-runner.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+
+const env = { PATH: process.env["PATH"] };
+const node = (script: string): [string, string[]] => [process.execPath, ["-e", script]];
+
+/** A shell that starts a child of its own, which writes its pid and stays. */
+const family = (file: string): [string, string[]] => {
+  const script = `require("fs").writeFileSync(${JSON.stringify(file)}, String(process.pid)); setInterval(() => {}, 1000)`;
+  return ["sh", ["-c", `"$0" -e '${script}'; true`, process.execPath]];
+};
+
+async function pidIn(file: string): Promise<number> {
+  while (!existsSync(file) || readFileSync(file, "utf8") === "") await sleep(10);
+  return Number(readFileSync(file, "utf8"));
+}
+
+async function gone(pid: number): Promise<boolean> {
+  for (let i = 0; i < 300; i += 1) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+    await sleep(10);
+  }
+  return false;
+}
+
+describe("runProcess", () => {
+  it("gives exit code and output, and lines as they come", async () => {
+    const lines: string[] = [];
+    const [command, args] = node('console.log("out"); console.error("err"); process.exitCode = 3');
+    const result = await runProcess(command, args, { env, onLine: (line) => lines.push(line) });
+    expect(result).toEqual({ exitCode: 3, stdout: "out\n", stderr: "err\n" });
+    expect(lines.toSorted()).toEqual(["err", "out"]);
+  });
+
+  it("passes input, and only the environment it was given", async () => {
+    const [command, args] = node(
+      'process.stdin.pipe(process.stdout); console.error(Object.keys(process.env).includes("HOME"))',
+    );
+    expect(await runProcess(command, args, { env, input: "hello" })).toMatchObject({
+      stdout: "hello",
+      stderr: "false\n",
+    });
+  });
+
+  it("tells when a program does not exist", async () => {
+    expect(await runProcess("wasme-no-such-program", [], { env })).toMatchObject({
+      exitCode: undefined,
+      failure: "ENOENT",
+    });
+  });
+
+  it("ends the whole family on an abort", async () => {
+    const file = join(tempDir(), "pid");
+    const controller = new AbortController();
+    const run = runProcess(...family(file), { env, signal: controller.signal });
+    const pid = await pidIn(file);
+    controller.abort(new Error("stop"));
+    await expect(run).rejects.toThrow("stop");
+    expect(await gone(pid)).toBe(true);
+  });
+
+  it("ends it after the time-out, and says so", async () => {
+    const file = join(tempDir(), "pid");
+    const run = runProcess(...family(file), { env, timeoutMs: 1500 });
+    const pid = await pidIn(file);
+    expect(await run).toMatchObject({ failure: "ETIMEDOUT" });
+    expect(await gone(pid)).toBe(true);
+  });
+
+  it("refuses output without end", async () => {
+    const [command, args] = node('for (;;) process.stdout.write("x".repeat(65536))');
+    expect(await runProcess(command, args, { env, maxOutput: 100_000 })).toMatchObject({ failure: "EMAXBUFFER" });
+  });
+});
