@@ -17,6 +17,8 @@ export interface BootstrapSettings {
   readonly upstream?: URL | undefined;
   /** File of CA certificates that verifies an `https:` upstream; without it any certificate is taken. */
   readonly caFile?: string | undefined;
+  /** Connects there instead of to the URL's host, which stays the name for TLS and the `host` header. */
+  readonly connectTo?: string | undefined;
 }
 
 export const DEFAULT_LISTEN: SocketAddress = { address: "127.0.0.1", port: 8080 };
@@ -41,7 +43,7 @@ export function buildDefaultBootstrap(settings: BootstrapSettings): JsonObject {
           filter_chains: [{ filters: [connectionManager(upstream)] }],
         },
       ],
-      clusters: upstream === undefined ? undefined : [cluster(upstream, settings.caFile)],
+      clusters: upstream === undefined ? undefined : [cluster(upstream, settings)],
     }),
   };
 }
@@ -72,14 +74,15 @@ function forward(upstream: URL): JsonObject {
   };
 }
 
-function cluster(upstream: URL, caFile: string | undefined): JsonObject {
+function cluster(upstream: URL, { caFile, connectTo }: BootstrapSettings): JsonObject {
   const tls = upstream.protocol === "https:";
   const host = upstream.hostname.replaceAll(/^\[|\]$/gu, "");
   const port = upstream.port === "" ? (tls ? 443 : 80) : Number(upstream.port);
-  const endpoint = { endpoint: { address: socketAddress({ address: host, port }) } };
+  const address = connectTo ?? host;
+  const endpoint = { endpoint: { address: socketAddress({ address, port }) } };
   return compact({
     name: CLUSTER,
-    type: isAddress(host) ? "STATIC" : "LOGICAL_DNS",
+    type: isAddress(address) ? "STATIC" : "LOGICAL_DNS",
     connect_timeout: "5s",
     load_assignment: { cluster_name: CLUSTER, endpoints: [{ lb_endpoints: [endpoint] }] },
     transport_socket: tls ? transportSocket(host, caFile) : undefined,
