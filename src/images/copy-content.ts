@@ -1,13 +1,6 @@
 import type { BodySource, Fetcher, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 
-/** How a copy behaves. */
-export interface CopyOptions {
-  /** True for content the target has already, which is then not read at all. Without it the target decides. */
-  readonly has?: ((descriptor: Descriptor, signal: AbortSignal) => Promise<boolean>) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** What was done, each digest counted once. */
 export interface CopyResult {
   /** What was read from the source. */
@@ -17,36 +10,32 @@ export interface CopyResult {
 }
 
 /**
- * Copies blobs, at most four at a time and each digest once. The first failure stops the others and is thrown after
+ * Copies blobs, at most four at a time and each digest once. Whether the target has one already is its own knowledge:
+ * then it does not open the body, and nothing is read. The first failure stops the others and is thrown after
  * they ended, so that nothing is still being written when the caller goes on. The manifest is the caller's: last.
  */
 export async function copyContent(
   from: Fetcher,
   to: Pusher,
   descriptors: readonly Descriptor[],
-  options: CopyOptions = {},
+  outer?: AbortSignal,
 ): Promise<CopyResult> {
   const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
   const waiting = [...new Map(descriptors.map((each) => [each.digest, each])).values()].toReversed();
   const copied: Descriptor[] = [];
   const skipped: Descriptor[] = [];
 
   const copyOne = async (descriptor: Descriptor): Promise<void> => {
     signal.throwIfAborted();
-    const there = (await options.has?.(descriptor, signal)) ?? false;
-    const read = !there && (await pushFetched(from, to, descriptor, signal));
+    const read = await pushFetched(from, to, descriptor, signal);
     (read ? copied : skipped).push(descriptor);
   };
   const work = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await copyOne(next);
   };
-  const stopAll = (error: unknown): void => {
-    waiting.length = 0;
-    stop.abort(error);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, () => work().catch(stopAll)));
-  options.signal?.throwIfAborted();
+  await Promise.all(Array.from({ length: CONCURRENCY }, () => work().catch((error: unknown) => stop.abort(error))));
+  outer?.throwIfAborted();
   // The first failure is the reason of all the others.
   stop.signal.throwIfAborted();
   return { copied, skipped };

@@ -32,7 +32,7 @@ export interface PullResult {
 
 /** What pulling needs. */
 export interface PullDeps {
-  readonly store: Pick<ImageStore, "fetch" | "push" | "pushVerified" | "verify" | "resolve" | "tag">;
+  readonly store: Pick<ImageStore, "fetch" | "push" | "pushVerified" | "resolve" | "tag">;
   readonly registry: Remote;
   readonly signal?: AbortSignal;
 }
@@ -82,10 +82,7 @@ async function store(deps: PullDeps, { repository, image }: Pulled, events: Even
   const { manifest, descriptor, bytes } = image;
   const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes });
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
-  const { copied, skipped } = await copyContent(repository, target, blobs, {
-    has: (each, signal) => deps.store.verify(each, signal),
-    signal: deps.signal,
-  });
+  const { copied, skipped } = await copyContent(repository, target, blobs, deps.signal);
   for (const { digest } of skipped) events({ type: "blob.skipped", digest, reason: "already in the store" });
   await deps.store.push(descriptor, bytesSource(bytes), deps.signal);
   return copied.length > 0;

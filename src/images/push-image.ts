@@ -107,7 +107,7 @@ async function upload(
   target: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { copied } = await copyContent(source, repository, blobs, { signal });
+  const { copied } = await copyContent(source, repository, blobs, signal);
   await repository.pushManifest(target, bytes, manifest.mediaType, signal);
   return copied.reduce((sum, each) => sum + each.size, 0);
 }
