@@ -2,7 +2,7 @@ import { isDigest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
-import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { type Access, FIELD_MANAGER, type ObjectRef } from "../kube/port.ts";
 import { cacheEntry, cacheEntryPatch, cachePodLabels } from "../mesh/cache-objects.ts";
 import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
@@ -182,10 +182,15 @@ function cacheOf(text: string): CacheName {
 
 /** The key an EnvoyFilter's image has in the cache's list; `undefined` when its annotations were tampered with. */
 function entryKey(object: KubeObject): string | undefined {
-  const digest = at(object, "metadata", "annotations", IMAGE_DIGEST_ANNOTATION);
-  const image = at(object, "metadata", "annotations", IMAGE_ANNOTATION);
-  if (typeof digest !== "string" || typeof image !== "string" || !isDigest(digest)) return undefined;
-  return cacheEntry({ reference: parseImageReference(image), manifestDigest: digest }).key;
+  const digest = object.metadata.annotations?.[IMAGE_DIGEST_ANNOTATION] ?? "";
+  const image = object.metadata.annotations?.[IMAGE_ANNOTATION] ?? "";
+  if (!isDigest(digest)) return undefined;
+  try {
+    return cacheEntry({ reference: parseImageReference(image), manifestDigest: digest }).key;
+  } catch (error) {
+    if (error instanceof WasmeError) return undefined;
+    throw error;
+  }
 }
 
 const NOTHING: CacheRelease = { steps: [], notes: [] };

@@ -1,0 +1,135 @@
+import type { Digest } from "../domain/digest.ts";
+import { usageError } from "../domain/errors.ts";
+import { type EventSink, ignoreEvents } from "../domain/events.ts";
+import type { ImageReference } from "../domain/image-reference.ts";
+import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { checkFilterId } from "../mesh/names.ts";
+import { applyPlan, type ObjectOutcome } from "./apply-plan.ts";
+import { examineImage } from "./check-image.ts";
+import { chooseVia } from "./choose-via.ts";
+import { printWithoutCluster } from "./client-dry-run.ts";
+import { editManifests, selectFromManifests } from "./from-manifests.ts";
+import { isGateway } from "./live-workload.ts";
+import { refTitle } from "./plan.ts";
+import { filterOf, headNotes, planDeploy } from "./plan-deploy.ts";
+import { readManifests } from "./read-manifests.ts";
+import { planDiff, planLines } from "./render-plan.ts";
+import { changesOf } from "./plan.ts";
+import type { DeployDeps, DeployRequest, Via } from "./request.ts";
+
+/** What a deploy did, or would do. */
+export interface DeployResult {
+  readonly mode: "applied" | "dry-run-server" | "dry-run-client" | "manifests";
+  readonly id: string;
+  readonly via: Via;
+  /** `undefined` when no cluster and no flag named one. */
+  readonly namespace: string | undefined;
+  readonly reference: ImageReference;
+  readonly source: ImageSource;
+  readonly manifestDigest: Digest;
+  readonly moduleDigest: Digest;
+  /** What became of each object (`applied`), or would (`dry-run-server`). */
+  readonly outcomes: readonly ObjectOutcome[];
+  /** To print, fit for `kubectl apply -f -` (`dry-run-client`, `manifests`). */
+  readonly objects: readonly KubeObject[];
+  /** Unified diff of what would change (`dry-run-server`); empty when nothing would. */
+  readonly diff: string;
+}
+
+/**
+ * Deploys a filter to Istio: checks arguments, then files, then the image, then the cluster; plans; tells the plan;
+ * and carries it out. Throws before anything is changed unless a step of the plan itself fails.
+ */
+export async function deployIstio(
+  deps: DeployDeps,
+  request: DeployRequest,
+  events: EventSink = ignoreEvents,
+): Promise<DeployResult> {
+  checkRequest(request);
+  const manifests = await readManifests(deps, request.manifests);
+  const targets = manifests.length === 0 ? [] : selectFromManifests(manifests, request.workloads);
+  const image = await deps.resolveImage(request.image, request.dryRun === "client" ? "store" : "registry");
+  if (request.dryRun !== "client" && manifests.length === 0) return deployToCluster(deps, { request, image }, events);
+  const findings = examineImage(image, request);
+  const filter = filterOf(request, findings.rootId);
+  const choice = chooseVia({
+    ...request,
+    requested: request.via,
+    format: image.format,
+    served: undefined,
+    noFiles: request.patchContext === "gateway" && targets.some(({ live }) => !isGateway(live)) ? NO_PROXY : undefined,
+  });
+  const settings = { ...request, via: choice.via, filter, image };
+  const printed =
+    manifests.length === 0
+      ? printWithoutCluster(request.workloads, settings)
+      : editManifests(manifests, targets, settings);
+  const notes = [...headNotes(request, filter, { image, choice }), ...findings.notes, ...printed.notes];
+  for (const message of notes) events({ type: "milestone", message });
+  const mode = manifests.length === 0 ? "dry-run-client" : "manifests";
+  const base = resultBase(request, image, choice.via);
+  return { ...base, mode, namespace: request.workloads.namespace, outcomes: [], objects: printed.objects, diff: "" };
+}
+
+async function deployToCluster(
+  deps: DeployDeps,
+  what: { readonly request: DeployRequest; readonly image: ResolvedImage },
+  events: EventSink,
+): Promise<DeployResult> {
+  const { request, image } = what;
+  examineImage(image, request);
+  const port = await deps.connect();
+  try {
+    const cluster = { port, clock: deps.clock, events, signal: deps.signal };
+    const plan = await planDeploy(cluster, request, image);
+    for (const warning of plan.warnings) events({ type: "warning", ...warning });
+    for (const message of planLines(plan)) events({ type: "milestone", message });
+    const base = { ...resultBase(request, image, plan.via), namespace: plan.namespace, objects: [] };
+    if (request.dryRun === "server") {
+      return { ...base, mode: "dry-run-server", outcomes: wouldBe(plan), diff: await planDiff(plan) };
+    }
+    const outcomes = await applyPlan(cluster, plan, { force: request.forceConflicts });
+    return { ...base, mode: "applied", outcomes, diff: "" };
+  } finally {
+    port.close();
+  }
+}
+
+/** What the changes of a plan would do to each object. */
+export function wouldBe(plan: Parameters<typeof changesOf>[0]): readonly ObjectOutcome[] {
+  const words = { create: "created", update: "changed", delete: "deleted", unchanged: "unchanged" } as const;
+  const byTitle = new Map<string, ObjectOutcome>();
+  for (const { ref, action } of changesOf(plan)) {
+    if (action !== "unchanged" || !byTitle.has(refTitle(ref)))
+      byTitle.set(refTitle(ref), { ref, outcome: words[action] });
+  }
+  return [...byTitle.values()];
+}
+
+/** What is wrong with the arguments alone: found before any file, registry or cluster is touched. */
+function checkRequest(request: DeployRequest): void {
+  checkFilterId(request.id);
+  if (request.manifests.length > 0 && request.dryRun === "server") {
+    throw usageError(
+      "OPTIONS_CONFLICT",
+      "-f takes workloads from manifests, so there is no cluster for --dry-run=server",
+      {
+        hint: "leave one of the two out",
+      },
+    );
+  }
+  if (request.via === "auto") return;
+  chooseVia({ ...request, requested: request.via, format: "oci", served: undefined, noFiles: undefined });
+}
+
+function resultBase(
+  request: DeployRequest,
+  image: ResolvedImage,
+  via: Via,
+): Pick<DeployResult, "id" | "via" | "reference" | "source" | "manifestDigest" | "moduleDigest"> {
+  const { reference, source, manifestDigest, moduleDigest } = image;
+  return { id: request.id, via, reference, source, manifestDigest, moduleDigest };
+}
+
+const NO_PROXY = "a chosen workload has no container istio-proxy to mount the module directory into";

@@ -1,0 +1,42 @@
+import { type EventSink, ignoreEvents } from "../domain/events.ts";
+import { checkFilterId } from "../mesh/names.ts";
+import { applyPlan, type ObjectOutcome } from "./apply-plan.ts";
+import { wouldBe } from "./deploy-istio.ts";
+import { planUndeploy } from "./plan-undeploy.ts";
+import { planDiff, planLines } from "./render-plan.ts";
+import type { DeployDeps, UndeployRequest } from "./request.ts";
+
+/** What an undeploy did, or would do. */
+export interface UndeployResult {
+  readonly mode: "applied" | "dry-run-server";
+  readonly id: string;
+  readonly namespace: string;
+  readonly outcomes: readonly ObjectOutcome[];
+  /** Unified diff of what would change (`dry-run-server`). */
+  readonly diff: string;
+}
+
+/**
+ * Takes a filter out of Istio again: removes only what deploying this id made, and gives users' annotations back as
+ * they were. Throws `FILTER_NOT_DEPLOYED` (not-found) when there is nothing of it.
+ */
+export async function undeployIstio(
+  deps: Pick<DeployDeps, "connect" | "clock" | "signal">,
+  request: UndeployRequest,
+  events: EventSink = ignoreEvents,
+): Promise<UndeployResult> {
+  checkFilterId(request.id);
+  const port = await deps.connect();
+  try {
+    const cluster = { port, clock: deps.clock, events, signal: deps.signal };
+    const plan = await planUndeploy(cluster, request);
+    for (const message of planLines(plan)) events({ type: "milestone", message });
+    const base = { id: request.id, namespace: plan.namespace };
+    if (request.dryRun === "server") {
+      return { ...base, mode: "dry-run-server", outcomes: wouldBe(plan), diff: await planDiff(plan) };
+    }
+    return { ...base, mode: "applied", outcomes: await applyPlan(cluster, plan, { force: false }), diff: "" };
+  } finally {
+    port.close();
+  }
+}
