@@ -10,6 +10,8 @@ export interface Outcome {
   readonly names: readonly string[];
   /** Kubernetes objects: `-o yaml` prints one document each, `-o json` a `v1` List of them. */
   readonly documents?: readonly unknown[];
+  /** The documents as YAML are its text form too: for objects that are piped on. */
+  readonly preferYaml?: boolean;
   /** Printed raw on stdout instead of any of the above (completion scripts, `--out -`). */
   readonly raw?: string;
   /** 0 when absent. */

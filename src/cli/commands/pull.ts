@@ -1,6 +1,6 @@
 import { parseImageReference } from "../../domain/image-reference.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
-import { legacyAuthFileOption, registryOptions, withRegistry } from "../options/registry.ts";
+import { legacyAuthFileOption, registryOptions, withOldAuthFile, withRegistry } from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 
@@ -18,7 +18,7 @@ export const pull: CommandSpec = {
   arguments: [{ name: "<ref>", description: "reference of the image" }],
   options: [...storeOptions, ...registryOptions, legacyAuthFileOption],
   async run(context, input) {
-    const { options } = input;
+    const options = withOldAuthFile(context, input.options);
     const reference = parseImageReference(argument(input, 0));
     const { pullImage } = await import("../../images/pull-image.ts");
     const store = await openStoreFor(context, options);

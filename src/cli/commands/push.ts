@@ -1,7 +1,7 @@
 import { parseImageReference } from "../../domain/image-reference.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
 import { choice } from "../options/read.ts";
-import { legacyAuthFileOption, registryOptions, withRegistry } from "../options/registry.ts";
+import { legacyAuthFileOption, registryOptions, withOldAuthFile, withRegistry } from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 
@@ -35,7 +35,7 @@ export const push: CommandSpec = {
     legacyAuthFileOption,
   ],
   async run(context, input) {
-    const { options } = input;
+    const options = withOldAuthFile(context, input.options);
     const reference = parseImageReference(argument(input, 0));
     const format = options["format"] === undefined ? undefined : choice(options, "format", FORMATS, "oci");
     const { pushImage } = await import("../../images/push-image.ts");

@@ -59,11 +59,12 @@ export const legacyAuthFileOption: OptionSpec = {
   hidden: true,
 };
 
-/** Credential files asked for, under the option's old name too. */
-export function authFilesOf(context: Context, values: Values): readonly string[] {
+/** The values with `--config`, the old spelling, taken for `--auth-file`: for the commands that had it. */
+export function withOldAuthFile(context: Context, values: Values): Values {
   const old = list(values, "config");
-  if (old.length > 0) context.events({ type: "warning", message: "--config is now called --auth-file" });
-  return [...list(values, "authFile"), ...old];
+  if (old.length === 0) return values;
+  context.events({ type: "warning", message: "--config is now called --auth-file" });
+  return { ...values, authFile: [...list(values, "authFile"), ...old] };
 }
 
 /** Where credentials come from: flags, then files and helpers. */
@@ -72,7 +73,7 @@ export async function credentialsOf(context: Context, values: Values): Promise<C
   const explicit = await explicitCredential(context, values);
   return createCredentials({
     ...context,
-    authFiles: authFilesOf(context, values).map((file) => resolve(context.cwd, file)),
+    authFiles: list(values, "authFile").map((file) => resolve(context.cwd, file)),
     ...(explicit === undefined ? {} : { explicit }),
   });
 }

@@ -74,15 +74,21 @@ function readLabels(values: Values): Readonly<Record<string, string>> {
     if (match === null) throw badLabel(pair);
     const [, key = "", value = ""] = match;
     if (labels.has(key) && labels.get(key) !== value) {
-      throw usageError("LABEL_INVALID", `--labels asks for ${key}=${labels.get(key) ?? ""} and ${key}=${value} at once`);
+      throw usageError(
+        "LABEL_INVALID",
+        `--labels asks for ${key}=${labels.get(key) ?? ""} and ${key}=${value} at once`,
+      );
     }
     labels.set(key, value);
   }
   return Object.fromEntries(labels);
 }
 
-const LABEL = /^((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==?([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|)$/u;
+const LABEL =
+  /^((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==?([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|)$/u;
 
 function badLabel(pair: string): Error {
-  return usageError("LABEL_INVALID", `--labels ${JSON.stringify(pair)} is not key=value`, { hint: "for example -l app=web,version=v1" });
+  return usageError("LABEL_INVALID", `--labels ${JSON.stringify(pair)} is not key=value`, {
+    hint: "for example -l app=web,version=v1",
+  });
 }

@@ -19,7 +19,8 @@ async function format(
 ): Promise<string> {
   if (outcome.raw !== undefined) return outcome.raw;
   if (output === "json") return JSON.stringify(jsonDocument(outcome), undefined, 2);
-  if (output === "yaml") return await yamlDocuments(outcome.documents ?? [outcome.json]);
+  const asYaml = output === "yaml" || (output === "text" && !quiet && outcome.preferYaml === true);
+  if (asYaml) return await yamlDocuments(outcome.documents ?? [outcome.json]);
   if (output === "name" || quiet) return outcome.names.join("\n");
   return outcome.text(stdout.style, stdout.width);
 }

@@ -1,0 +1,120 @@
+import { FILTER_PHASES, PATCH_CONTEXTS, DEFAULT_PRIORITY } from "../../../domain/filter.ts";
+import { usageError } from "../../../domain/errors.ts";
+import { parseImageReference } from "../../../domain/image-reference.ts";
+import type { DeployResult } from "../../../deploy/deploy-istio.ts";
+import { argument, type CommandSpec } from "../../command-spec.ts";
+import {
+  cacheOptions,
+  deployDeps,
+  dryRunOption,
+  legacyIstioOptions,
+  placementOptions,
+  readCache,
+  readDryRun,
+  timeoutOptions,
+} from "../../options/deploy.ts";
+import { filterOptions, readFilter } from "../../options/filter.ts";
+import { choice, duration, flag, integer, list, notDenied, text } from "../../options/read.ts";
+import { registryOptions } from "../../options/registry.ts";
+import { storeOptions } from "../../options/store.ts";
+import { clusterOptions, readWorkloads, workloadOptions } from "../../options/workload.ts";
+import { type Outcome, versioned } from "../../outcome.ts";
+import { outcomeLines } from "../../render/result/outcomes.ts";
+
+/** `wasme deploy istio IMAGE --id ID`. */
+export const deployIstio: CommandSpec = {
+  name: "deploy istio",
+  summary: "Deploy a filter to workloads in an Istio mesh",
+  description:
+    "Deploy a filter to the workloads that match. Arguments, files, the image and the cluster are checked first; the " +
+    "plan is shown, then applied. The image's tag is resolved once and its digest pinned.",
+  examples: [
+    {
+      command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop -l app=web --config greetings",
+      does: "to the Deployments labelled app=web in namespace shop",
+    },
+    {
+      command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop --dry-run=server",
+      does: "try every write on the cluster and show the difference, without changing anything",
+    },
+    {
+      command: "wasme deploy istio hello:v1 --id hello -f web.yaml --dry-run=client",
+      does: "print what would be applied to the workloads of a manifest; no cluster is asked",
+    },
+  ],
+  arguments: [
+    { name: "<image>", description: "reference of the image; the proxies pull it from there", complete: "image" },
+  ],
+  options: [
+    { flags: "--id <id>", description: "name of the filter, unique per workload", required: true },
+    ...filterOptions,
+    {
+      flags: "-f, --filename <manifest>",
+      description: "take workloads from this file or folder, - for stdin, and print what to apply",
+      repeatable: true,
+      complete: "file",
+    },
+    dryRunOption,
+    { flags: "--no-check", description: "do not look at the image's format and ABI" },
+    { flags: "--force-conflicts", description: "take over fields other field managers own" },
+    ...timeoutOptions,
+    ...workloadOptions,
+    ...placementOptions,
+    ...clusterOptions,
+    ...registryOptions,
+    ...storeOptions,
+    ...cacheOptions,
+    ...legacyIstioOptions,
+  ],
+  async run(context, input) {
+    const { options } = input;
+    const request = {
+      image: parseImageReference(argument(input, 0)),
+      id: text(options, "id") ?? "",
+      ...(await readFilter(context, options)),
+      patchContext: choice(options, "patchContext", PATCH_CONTEXTS, "inbound"),
+      priority: integer(options, "priority", DEFAULT_PRIORITY),
+      phase: FILTER_PHASES.find((phase) => phase === options["phase"]),
+      workloads: readWorkloads(options),
+      via: choice(options, "via", ["auto", "envoyfilter", "wasmplugin", "trafficextension"], "auto"),
+      pullSecret: text(options, "pullSecret"),
+      cache: readCache(options),
+      check: notDenied(options, "check"),
+      dryRun: readDryRun(options),
+      manifests: list(options, "filename"),
+      forceConflicts: flag(options, "forceConflicts"),
+      timeoutMs: duration(options, "timeout", "5m"),
+    };
+    if (request.id === "")
+      throw usageError("ID_MISSING", "--id is empty", { hint: "name the filter, for example --id hello" });
+    const { deployIstio: use } = await import("../../../deploy/deploy-istio.ts");
+    return outcome(await use(deployDeps(context, options), request, context.events));
+  },
+};
+
+function outcome(result: DeployResult): Outcome {
+  const { objects, diff, outcomes, reference, ...rest } = result;
+  if (result.mode === "dry-run-client" || result.mode === "manifests") return printed(result);
+  const { host, repository, tag } = reference;
+  return {
+    json: versioned("DeployResult", {
+      ...rest,
+      image: `${host}/${repository}${tag === undefined ? "" : `:${tag}`}`,
+      outcomes,
+      diff,
+    }),
+    names: outcomes.map(({ ref }) => `${ref.kind.kind.toLowerCase()}/${ref.name}`),
+    text: (style) => (result.mode === "dry-run-server" ? diff : outcomeLines(outcomes, style)),
+  };
+}
+
+/** Objects fit for `kubectl apply -f -`, and nothing else on stdout: YAML unless something else was asked for. */
+function printed({ objects }: DeployResult): Outcome {
+  return {
+    json: objects,
+    documents: objects,
+    names: objects.map((object) => `${object.kind.toLowerCase()}/${object.metadata.name}`),
+    text: () => "",
+    preferYaml: true,
+  };
+}

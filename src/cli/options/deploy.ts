@@ -1,0 +1,128 @@
+import { FILTER_PHASES, PATCH_CONTEXTS } from "../../domain/filter.ts";
+import { usageError } from "../../domain/errors.ts";
+import type { CacheRequest, DeployDeps } from "../../deploy/request.ts";
+import type { OptionSpec } from "../command-spec.ts";
+import type { Context } from "../context.ts";
+import { packageVersion } from "../version.ts";
+import { choice, duration, text, type Values } from "./read.ts";
+import { withRegistry } from "./registry.ts";
+import { openStoreFor } from "./store.ts";
+import { connect } from "./workload.ts";
+
+const PLACE = "Placement";
+const CACHE = "Node cache (EnvoyFilter)";
+const PULL_POLICIES = ["Always", "IfNotPresent", "Never"] as const;
+
+/** Where in the mesh and in the chain the filter goes. */
+export const placementOptions: readonly OptionSpec[] = [
+  {
+    flags: "--patch-context <context>",
+    description: "which traffic",
+    choices: PATCH_CONTEXTS,
+    default: "inbound",
+    group: PLACE,
+  },
+  {
+    flags: "--via <kind>",
+    description: "kind of object; auto takes the first the cluster serves that can express the request",
+    choices: ["auto", "envoyfilter", "wasmplugin", "trafficextension"],
+    default: "auto",
+    group: PLACE,
+  },
+  { flags: "--priority <n>", description: "higher runs first", default: "10", group: PLACE },
+  {
+    flags: "--phase <phase>",
+    description: "place in Istio's chain; not for envoyfilter",
+    choices: FILTER_PHASES,
+    group: PLACE,
+  },
+  {
+    flags: "--pull-secret <name>",
+    description: "Secret with registry credentials, in the workloads' namespace",
+    group: PLACE,
+  },
+];
+
+/** `--dry-run`. */
+export const dryRunOption: OptionSpec = {
+  flags: "--dry-run [where]",
+  description: "client: print the objects; server: try every write and show the difference",
+  complete: ["client", "server"],
+};
+
+/** How long to wait. */
+export const timeoutOptions: readonly OptionSpec[] = [
+  { flags: "--timeout <duration>", description: "longest wait for a roll-out", default: "5m" },
+  { flags: "--no-wait", description: "do not wait at the end" },
+  { flags: "--wait", description: "wait at the end, as is the default", hidden: true },
+];
+
+/** The old tool's flags for the node cache. */
+export const cacheOptions: readonly OptionSpec[] = [
+  { flags: "--cache-name <name>", description: "name of its objects", default: "wasme-cache" },
+  { flags: "--cache-namespace <name>", description: "its namespace", default: "wasme" },
+  { flags: "--cache-repo <repository>", description: "image of the cache program", default: "ghcr.io/wasme/wasme" },
+  { flags: "--cache-tag <tag>", description: "its tag; default the version of wasme" },
+  { flags: "--cache-custom-command <args>", description: "replaces its arguments, separated by commas" },
+  {
+    flags: "--cache-image-pull-policy <policy>",
+    description: "pull policy",
+    choices: PULL_POLICIES,
+    default: "IfNotPresent",
+  },
+  { flags: "--cache-timeout <duration>", description: "longest wait for the nodes; 0 does not wait", default: "1m" },
+].map((option): OptionSpec => ({ group: CACHE, ...option }));
+
+/** Accepted from old scripts; nothing depends on Istio's version any more. */
+export const legacyIstioOptions: readonly OptionSpec[] = [
+  { flags: "--istio-namespace <name>", description: "accepted, not needed", hidden: true },
+  { flags: "--istiod-name <name>", description: "accepted, not needed", hidden: true },
+  { flags: "--ignore-version-check", description: "accepted, nothing is gated on a version", hidden: true },
+];
+
+/** The node cache the options describe. */
+export function readCache(values: Values): CacheRequest {
+  const command = text(values, "cacheCustomCommand");
+  const repo = text(values, "cacheRepo") ?? "ghcr.io/wasme/wasme";
+  return {
+    name: text(values, "cacheName") ?? "wasme-cache",
+    namespace: text(values, "cacheNamespace") ?? "wasme",
+    image: `${repo}:${text(values, "cacheTag") ?? packageVersion()}`,
+    imagePullPolicy: choice(values, "cacheImagePullPolicy", PULL_POLICIES, "IfNotPresent"),
+    ...(command === undefined ? {} : { customCommand: command.split(",") }),
+    timeoutMs: duration(values, "cacheTimeout", "1m"),
+  };
+}
+
+/** `--dry-run=client|server`; a bare `--dry-run` is refused, as kubectl does. */
+export function readDryRun(values: Values): "client" | "server" | undefined {
+  const value = values["dryRun"];
+  if (value === undefined || value === "client" || value === "server") return value;
+  throw usageError("DRY_RUN_INVALID", "--dry-run needs to know where", {
+    hint: "--dry-run=client prints the objects, --dry-run=server tries them on the cluster",
+  });
+}
+
+/** What the use cases need of the outside: a cluster and a registry, opened only when they are asked for. */
+export function deployDeps(context: Context, values: Values): DeployDeps {
+  return {
+    clock: context.clock,
+    cwd: context.cwd,
+    signal: context.signal,
+    connect: async () => await connect(context, values),
+    readStdin: async () => {
+      const { readAll } = await import("../../platform/read-stdin.ts");
+      return await readAll(context.terminal.stdin, MAX_STDIN);
+    },
+    resolveImage: async (reference, from) => {
+      const { resolveImage } = await import("../../images/resolve-image.ts");
+      const store = await openStoreFor(context, values);
+      return await withRegistry(context, values, async (registry) => {
+        return await resolveImage({ store, registry, signal: context.signal }, { reference, from });
+      });
+    },
+  };
+}
+
+/** Bytes of manifests on stdin. */
+const MAX_STDIN = 64 * 1024 * 1024;
