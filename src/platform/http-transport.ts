@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BodySource } from "../domain/content.ts";
 import type { Env } from "./env.ts";
 import { readHttpBody } from "./http-body.ts";
@@ -70,13 +71,20 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const routes = createRoutes(options.env);
   const connectMs = options.connectTimeoutMs ?? 10_000;
   const idleMs = options.idleTimeoutMs ?? 15_000;
+  const draining = new Set<Promise<void>>();
+  const drained = (rest: Promise<void>): void => {
+    draining.add(rest);
+    void rest.then(() => draining.delete(rest));
+  };
   return {
     send: async (request) => {
+      // A connection is free again only when the rest of the last answer was read: mostly it is here already.
+      if (draining.size > 0) await Promise.race([Promise.all(draining), turn()]);
       request.signal?.throwIfAborted();
       const route = await routes.find(request.url, request.tls ?? {}, connectMs);
       request.signal?.throwIfAborted();
       const outgoing = route.open(request.method, headersOf(request), request.signal);
-      return exchange(outgoing, request, { connectMs, idleMs: request.idleTimeoutMs ?? idleMs });
+      return exchange(outgoing, request, { connectMs, idleMs: request.idleTimeoutMs ?? idleMs, drained });
     },
     close: () => routes.close(),
   };
@@ -92,22 +100,24 @@ function headersOf(request: HttpRequest): Record<string, string> {
   };
 }
 
-interface Timeouts {
+interface Exchange {
   readonly connectMs: number;
   readonly idleMs: number;
+  /** Told of answers that are being read to their end. */
+  readonly drained: (rest: Promise<void>) => void;
 }
 
 /** Sends the body and waits for the head of the answer, whichever the server wants first. */
-async function exchange(outgoing: ClientRequest, request: HttpRequest, timeouts: Timeouts): Promise<HttpResponse> {
+async function exchange(outgoing: ClientRequest, request: HttpRequest, options: Exchange): Promise<HttpResponse> {
   const watchdog = startWatchdog((timeout) => outgoing.destroy(timeout));
-  watchdog.expect("connect", timeouts.connectMs);
+  watchdog.expect("connect", options.connectMs);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once("response", resolve);
     outgoing.on("error", reject); // stays: a late error must not be an uncaught one
   });
-  void sendBody(outgoing, request, { watchdog, idleMs: timeouts.idleMs, answered });
+  void sendBody(outgoing, request, { watchdog, idleMs: options.idleMs, answered });
   try {
-    return responseOf(outgoing, await answered, request, timeouts);
+    return responseOf(outgoing, await answered, request, options);
   } catch (error) {
     request.signal?.throwIfAborted();
     throw error;
@@ -122,9 +132,10 @@ interface Sending {
   readonly answered: Promise<IncomingMessage>;
 }
 
-/** Writes the body slice by slice until it ends or the server has answered; failures destroy the request. */
+/** Sends the body until it ends or the server has answered; failures destroy the request. */
 async function sendBody(outgoing: ClientRequest, request: HttpRequest, sending: Sending): Promise<void> {
   const { watchdog, idleMs, answered } = sending;
+  const { body } = request;
   let over = false;
   const stop = (): void => {
     over = true;
@@ -132,23 +143,32 @@ async function sendBody(outgoing: ClientRequest, request: HttpRequest, sending: 
   answered.then(stop, stop);
   try {
     await Promise.race([connected(outgoing), answered]);
-    watchdog.expect(request.body === undefined ? "answer" : "send", idleMs);
-    let sent = 0;
-    for await (const slice of slices(request.body)) {
-      if (over) return;
-      sent += slice.byteLength;
-      if (sent > (request.body?.size ?? 0)) break;
-      if (!outgoing.write(slice)) await Promise.race([once(outgoing, "drain"), answered]);
-      watchdog.expect("send", idleMs);
-      request.onSent?.(sent);
-    }
-    const size = request.body?.size ?? 0;
-    if (sent !== size) throw new RangeError(`a body of ${size} bytes gave ${sent > size ? "more" : String(sent)}`);
-    watchdog.expect("answer", idleMs + Math.ceil(size / 2 ** 20) * ANSWER_MS_PER_MIB);
+    watchdog.expect(body === undefined ? "answer" : "send", idleMs);
+    if (body !== undefined) await writeSlices(outgoing, { ...request, body }, { ...sending, isOver: () => over });
+    if (over) return;
+    watchdog.expect("answer", idleMs + Math.ceil((body?.size ?? 0) / 2 ** 20) * ANSWER_MS_PER_MIB);
     outgoing.end();
   } catch (error) {
     if (!over) outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+/** Writes the body slice by slice; returns early when the server answered. Throws unless its size is as announced. */
+async function writeSlices(
+  outgoing: ClientRequest,
+  { body, onSent }: HttpRequest & { readonly body: BodySource },
+  { watchdog, idleMs, answered, isOver }: Sending & { readonly isOver: () => boolean },
+): Promise<void> {
+  let sent = 0;
+  for await (const slice of slices(body)) {
+    if (isOver()) return;
+    sent += slice.byteLength;
+    if (sent > body.size) throw new RangeError(`a body of ${body.size} bytes gave more`);
+    if (!outgoing.write(slice)) await Promise.race([once(outgoing, "drain"), answered]);
+    watchdog.expect("send", idleMs);
+    onSent?.(sent);
+  }
+  if (sent !== body.size) throw new RangeError(`a body of ${body.size} bytes ended after ${sent}`);
 }
 
 /** Resolves when the connection stands, with TLS if that is wanted. */
@@ -161,8 +181,7 @@ function connected(outgoing: ClientRequest): Promise<void> {
   });
 }
 
-async function* slices(body: BodySource | undefined): AsyncGenerator<Uint8Array> {
-  if (body === undefined) return;
+async function* slices(body: BodySource): AsyncGenerator<Uint8Array> {
   for await (const chunk of body.open()) {
     for (let at = 0; at < chunk.byteLength; at += SLICE) yield chunk.subarray(at, at + SLICE);
   }
@@ -172,24 +191,40 @@ function responseOf(
   outgoing: ClientRequest,
   incoming: IncomingMessage,
   request: HttpRequest,
-  timeouts: Timeouts,
+  options: Exchange,
 ): HttpResponse {
   incoming.on("error", () => undefined); // the reader sees it; nobody else needs to
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
     body: readHttpBody(incoming, {
-      idleMs: request.bodyIdleTimeoutMs ?? timeouts.idleMs,
+      idleMs: request.bodyIdleTimeoutMs ?? options.idleMs,
       signal: request.signal,
       done: () => endUnsent(outgoing),
     }),
     discard: () => {
-      const left = Number(incoming.headers["content-length"] ?? Number.NaN);
-      if (request.method === "HEAD" || left <= DRAIN_LIMIT) incoming.resume();
-      else incoming.destroy();
+      options.drained(drain(incoming, request.method));
       endUnsent(outgoing);
     },
   };
+}
+
+/** Reads a small rest, so that the connection can be used again; closes it when the rest is large. */
+function drain(incoming: IncomingMessage, method: string): Promise<void> {
+  const announced = method === "HEAD" ? 0 : Number(incoming.headers["content-length"] ?? 0);
+  if (announced > DRAIN_LIMIT) incoming.destroy();
+  let read = 0;
+  incoming.on("data", (chunk: Buffer) => {
+    read += chunk.byteLength;
+    if (read > DRAIN_LIMIT) incoming.destroy();
+  });
+  return new Promise((resolve) => incoming.once("close", () => resolve()));
+}
+
+/** Two turns of the event loop: time for what has arrived to be read. */
+async function turn(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
 }
 
 /** A request answered before its body was sent leaves a connection nobody can use. */

@@ -26,7 +26,6 @@ export function storeRegistry(dir: string, refuse: (manifest: string) => void = 
           log.push(`fetch ${descriptor.digest}`);
           return store.fetch(descriptor, signal);
         },
-        exists: (descriptor) => store.exists(descriptor),
         push: async (descriptor, body, signal) => {
           if (await store.exists(descriptor)) return;
           log.push(`push ${descriptor.digest}`);

@@ -17,11 +17,14 @@ export interface Tmpfs {
 export function mountTmpfs(context: TestContext, size: string): Tmpfs {
   const dir = tempDir("wasme-tmpfs-");
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir], { stdio: "pipe" });
+    execFileSync(MOUNT, ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir], { stdio: "pipe" });
   } catch (error) {
     if (inCi()) throw error;
     context.skip("a tmpfs cannot be mounted here (needs root)");
   }
-  onTestFinished(() => void execFileSync("umount", [dir]));
-  return { dir, remount: (mode) => void execFileSync("mount", ["-o", `remount,${mode}`, dir]) };
+  onTestFinished(() => void execFileSync(UMOUNT, [dir]));
+  return { dir, remount: (mode) => void execFileSync(MOUNT, ["-o", `remount,${mode}`, dir]) };
 }
+
+/** Of the system, not of a package. */
+const [MOUNT, UMOUNT] = ["mount", "umount"] as const;
