@@ -84,6 +84,8 @@ function cluster(upstream: URL, { caFile, connectTo }: BootstrapSettings): JsonO
     name: CLUSTER,
     type: isAddress(address) ? "STATIC" : "LOGICAL_DNS",
     connect_timeout: "5s",
+    // Both families, the first that answers: "localhost" is often one of them only.
+    dns_lookup_family: isAddress(address) ? undefined : "ALL",
     load_assignment: { cluster_name: CLUSTER, endpoints: [{ lb_endpoints: [endpoint] }] },
     transport_socket: tls ? transportSocket(host, caFile) : undefined,
   });

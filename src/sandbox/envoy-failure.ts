@@ -25,8 +25,12 @@ export function envoyFailure(result: ForegroundResult, lines: readonly string[],
   const details = { exitCode: result.exitCode ?? null, lastLines: lines.slice(-20) };
   const last = lines.findLast((line) => line.trim() !== "");
   if (engine !== undefined && ENGINE_CODES.has(result.exitCode ?? 0)) {
+    const own = lines.find((line) => line.startsWith(`${engine}:`) || line.startsWith("Error"));
     const hint = `check that ${engine} works and can get the image`;
-    return new WasmeError("failed", "CONTAINER_FAILED", `${engine} ${ended(result)}${quoted(last)}`, { hint, details });
+    return new WasmeError("failed", "CONTAINER_FAILED", `${engine} ${ended(result)}${quoted(own ?? last)}`, {
+      hint,
+      details,
+    });
   }
   const cause = CAUSES.find(({ pattern }) => lines.some((line) => pattern.test(line)));
   const telling = cause === undefined ? last : lines.find((line) => cause.pattern.test(line));

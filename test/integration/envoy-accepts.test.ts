@@ -1,15 +1,24 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { ABI_VERSIONS, abiMarker } from "../../src/domain/abi-version.ts";
 import { CALLBACKS } from "../../src/wasm/callbacks.ts";
+import type { JsonObject } from "../../src/domain/json.ts";
+import { buildDefaultBootstrap, LISTENER_NAME } from "../../src/mesh/default-bootstrap.ts";
+import { insertIntoBootstrap } from "../../src/mesh/envoy-bootstrap.ts";
+import { buildEnvoyFilter } from "../../src/mesh/envoy-filter.ts";
+import type { KubernetesObject } from "../../src/mesh/kubernetes-object.ts";
+import { MODULE_DIRECTORY, modulePath } from "../../src/mesh/module-path.ts";
 import { checkModule } from "../../src/wasm/check-module.ts";
 import { PROXY_IMPORTS, WASI_IMPORTS, WASI_MODULES } from "../../src/wasm/host-imports.ts";
 import type { FunctionType } from "../../src/wasm/types.ts";
-import { envoyPath, validateEnvoy } from "../components/envoy.ts";
+import { envoyPath, startEnvoy, validateEnvoy } from "../components/envoy.ts";
+import { rawRequest } from "../components/raw-http.ts";
 import { need } from "../components/require-component.ts";
 import { FAULTY_MODULES, LOADED_BUT_FATAL, SOUND_MODULES } from "../support/module-corpus.ts";
+import { HELLO_WASM } from "../support/modules.ts";
+import { MODULE_DIGEST, request } from "../unit/mesh/request.ts";
 import { filterModule, type FunctionShape, type ImportSpec } from "../support/wasm-builder.ts";
 
 let directory = "";
@@ -80,6 +89,36 @@ describe("our tables are Envoy's", () => {
     }
   });
 });
+
+describe("what we put into a cluster runs in a real Envoy", () => {
+  it("the patch value of an EnvoyFilter, unchanged but for the folder of the module", async (context) => {
+    await need(context, "envoy", envoyPath);
+    const object = buildEnvoyFilter(request({ rootId: "", config: "here" }));
+    const value = patchValue(object);
+    const base = buildDefaultBootstrap({
+      listen: { address: "127.0.0.1", port: 0 },
+      admin: { address: "127.0.0.1", port: 0 },
+    });
+    const { bootstrap, inserted } = insertIntoBootstrap(base, value);
+    expect(inserted).toBe(1);
+    const config = JSON.stringify(bootstrap).replace(MODULE_DIRECTORY, directory);
+    await copyFile(HELLO_WASM, join(directory, basename(modulePath(MODULE_DIGEST))));
+    const envoy = await startEnvoy({ config, directory });
+    try {
+      const { status, headers } = await rawRequest({ url: await envoy.listenerUrl(LISTENER_NAME) });
+      expect([status, headers["hello"]]).toEqual([200, "here"]);
+    } finally {
+      await envoy.stop();
+    }
+  });
+});
+
+function patchValue(object: KubernetesObject): JsonObject {
+  const spec = object["spec"] as {
+    readonly configPatches: readonly { readonly patch: { readonly value: JsonObject } }[];
+  };
+  return spec.configPatches[0]?.patch.value ?? {};
+}
 
 function asImport(module: string, item: { readonly name: string; readonly type: FunctionType }): ImportSpec {
   return { module, name: item.name, ...shapeOf(item.type) };
