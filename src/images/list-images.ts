@@ -22,7 +22,7 @@ interface ListedName {
 }
 
 /** An image that can be used. */
-export interface UsableImage extends ListedName {
+interface UsableImage extends ListedName {
   readonly state: "ok";
   readonly manifestDigest: Digest;
   readonly moduleDigest: Digest;
@@ -32,7 +32,7 @@ export interface UsableImage extends ListedName {
 }
 
 /** An entry that cannot be used; `rm`, or pulling or building it again, mends it. */
-export interface DamagedImage extends ListedName {
+interface DamagedImage extends ListedName {
   readonly state: "damaged";
   readonly reason: string;
   readonly manifestDigest: Digest | undefined;

@@ -11,7 +11,7 @@ export interface PublishedRequest {
 }
 
 /** One published image. */
-export interface PublishedImage {
+interface PublishedImage {
   readonly reference: string;
   /** `host/repository`. */
   readonly name: string;

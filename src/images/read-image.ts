@@ -54,7 +54,7 @@ export async function* openModule(
 }
 
 /** More than any proxy loads (Istio stops at 256 MiB); bounds what a small gzip file may unpack to. Bytes. */
-export const MAX_UNPACKED: number = 1024 * 1024 * 1024;
+const MAX_UNPACKED: number = 1024 * 1024 * 1024;
 
 type Options = Parameters<typeof readImage>[2];
 

@@ -1,4 +1,4 @@
-import type { Exists, Fetcher, Pusher } from "../domain/content.ts";
+import type { Fetcher, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
@@ -6,13 +6,13 @@ import { type OciManifest, type ParsedManifest, parseManifest } from "../domain/
 import { chooseChild } from "../domain/wasm-layout.ts";
 
 /** A manifest as the registry served it, its digest checked. */
-export interface ServedManifest {
+interface ServedManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
 }
 
 /** What the image use cases need of one repository of a registry; the registry client has more. */
-export interface RemoteRepository extends Fetcher, Pusher, Exists {
+export interface RemoteRepository extends Fetcher, Pusher {
   /** What a tag or digest points to; `undefined` when the registry does not have it. */
   resolve(target: string, signal?: AbortSignal): Promise<Descriptor | undefined>;
   /** The manifest or index behind a tag or digest; `undefined` when the registry does not have it. */

@@ -93,7 +93,7 @@ export async function makeDirectory(directory: string): Promise<void> {
 }
 
 /** Makes renames and removals in `directory` survive a power cut; file systems that cannot do it are left alone. */
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(directory, constants.O_RDONLY);

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, startDigest } from "../domain/digest.ts";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
@@ -30,6 +30,26 @@ export async function* readVerified(
   }
   if (size < descriptor.size) throw damaged(descriptor, `it has ${size} of ${descriptor.size} bytes`);
   if (hash.digest() !== descriptor.digest) throw damaged(descriptor, "its content was altered");
+}
+
+/** As {@link readVerified}, for small content: in one piece, which is several times faster. */
+export async function readVerifiedBytes(
+  path: string,
+  descriptor: Pick<Descriptor, "digest" | "size">,
+): Promise<Uint8Array> {
+  const size = await sizeOf(path);
+  if (size === undefined) throw missing(descriptor.digest);
+  if (size !== descriptor.size) throw damaged(descriptor, `it has ${size} instead of ${descriptor.size} bytes`);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw errnoOf(error) === "ENOENT" ? missing(descriptor.digest, error) : storeUnreadable(path, error);
+  }
+  const hash = startDigest(descriptor.digest);
+  hash.update(bytes);
+  if (hash.digest() !== descriptor.digest) throw damaged(descriptor, "its content was altered");
+  return bytes;
 }
 
 /** Streams a part of the file at `path` without verifying it: a part has no digest. Throws `BLOB_MISSING`. */
@@ -71,7 +91,7 @@ function damaged(descriptor: Pick<Descriptor, "digest">, why: string): Error {
   return new WasmeError("failed", "BLOB_DAMAGED", `the stored ${descriptor.digest} is damaged: ${why}`, { hint: HINT });
 }
 
-function missing(digest: Digest, cause: unknown): Error {
+function missing(digest: Digest, cause?: unknown): Error {
   return new WasmeError("failed", "BLOB_MISSING", `${digest} is missing in the store`, { hint: HINT, cause });
 }
 

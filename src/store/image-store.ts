@@ -1,11 +1,10 @@
 import type { BodySource, Exists, Fetcher, Pusher } from "../domain/content.ts";
-import { collect } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
 import type { LockOptions } from "../platform/file-lock.ts";
-import { type ByteRange, readRaw, readVerified, sizeOf } from "./blob-reader.ts";
+import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from "./blob-reader.ts";
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
 import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED } from "./index-file.ts";
 import { blobPath, checkLayout, type LayoutPaths, layoutPaths } from "./layout.ts";
@@ -26,7 +25,7 @@ export interface OkEntry {
 }
 
 /** An entry that cannot be used. */
-export interface DamagedEntry {
+interface DamagedEntry {
   readonly state: "damaged";
   readonly reference: string;
   /** One sentence. */
@@ -122,10 +121,11 @@ class LayoutStore implements ImageStore {
   }
 
   async manifest(descriptor: Pick<Descriptor, "mediaType" | "digest" | "size">): Promise<ParsedManifest> {
-    const stream = this.fetch(descriptor);
-    const bytes = await collect(stream, MAX_MANIFEST, (limit) => {
-      return new WasmeError("failed", "MANIFEST_INVALID", `${descriptor.digest} is larger than ${limit} bytes`);
-    });
+    if (descriptor.size > MAX_MANIFEST) {
+      const message = `the manifest ${descriptor.digest} is larger than ${MAX_MANIFEST} bytes`;
+      throw new WasmeError("failed", "MANIFEST_INVALID", message);
+    }
+    const bytes = await readVerifiedBytes(blobPath(this.#paths, descriptor.digest), descriptor);
     return parseManifest(bytes, descriptor.mediaType);
   }
 
@@ -167,7 +167,9 @@ class LayoutStore implements ImageStore {
     await checkLayout(this.#paths);
     const { entries } = await readIndex(this.#paths);
     const all: StoreEntry[] = [];
-    for (const entry of entries) all.push(await this.#inspect(entry));
+    for (let at = 0; at < entries.length; at += AT_ONCE) {
+      all.push(...(await Promise.all(entries.slice(at, at + AT_ONCE).map((entry) => this.#inspect(entry)))));
+    }
     return all;
   }
 
@@ -230,3 +232,5 @@ function withOwnNotes(descriptor: Descriptor): Descriptor {
 }
 
 const NOTE_PREFIX = "wasme.io/";
+/** Entries looked into at the same time. */
+const AT_ONCE = 16;
