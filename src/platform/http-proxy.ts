@@ -53,7 +53,7 @@ function matches(entry: string, host: string, port: string): boolean {
   const cut = /^(?<name>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/u.exec(entry)?.groups;
   const name = (cut?.["name"] ?? entry).replace(/^\[|\]$/gu, "").replace(/^\*?\./u, "");
   if (cut?.["port"] !== undefined && cut["port"] !== port) return false;
-  return host === name || (isIP(name) === 0 && host.endsWith(`.${name}`));
+  return host === name || (isIP(host) === 0 && host.endsWith(`.${name}`));
 }
 
 function inNetwork(entry: string, host: string): boolean {
