@@ -14,19 +14,13 @@ import {
   type Step,
 } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
+import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import { withVersion } from "./settle-change.ts";
 import { waitForModule } from "./wait-for-module.ts";
 import { waitReady } from "./wait-ready.ts";
 
-/** What became of an object. */
-export type OutcomeWord = "created" | "changed" | "unchanged" | "deleted" | "kept";
-
-/** One object, and what became of it. */
-export interface ObjectOutcome {
-  readonly ref: ObjectRef;
-  readonly outcome: OutcomeWord;
-}
+export type { ObjectOutcome } from "./outcomes.ts";
 
 /**
  * Carries a plan out, step by step, and tells of each object as it is done. Stops at the first failure: its error
@@ -37,15 +31,13 @@ export async function applyPlan(
   plan: Pick<Plan, "steps">,
   options: { readonly force: boolean },
 ): Promise<readonly ObjectOutcome[]> {
-  const outcomes: ObjectOutcome[] = [];
+  let outcomes: readonly ObjectOutcome[] = [];
   const run: Run = { deps, force: options.force, goneCaches: new Set() };
   for (const [index, step] of plan.steps.entries()) {
     try {
       const outcome = await applyStep(run, step);
       if (outcome === undefined || step.type === "wait-module" || step.type === "wait-rollout") continue;
-      const before = outcomes.findIndex(({ ref }) => refTitle(ref) === refTitle(step.ref));
-      if (before === -1) outcomes.push({ ref: step.ref, outcome });
-      else if (outcome !== "unchanged") outcomes[before] = { ref: step.ref, outcome };
+      outcomes = withOutcome(outcomes, { ref: step.ref, outcome });
       if (outcome !== "unchanged") deps.events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
     } catch (error) {
       throw stopped(error, outcomes, changesOf({ steps: plan.steps.slice(index) }));

@@ -5,17 +5,16 @@ import type { ImageReference } from "../domain/image-reference.ts";
 import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { checkFilterId } from "../mesh/names.ts";
-import { applyPlan, type ObjectOutcome } from "./apply-plan.ts";
+import { applyPlan } from "./apply-plan.ts";
 import { examineImage } from "./check-image.ts";
 import { chooseVia } from "./choose-via.ts";
 import { printWithoutCluster } from "./client-dry-run.ts";
 import { editManifests, selectFromManifests } from "./from-manifests.ts";
 import { isGateway } from "./live-workload.ts";
-import { refTitle } from "./plan.ts";
+import { expectedOutcomes, type ObjectOutcome } from "./outcomes.ts";
 import { filterOf, headNotes, planDeploy } from "./plan-deploy.ts";
 import { readManifests } from "./read-manifests.ts";
 import { planDiff, planLines } from "./render-plan.ts";
-import { changesOf } from "./plan.ts";
 import type { DeployDeps, DeployRequest, Via } from "./request.ts";
 
 /** What a deploy did, or would do. */
@@ -87,24 +86,13 @@ async function deployToCluster(
     for (const message of planLines(plan)) events({ type: "milestone", message });
     const base = { ...resultBase(request, image, plan.via), namespace: plan.namespace, objects: [] };
     if (request.dryRun === "server") {
-      return { ...base, mode: "dry-run-server", outcomes: wouldBe(plan), diff: await planDiff(plan) };
+      return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
     const outcomes = await applyPlan(cluster, plan, { force: request.forceConflicts });
     return { ...base, mode: "applied", outcomes, diff: "" };
   } finally {
     port.close();
   }
-}
-
-/** What the changes of a plan would do to each object. */
-export function wouldBe(plan: Parameters<typeof changesOf>[0]): readonly ObjectOutcome[] {
-  const words = { create: "created", update: "changed", delete: "deleted", unchanged: "unchanged" } as const;
-  const byTitle = new Map<string, ObjectOutcome>();
-  for (const { ref, action } of changesOf(plan)) {
-    if (action !== "unchanged" || !byTitle.has(refTitle(ref)))
-      byTitle.set(refTitle(ref), { ref, outcome: words[action] });
-  }
-  return [...byTitle.values()];
 }
 
 /** What is wrong with the arguments alone: found before any file, registry or cluster is touched. */

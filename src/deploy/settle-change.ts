@@ -31,7 +31,10 @@ export async function settleApply(deps: ClusterDeps, wanted: Wanted): Promise<Ap
   return { type: "apply", action, ref, object, reason, before, after };
 }
 
-/** The same for an edit of somebody's workload: a merge patch tried with the version that was read. */
+/**
+ * The same for an edit of somebody's workload. The patch is tried without a version: controllers write a workload's
+ * status all the time, and what matters here is whether it would be let in.
+ */
 export async function settleEdit(
   deps: ClusterDeps,
   target: Target,
@@ -47,8 +50,7 @@ export async function settleEdit(
       edit.direction === "mount" ? "mounts the module directory already" : "does not mount the module directory";
     return { change: { ...base, action: "unchanged", after: live, reason, restartsPods: 0 }, remarks };
   }
-  const versioned = withVersion(patch, live);
-  const after = await deps.port.patch(ref, versioned, { dryRun: true, signal: deps.signal });
+  const after = await deps.port.patch(ref, patch, { dryRun: true, signal: deps.signal });
   return { change: { ...base, action: "update", after, reason: editReason(edit, pods), restartsPods: pods }, remarks };
 }
 

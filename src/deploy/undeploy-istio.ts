@@ -1,7 +1,7 @@
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
 import { checkFilterId } from "../mesh/names.ts";
-import { applyPlan, type ObjectOutcome } from "./apply-plan.ts";
-import { wouldBe } from "./deploy-istio.ts";
+import { applyPlan } from "./apply-plan.ts";
+import { expectedOutcomes, type ObjectOutcome } from "./outcomes.ts";
 import { planUndeploy } from "./plan-undeploy.ts";
 import { planDiff, planLines } from "./render-plan.ts";
 import type { DeployDeps, UndeployRequest } from "./request.ts";
@@ -33,7 +33,7 @@ export async function undeployIstio(
     for (const message of planLines(plan)) events({ type: "milestone", message });
     const base = { id: request.id, namespace: plan.namespace };
     if (request.dryRun === "server") {
-      return { ...base, mode: "dry-run-server", outcomes: wouldBe(plan), diff: await planDiff(plan) };
+      return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
     return { ...base, mode: "applied", outcomes: await applyPlan(cluster, plan, { force: false }), diff: "" };
   } finally {
