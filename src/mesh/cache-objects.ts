@@ -20,9 +20,6 @@ export interface CacheSettings {
   readonly tolerations?: readonly JsonObject[] | undefined;
 }
 
-export const DEFAULT_CACHE_NAME = "wasme-cache";
-export const DEFAULT_CACHE_NAMESPACE = "wasme";
-
 const NAME_LABEL = "app.kubernetes.io/name";
 const INSTANCE_LABEL = "app.kubernetes.io/instance";
 const PROGRAM = "wasme-cache";

@@ -39,23 +39,6 @@ export function unmountFromGateway(podSpec: JsonObject): JsonObject {
   return sameJson(result, podSpec) ? podSpec : result;
 }
 
-/** What to write to a Deployment, as a strategic merge patch or as the fields of a server-side apply. */
-export function gatewayMountFields(): JsonObject {
-  return podTemplate({ volumes: [VOLUME], containers: [{ name: PROXY_CONTAINER, volumeMounts: [MOUNT] }] });
-}
-
-/** The strategic merge patch that takes them out again. */
-export function gatewayUnmountPatch(): JsonObject {
-  return podTemplate({
-    volumes: [{ name: MODULE_VOLUME, $patch: "delete" }],
-    containers: [{ name: PROXY_CONTAINER, volumeMounts: [{ mountPath: MODULE_DIRECTORY, $patch: "delete" }] }],
-  });
-}
-
-function podTemplate(spec: JsonObject): JsonObject {
-  return { spec: { template: { spec } } };
-}
-
 function withEntry(list: readonly JsonObject[], entry: JsonObject, key: "name" | "mountPath"): readonly JsonObject[] {
   const present = list.find((item) => item[key] === entry[key]);
   if (present === undefined) return [...list, entry];

@@ -85,11 +85,6 @@ export function unmountModules(annotations: Annotations): AnnotationPatch {
   return { changes: withoutEqual(changes, annotations), kept: [] };
 }
 
-/** True when the annotations mount the module directory, by us or by the user. */
-export function mountsModules(annotations: Annotations): boolean {
-  return SLOTS.every((slot) => itemsByName(listOf(slot, annotations[slot.annotation])).has(MODULE_VOLUME));
-}
-
 function restored(slot: Slot, current: string, backup: string): string | null {
   const list = parseVolumeList(current, slot.annotation);
   const before = backup === "" ? undefined : backup;

@@ -11,7 +11,7 @@ export interface ForegroundOptions {
   readonly env: Env;
   /** Each line of its stdout and stderr as it comes. */
   readonly onLine: (line: string) => void;
-  /** Asks it to end (SIGTERM), and kills it when it has not after {@link GRACE_MS}. */
+  /** Asks it to end (SIGTERM), and kills it when it has not after ten seconds. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface ForegroundResult {
 }
 
 /** Milliseconds between the request to end and the kill. */
-export const GRACE_MS = 10_000;
+const GRACE_MS = 10_000;
 
 /**
  * Runs a program without a shell, for as long as it likes, and hands on its output line by line; nothing is kept. Its

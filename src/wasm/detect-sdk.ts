@@ -5,10 +5,10 @@ import { type Producer, type Producers, readProducers } from "./producers.ts";
 import { SectionId } from "./sections.ts";
 
 /** The languages filters are written in. */
-export type ModuleLanguage = "rust" | "go" | "tinygo" | "cpp" | "c" | "assemblyscript" | "zig";
+type ModuleLanguage = "rust" | "go" | "tinygo" | "cpp" | "c" | "assemblyscript" | "zig";
 
 /** A name with the version as far as the module tells it. */
-export interface NamedVersion {
+interface NamedVersion {
   readonly name: string;
   readonly version: string | undefined;
 }

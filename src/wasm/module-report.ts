@@ -5,7 +5,7 @@ import type { ModuleOrigin } from "./detect-sdk.ts";
 import type { FileKind } from "./file-kind.ts";
 
 /** Every fault the check knows: stable codes. */
-export type ModuleFaultCode =
+type ModuleFaultCode =
   | "MODULE_NOT_WASM"
   | "MODULE_IS_COMPONENT"
   | "MODULE_MALFORMED"

@@ -291,7 +291,7 @@ describe("deploy envoy in a container", () => {
   });
 });
 
-describe("deploy envoy refuses", () => {
+describe("deploy envoy with bad input", () => {
   const refusals: readonly Refusal[] = [
     ["an unknown image", { image: parseImageReference("nope:v1") }, { code: "IMAGE_NOT_FOUND", kind: "not-found" }],
     [
@@ -311,14 +311,14 @@ describe("deploy envoy refuses", () => {
     ["arguments with an open quote", { envoyRunArgs: ["'x"] }, { code: "ARGUMENTS_INVALID", kind: "usage" }],
   ];
   for (const [title, request, expected, stdin] of refusals) {
-    it(`${title}`, async () => {
+    it(`refuses ${title}`, async () => {
       const here = await world(stdin);
       await expect(deployEnvoy(here.deps, { ...REQUEST, ...request })).rejects.toThrow(failure(expected));
       expect(readdirSync(here.deps.paths.tmp)).toEqual([]);
     });
   }
 
-  it("a module no proxy loads, before anything is started", async () => {
+  it("refuses a module no proxy loads, before anything is started", async () => {
     const here = await world();
     writeFileSync(join(here.dir, "bad.wasm"), filterModule({ imports: [{ name: "abort", params: "iiii" }] }));
     const build = { tag: "bad:v1", file: "bad.wasm", check: false };

@@ -89,7 +89,7 @@ export function producersSection(fields: Readonly<Record<string, readonly (reado
 }
 
 /** A whole custom section, id and size included. */
-export function customSection(name: string, bytes: Uint8Array): number[] {
+function customSection(name: string, bytes: Uint8Array): number[] {
   return section(0, [...text(name), ...bytes]);
 }
 
@@ -111,7 +111,7 @@ export function leb(value: number): number[] {
 }
 
 /** A list of encoded entries with its count. */
-export function vector(entries: readonly (readonly number[])[]): number[] {
+function vector(entries: readonly (readonly number[])[]): number[] {
   return [...leb(entries.length), ...entries.flat()];
 }
 
@@ -179,7 +179,7 @@ function codeEntry(item: FunctionSpec): number[] {
 }
 
 /** Signed LEB128, as `i32.const` takes it. */
-export function signed(value: number): number[] {
+function signed(value: number): number[] {
   const out: number[] = [];
   let rest = value;
   for (;;) {

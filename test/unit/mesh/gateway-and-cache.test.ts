@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../../../src/domain/json.ts";
 import { buildCacheObjects, cacheEntry, cacheEntryPatch, type CacheSettings } from "../../../src/mesh/cache-objects.ts";
-import {
-  gatewayMountFields,
-  gatewayUnmountPatch,
-  mountOnGateway,
-  unmountFromGateway,
-} from "../../../src/mesh/gateway-volumes.ts";
+import { mountOnGateway, unmountFromGateway } from "../../../src/mesh/gateway-volumes.ts";
 import { modulePath } from "../../../src/mesh/module-path.ts";
 import { golden, toYaml } from "./golden.ts";
 import { MANIFEST_DIGEST, MODULE_DIGEST, request } from "./request.ts";
@@ -62,13 +57,6 @@ describe("a gateway's own pod template", () => {
     const taken: JsonObject = { ...GATEWAY, volumes: [{ name: "wasme-cache", emptyDir: {} }] };
     expect(() => mountOnGateway(taken)).toThrow(expect.objectContaining({ code: "VOLUME_CONFLICT", kind: "usage" }));
     expect(unmountFromGateway(taken)).toBe(taken);
-  });
-
-  it("is patched by name and path, so that other entries stay", () => {
-    expect(gatewayMountFields()).toMatchObject({
-      spec: { template: { spec: { volumes: [{ name: "wasme-cache" }], containers: [{ name: "istio-proxy" }] } } },
-    });
-    expect(JSON.stringify(gatewayUnmountPatch())).toContain('{"mountPath":"/var/lib/wasme","$patch":"delete"}');
   });
 });
 

@@ -3,7 +3,6 @@ import {
   type AnnotationPatch,
   type Annotations,
   mountModules,
-  mountsModules,
   unmountModules,
   USER_VOLUME,
   USER_VOLUME_BACKUP,
@@ -101,10 +100,6 @@ describe("mounting the module directory into a sidecar", () => {
   it("refuses a second mount at the same directory", () => {
     const other = { [USER_VOLUME_MOUNT]: '[{"name":"mine","mountPath":"/var/lib/wasme"}]' };
     expect(() => mountModules(other)).toThrow(expect.objectContaining({ code: "ANNOTATION_CONFLICT", kind: "usage" }));
-  });
-
-  it("tells whether it is mounted", () => {
-    expect([{}, MINE, mount(MINE), mount({})].map(mountsModules)).toEqual([false, false, true, true]);
   });
 });
 
