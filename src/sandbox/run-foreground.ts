@@ -39,6 +39,8 @@ export async function runForeground(
     child.kill("SIGTERM");
     killer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
   };
+  const reap = (): void => void child.kill("SIGKILL");
+  process.once("exit", reap); // a second Ctrl-C ends this process at once: the program must not stay behind
   options.signal?.addEventListener("abort", end, { once: true });
   if (options.signal?.aborted === true) end();
   try {
@@ -54,6 +56,7 @@ export async function runForeground(
     return result;
   } finally {
     clearTimeout(killer);
+    process.off("exit", reap);
     options.signal?.removeEventListener("abort", end);
   }
 }

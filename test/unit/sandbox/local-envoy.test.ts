@@ -129,6 +129,17 @@ describe("running in the foreground", () => {
     expect(lines).toEqual(["up", "bye"]);
   });
 
+  it("does not leave it behind when this process ends at once", async () => {
+    const before = process.listenerCount("exit");
+    const controller = new AbortController();
+    const running = node(`console.log("up"); setInterval(() => {}, 1e3)`, controller.signal);
+    await expect.poll(() => lines).toContain("up");
+    expect(process.listenerCount("exit")).toBe(before + 1);
+    controller.abort();
+    expect(await running).toEqual({ exitCode: undefined, endedBy: "SIGTERM" });
+    expect(process.listenerCount("exit")).toBe(before);
+  });
+
   it("says when it cannot be started", async () => {
     await expect(runForeground("/nowhere/envoy", [], options)).rejects.toThrow(
       expect.objectContaining({ code: "PROGRAM_NOT_STARTED", kind: "failed" }),
