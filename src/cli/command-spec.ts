@@ -55,9 +55,10 @@ export interface Input {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** `wasme push [options] <ref>`. */
+/** `wasme build [options] -t <ref> [dir]`: what cannot be left out is named. */
 export function usageLine(spec: CommandSpec): string {
-  return ["wasme", spec.name, "[options]", ...spec.arguments.map((argument) => argument.name)].join(" ");
+  const required = spec.options.filter((option) => option.required).map(({ flags }) => flags.replace(/, --\S+/u, ""));
+  return ["wasme", spec.name, "[options]", ...required, ...spec.arguments.map(({ name }) => name)].join(" ");
 }
 
 /** A positional argument that is there (commander has checked required ones). */

@@ -14,7 +14,9 @@ import { createEventRenderer } from "./render/events.ts";
 import { printOutcome } from "./render/outcome.ts";
 
 /** Parses a command line, runs its command and prints the result; gives the exit code. Throws what the command throws. */
-export async function execute(argv: readonly string[], io: Io, terminal: Terminal): Promise<number> {
+export async function execute(typed: readonly string[], io: Io, terminal: Terminal): Promise<number> {
+  // `wasme help push`, as docker, kubectl and git have it.
+  const argv = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
   const found = findCommand(commandWords(argv));
   const spec = await found?.entry.load();
   const invocation = parse(argv, spec);
@@ -42,9 +44,9 @@ function parse(argv: readonly string[], spec: CommandSpec | undefined): Invocati
   } catch (error) {
     if (error instanceof HelpWanted) return { type: "help", topic: error.topic };
     if (!(error instanceof WasmeError) || error.code !== PARSE_ERROR) throw error;
-    const usage = spec === undefined ? "wasme <command> [options]" : usageLine(spec);
     const hint = error.hint === undefined ? {} : { hint: error.hint };
-    throw new WasmeError(error.kind, error.code, error.message, { ...hint, details: { usage } });
+    const usage = spec === undefined ? "wasme <command> [options]" : usageLine(spec);
+    throw new WasmeError(error.kind, error.code, error.message, { ...hint, details: { usage, ...error.details } });
   }
 }
 

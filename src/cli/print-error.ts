@@ -35,7 +35,10 @@ export function printError(error: unknown, setting: ErrorSetting): number {
   return EXIT_CODES[error.kind].code;
 }
 
-/** Causes that say something the message does not, one indented line each. */
+/**
+ * Causes that say something the message does not, one indented line each. A file system's own words only repeat the
+ * sentence above them with a longer path.
+ */
 function causes(error: Error): string[] {
   const lines: string[] = [];
   let said = error.message;
@@ -44,12 +47,16 @@ function causes(error: Error): string[] {
     cause !== undefined && lines.length < 4;
     cause = cause instanceof Error ? cause.cause : undefined
   ) {
-    const message = messageOf(cause).split("\n", 1)[0] ?? "";
-    if (message !== "" && !said.includes(message)) lines.push(`  ${redact(message)}`);
+    const message = (messageOf(cause).split("\n", 1)[0] ?? "").replace(/:$/u, "");
+    const told = said.includes(message) || FILE_SYSTEM_ERROR.test(message);
+    if (message !== "" && !told) lines.push(`  ${redact(message)}`);
     said += message;
   }
   return lines;
 }
+
+/** `ENOENT: no such file or directory, open '…'`; a read error (EIO) stays, it says what nothing else does. */
+const FILE_SYSTEM_ERROR = /^(?:ENOENT|ENOTDIR|EISDIR|EEXIST|EACCES|EPERM|EROFS|ENOSPC|ENOTEMPTY): /u;
 
 function printBug(error: unknown, { stderr, global }: ErrorSetting): number {
   const platform = `wasme ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`;

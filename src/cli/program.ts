@@ -72,6 +72,7 @@ function fill(command: Command, spec: CommandSpec, take: (found: Invocation) => 
   addOptions(command, [...spec.options, ...globalOptions]);
   // Missing arguments must not hide `--help`, so commander's own check comes after ours.
   command.action((...given: unknown[]) => {
+    refuseExcess(command, spec);
     const args = given
       .slice(0, spec.arguments.length)
       .map((value) => (Array.isArray(value) ? value.map(String) : value));
@@ -88,8 +89,7 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
   command.action((...given: unknown[]) => {
     const self = given.at(-1);
     const extra = self instanceof Command ? self.args[0] : undefined;
-    if (extra !== undefined)
-      throw new CommanderError(1, "commander.unknownCommand", `error: unknown command '${extra}'`);
+    if (extra !== undefined) throw unknownCommand(extra, command);
     take({ type: "help", topic: name });
   });
   command.on("option:help", () => {
@@ -100,10 +100,18 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
 function unknownCommand(word: string, parent: Command): Error {
   const names = parent.commands.map((command) => command.name());
   const meant = didYouMean(word, names);
-  const path = parent.parent === null ? "" : ` of "${parent.name()}"`;
-  return usageError(PARSE_ERROR, `unknown command ${JSON.stringify(word)}${path}`, {
-    hint: meant === undefined ? `there is ${names.join(", ")}` : `did you mean ${meant}?`,
+  const path = parent.parent === null ? "" : `${parent.name()} `;
+  return usageError(PARSE_ERROR, `unknown command ${JSON.stringify(`${path}${word}`)}`, {
+    hint: meant === undefined ? `there is ${names.join(", ")}` : `did you mean ${path}${meant}?`,
+    details: { usage: `wasme ${path}<command> [options]` },
   });
+}
+
+/** A word too many is refused: ignored, it would look as if it had been done too. */
+function refuseExcess(command: Command, spec: CommandSpec): void {
+  const extra = command.args[spec.arguments.length];
+  if (extra === undefined || spec.arguments.at(-1)?.name.includes("...") === true) return;
+  throw usageError(PARSE_ERROR, `unexpected argument ${JSON.stringify(extra)}`);
 }
 
 function addOptions(command: Command, options: readonly OptionSpec[]): void {
@@ -132,10 +140,21 @@ export class HelpWanted extends Error {
   }
 }
 
+/** Commander's errors in our words. */
 function translate(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
+  const choice = INVALID_CHOICE.exec(error.message);
+  if (choice !== null) {
+    const [, flag = "", value = "", choices = ""] = choice;
+    const meant = didYouMean(value, choices.split(", "));
+    const hint = meant === undefined ? {} : { hint: `did you mean ${meant}?` };
+    return usageError(PARSE_ERROR, `${flag} ${JSON.stringify(value)} is not one of ${choices}`, hint);
+  }
   const [first = "", ...rest] = error.message.replace(/^error: /u, "").split("\n");
   const hint = rest.join(" ").trim().replace(/^\(/u, "").replace(/\)$/u, "");
   const message = first.replaceAll(/'([^']*)'/gu, '"$1"');
   return usageError(PARSE_ERROR, message, hint === "" ? {} : { hint: hint.replace(/^Did/u, "did") });
 }
+
+const INVALID_CHOICE =
+  /^error: option '(?:-\w, )?(--[\w-]+)[^']*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/su;
