@@ -73,7 +73,7 @@ describe("command lines", () => {
 
   it("container: files read-only, ports on the host, the user's arguments in their places", () => {
     const run = {
-      bootstrapFile: "/tmp/x/envoy.json",
+      bootstrapFile: "/run/x/envoy.json",
       moduleFile: "/home/u/.wasme/images/blobs/sha256/ab",
       moduleTarget: "/var/lib/wasme/ab.wasm",
       ports: [
@@ -92,7 +92,7 @@ describe("command lines", () => {
         ..."run --rm --entrypoint envoy --security-opt label=disable --add-host host.docker.internal:host-gateway".split(
           " ",
         ),
-        ..."-v /tmp/x:/etc/wasme:ro -v /home/u/.wasme/images/blobs/sha256/ab:/var/lib/wasme/ab.wasm:ro".split(" "),
+        ..."-v /run/x:/etc/wasme:ro -v /home/u/.wasme/images/blobs/sha256/ab:/var/lib/wasme/ab.wasm:ro".split(" "),
         ..."-p 127.0.0.1:8080:8080 -p [::1]:8081:8081 -p 8443:8443".split(" "),
         "-e",
         "A=b c",
