@@ -38,14 +38,6 @@ export async function askSecret(context: Context, question: Question): Promise<s
   return await answered(password({ message: question.message, mask: "*", validate }, streams(context)));
 }
 
-/** Yes or no; `--yes` answers yes. */
-export async function askConfirmation(context: Context, question: Question): Promise<boolean> {
-  if (context.global.yes) return true;
-  requireAnswerable(context, question);
-  const { confirm } = await import("@inquirer/prompts");
-  return await answered(confirm({ message: question.message, default: false }, streams(context)));
-}
-
 function requireAnswerable(context: Context, { message, flag }: Question): void {
   if (canAsk(context)) return;
   throw usageError("INPUT_NEEDED", `cannot ask "${message}" here: this is not a terminal, or prompts are off`, {

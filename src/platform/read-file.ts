@@ -19,7 +19,7 @@ export async function readTextFile(file: string, options: ReadFileOptions): Prom
 }
 
 /** The bytes of a file the user named. Throws `FILE_UNREADABLE` or `FILE_TOO_LARGE` (usage). */
-export async function readInputFile(file: string, { cwd, what, limit = DEFAULT_LIMIT }: ReadFileOptions): Promise<Uint8Array> {
+async function readInputFile(file: string, { cwd, what, limit = DEFAULT_LIMIT }: ReadFileOptions): Promise<Uint8Array> {
   const path = resolve(cwd, file);
   try {
     const { size } = await stat(path);

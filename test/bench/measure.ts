@@ -38,14 +38,14 @@ export async function measure(candidates: readonly Candidate[], rounds: number):
   return results;
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 /** Median of the ratios round by round: steadier than a ratio of medians when the machine drifts. */
-export function pairedRatio(a: Measured, b: Measured): number {
+function pairedRatio(a: Measured, b: Measured): number {
   return median(a.ms.map((ms, i) => ms / (b.ms[i] ?? ms)));
 }
 

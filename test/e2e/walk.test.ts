@@ -70,7 +70,7 @@ it(
     await cluster.apply(web(namespace));
     await cluster.eventually<{ status: { availableReplicas?: number } }>(
       deploymentPath(namespace),
-      (web) => web.status.availableReplicas === 2,
+      ({ status }) => status.availableReplicas === 2,
     );
     const before = await state(cluster, namespace, cacheNamespace);
     const target = ["--id", "hello", "-n", namespace, "-l", "app=web", "--kubeconfig", cluster.kubeconfigPath];

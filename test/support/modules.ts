@@ -10,7 +10,7 @@ export const HELLO_WASM: string = fileURLToPath(new URL("../fixtures/filters/c-h
  * The C fixture with a custom section of random bytes appended: a loadable module of about `size` bytes whose digest is
  * its own. Custom sections may stand anywhere and mean nothing (WebAssembly core spec, 5.5.3).
  */
-export function paddedModule(size: number): Uint8Array {
+function paddedModule(size: number): Uint8Array {
   const base = readFileSync(HELLO_WASM);
   const name = Buffer.from([3, ...Buffer.from("pad")]);
   const padding = Buffer.concat([name, randomBytes(Math.max(16, size - base.length))]);

@@ -52,8 +52,22 @@ function madeWith({ language, compiler, sdk }: InspectResult["module"]["origin"]
 }
 
 function describe(result: InspectResult, style: Style): string {
+  const lines = factsOf(result, style).map(([title, value]) => `${`${title}:`.padEnd(15)}${value}`);
+  for (const { message } of result.module.problems) lines.push(`  ${style.red("the module")} ${message}`);
+  for (const { message } of result.module.warnings) lines.push(`  ${style.yellow("note:")} ${message}`);
+  const width = Math.max(...result.consumers.map(({ consumer }) => consumer.length));
+  lines.push("Read by:");
+  for (const { consumer, accepts, reason } of result.consumers) {
+    const mark = accepts ? style.green("yes") : style.red("no ");
+    lines.push(`  ${mark}  ${consumer.padEnd(width)}${reason === undefined ? "" : style.dim(`  ${reason}`)}`.trimEnd());
+  }
+  return lines.join("\n");
+}
+
+function factsOf(result: InspectResult, style: Style): [string, string][] {
   const { module, runtimeConfig } = result;
-  const rows: [string, string][] = [
+  const asks = module.capabilities.map(({ group, functions }) => `${group} (${functions.length})`);
+  return [
     ["Image", style.bold(result.reference)],
     ["Digest", result.manifestDigest],
     ["Module digest", result.moduleDigest],
@@ -61,21 +75,9 @@ function describe(result: InspectResult, style: Style): string {
     ["Format", result.format],
     ["ABI", module.abi ?? "none"],
     ["Made with", madeWith(module.origin)],
-    ["Root ids", runtimeConfig?.config?.rootIds?.join(", ") || "not said"],
+    ["Root ids", runtimeConfig?.config?.rootIds?.join(", ") ?? "not said"],
     ["Callbacks", module.callbacks.map((name) => name.replace(/^proxy_/u, "")).join(", ") || "none"],
-    [
-      "Asks for",
-      module.capabilities.map(({ group, functions }) => `${group} (${functions.length})`).join(", ") || "nothing",
-    ],
+    ["Asks for", asks.join(", ") || "nothing"],
     ["Loads", module.ok ? style.green("yes") : style.red("no")],
   ];
-  const lines = rows.map(([title, value]) => `${`${title}:`.padEnd(15)}${value}`);
-  for (const { message } of module.problems) lines.push(`  ${style.red("the module")} ${message}`);
-  for (const { message } of module.warnings) lines.push(`  ${style.yellow("note:")} ${message}`);
-  lines.push("Read by:");
-  for (const { consumer, accepts, reason } of result.consumers) {
-    const mark = accepts ? style.green("yes") : style.red("no ");
-    lines.push(`  ${mark.padEnd(3)}  ${consumer}${reason === undefined ? "" : style.dim(`  ${reason}`)}`);
-  }
-  return lines.join("\n");
 }

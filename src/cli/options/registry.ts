@@ -68,7 +68,7 @@ export function withOldAuthFile(context: Context, values: Values): Values {
 }
 
 /** Where credentials come from: flags, then files and helpers. */
-export async function credentialsOf(context: Context, values: Values): Promise<CredentialSource> {
+async function credentialsOf(context: Context, values: Values): Promise<CredentialSource> {
   const { createCredentials } = await import("../../registry/credentials.ts");
   const explicit = await explicitCredential(context, values);
   return createCredentials({

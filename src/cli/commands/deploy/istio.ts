@@ -1,6 +1,6 @@
 import { FILTER_PHASES, PATCH_CONTEXTS, DEFAULT_PRIORITY } from "../../../domain/filter.ts";
 import { usageError } from "../../../domain/errors.ts";
-import { parseImageReference } from "../../../domain/image-reference.ts";
+import { formatReference, parseImageReference } from "../../../domain/image-reference.ts";
 import type { DeployResult } from "../../../deploy/deploy-istio.ts";
 import { argument, type CommandSpec } from "../../command-spec.ts";
 import {
@@ -93,18 +93,24 @@ export const deployIstio: CommandSpec = {
 };
 
 function outcome(result: DeployResult): Outcome {
-  const { objects, diff, outcomes, reference, ...rest } = result;
   if (result.mode === "dry-run-client" || result.mode === "manifests") return printed(result);
-  const { host, repository, tag } = reference;
+  const { mode, id, via, namespace, source, manifestDigest, moduleDigest, outcomes, diff } = result;
+  const image = formatReference({ ...result.reference, digest: undefined });
   return {
     json: versioned("DeployResult", {
-      ...rest,
-      image: `${host}/${repository}${tag === undefined ? "" : `:${tag}`}`,
+      mode,
+      id,
+      via,
+      namespace,
+      image,
+      source,
+      manifestDigest,
+      moduleDigest,
       outcomes,
       diff,
     }),
     names: outcomes.map(({ ref }) => `${ref.kind.kind.toLowerCase()}/${ref.name}`),
-    text: (style) => (result.mode === "dry-run-server" ? diff : outcomeLines(outcomes, style)),
+    text: (style) => (mode === "dry-run-server" ? diff : outcomeLines(outcomes, style)),
   };
 }
 

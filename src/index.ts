@@ -1,0 +1,17 @@
+/**
+ * wasme as a library: the use cases behind the commands. Each is `fn(deps, request, events?)` and throws
+ * {@link WasmeError}. The OCI registry client alone is `wasme/oci`.
+ */
+export { WasmeError } from "./domain/errors.ts";
+export type { EventSink, ProgressEvent } from "./domain/events.ts";
+export { formatReference, type ImageReference, parseImageReference } from "./domain/image-reference.ts";
+export { openStore, type ImageStore } from "./store/image-store.ts";
+export { checkModule } from "./wasm/check-module.ts";
+export type { ModuleReport } from "./wasm/module-report.ts";
+export { importImage } from "./images/import-image.ts";
+export { listImages } from "./images/list-images.ts";
+export { pushImage } from "./images/push-image.ts";
+export { pullImage } from "./images/pull-image.ts";
+export { resolveImage } from "./images/resolve-image.ts";
+export { deployIstio } from "./deploy/deploy-istio.ts";
+export { undeployIstio } from "./deploy/undeploy-istio.ts";
