@@ -1,11 +1,10 @@
 import { Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
 import type { Env } from "./env.ts";
-import { findProxy, type HttpProxy } from "./http-proxy.ts";
-import { openTunnel } from "./http-tunnel.ts";
-import { loadTrust, type TlsSettings } from "./http-trust.ts";
+import type { HttpProxy } from "./http-proxy.ts";
+import type { TlsSettings } from "./http-trust.ts";
 
 /** The way to one origin: its connection pool, by a proxy or not. */
-export interface Route {
+interface Route {
   open(method: string, headers: Record<string, string>, signal: AbortSignal | undefined): ClientRequest;
 }
 
@@ -35,7 +34,7 @@ export function createRoutes(env: Env): Routes {
   };
   return {
     find: async (url, tls, connectMs) => {
-      const proxy = findProxy(url, env);
+      const proxy = await proxyFor(url, env);
       if (url.protocol === "https:") {
         const key = JSON.stringify([url.host, tls.caFile, tls.insecure, proxy?.url.href]);
         const agent = await pool(key, () => secureAgent(tls, env, proxy && { ...proxy, connectMs }));
@@ -84,15 +83,23 @@ function plainOptions(url: URL, proxy: HttpProxy | undefined, call: Call): Reque
   return { ...requestOptions(proxy.url, { ...call, headers }), path: target.href };
 }
 
+/** Most machines have no proxy: then the rules are not even loaded. */
+async function proxyFor(url: URL, env: Env): Promise<HttpProxy | undefined> {
+  if (!Object.keys(env).some((name) => /^https?_proxy$/iu.test(name))) return undefined;
+  const { findProxy } = await import("./http-proxy.ts");
+  return findProxy(url, env);
+}
+
 async function secureAgent(
   tls: TlsSettings,
   env: Env,
   proxy: (HttpProxy & { readonly connectMs: number }) | undefined,
 ): Promise<Agent> {
-  const [https, trust] = await Promise.all([import("node:https"), loadTrust(tls, env)]);
+  const [https, { loadTrust }] = await Promise.all([import("node:https"), import("./http-trust.ts")]);
+  const trust = await loadTrust(tls, env);
   const agent = new https.Agent({ ...POOL, ...trust });
   if (proxy === undefined) return agent;
-  const { connect } = await import("node:tls");
+  const [{ connect }, { openTunnel }] = await Promise.all([import("node:tls"), import("./http-tunnel.ts")]);
   agent.createConnection = (options, callback) => {
     const host = options.host ?? options.hostname ?? "";
     openTunnel(proxy, `${host.includes(":") ? `[${host}]` : host}:${options.port ?? 443}`, proxy.connectMs).then(

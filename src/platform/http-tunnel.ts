@@ -4,7 +4,7 @@ import type { HttpProxy } from "./http-proxy.ts";
 import { HttpTimeout } from "./http-watchdog.ts";
 
 /** A proxy that answered CONNECT with something else than 2xx. */
-export class TunnelRefused extends Error {
+class TunnelRefused extends Error {
   override readonly name: string = "TunnelRefused";
   readonly code: string = "EPROXY";
   readonly status: number;

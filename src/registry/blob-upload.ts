@@ -1,6 +1,7 @@
 import type { BodySource } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
+import { blobIsThere } from "./blob-exists.ts";
 import { reportProgress } from "./progress.ts";
 import { redirectTarget } from "./redirects.ts";
 import type { RepositoryContext } from "./repository-context.ts";
@@ -43,31 +44,6 @@ export async function uploadBlob(
     if (location !== undefined) await cancelUpload(context, location);
     throw error;
   }
-}
-
-/** HEAD of a blob. A registry that cannot do it (405) counts as not having it: uploading again does no harm. */
-export async function blobIsThere(
-  context: RepositoryContext,
-  descriptor: Pick<Descriptor, "digest">,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  const request = {
-    method: "HEAD",
-    target: `${context.repository}/blobs/${descriptor.digest}`,
-    repository: context.repository,
-    scopes: context.scopes(),
-    action: `read ${context.name}`,
-    signal,
-  };
-  const followed = await context.session.send(request);
-  const { status } = followed.response;
-  if (status === 200) {
-    followed.response.discard();
-    return true;
-  }
-  if (status === 401 || status === 403) throw await context.session.refusal(followed, request);
-  followed.response.discard();
-  return false;
 }
 
 async function startUpload(upload: Upload): Promise<URL> {

@@ -8,7 +8,7 @@ import { anonymous, type Credential, type CredentialSource } from "./credential.
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
 import { Session, type SessionDeps } from "./session.ts";
-import { type LoginCheck, verifyLogin } from "./verify-login.ts";
+import type { LoginCheck } from "./verify-login.ts";
 
 /** How a registry client behaves. */
 export interface RegistryClientOptions {
@@ -65,7 +65,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       const names = { repository: reference.repository, name };
       return new RemoteRepository(new RepositoryContext(sessionFor(reference.host), names, access), uploads);
     },
-    verifyLogin: (host, credential, signal) => verifyLogin(host, credential, deps, signal),
+    verifyLogin: async (host, credential, signal) => {
+      const { verifyLogin } = await import("./verify-login.ts");
+      return verifyLogin(host, credential, deps, signal);
+    },
     close: () => deps.transport.close(),
   };
 }

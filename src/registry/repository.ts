@@ -4,11 +4,9 @@ import { MAX_MANIFEST } from "../domain/manifest.ts";
 import { collect } from "../domain/content.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { MANIFEST_ACCEPT } from "../domain/media-types.ts";
-import { downloadBlob } from "./blob-download.ts";
-import { blobIsThere, uploadBlob } from "./blob-upload.ts";
+import { blobIsThere } from "./blob-exists.ts";
 import { type FetchedManifest, fetchManifest, pushManifest, resolveManifest } from "./manifests.ts";
 import type { RepositoryContext } from "./repository-context.ts";
-import { listTags } from "./tags.ts";
 
 /**
  * A repository of a registry: content by descriptor (manifests and blobs alike), manifests by tag or digest. `target` is
@@ -28,7 +26,7 @@ export interface Repository extends Fetcher, Pusher, Exists {
 /** Smaller blobs are uploaded without asking first: the question costs as much as the answer. Bytes. */
 const ASK_FIRST = 64 * 1024;
 
-/** The requests of {@link Repository} over one session. `uploads` is shared by all repositories of a client. */
+/** The requests of {@link Repository} over one session; the code of each way is loaded when it is gone. `uploads` is shared by all repositories of a client. */
 export class RemoteRepository implements Repository {
   readonly #context: RepositoryContext;
   readonly #uploads: Map<string, Promise<void>>;
@@ -40,6 +38,7 @@ export class RemoteRepository implements Repository {
 
   async *fetch(descriptor: Descriptor, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     if (!isManifest(descriptor)) {
+      const { downloadBlob } = await import("./blob-download.ts");
       yield* downloadBlob(this.#context, descriptor, signal);
       return;
     }
@@ -82,7 +81,8 @@ export class RemoteRepository implements Repository {
     return pushManifest(this.#context, { target, bytes, mediaType }, signal);
   }
 
-  tags(signal?: AbortSignal): Promise<readonly string[] | undefined> {
+  async tags(signal?: AbortSignal): Promise<readonly string[] | undefined> {
+    const { listTags } = await import("./tags.ts");
     return listTags(this.#context, signal);
   }
 
@@ -92,6 +92,7 @@ export class RemoteRepository implements Repository {
       events({ type: "blob.skipped", digest: descriptor.digest, reason: "already there" });
       return;
     }
+    const { uploadBlob } = await import("./blob-upload.ts");
     await uploadBlob(this.#context, descriptor, body, signal);
   }
 

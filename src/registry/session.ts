@@ -5,7 +5,7 @@ import { stripControls } from "../domain/redact.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { HttpResponse, HttpTransport } from "../platform/http-transport.ts";
 import type { TlsSettings } from "../platform/http-trust.ts";
-import { Authorizer } from "./authorizer.ts";
+import type { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credential.ts";
 import { type FollowedResponse, sendFollowing } from "./follow-redirects.ts";
 import { isPlainHttpAnswer } from "./network-errors.ts";
@@ -52,7 +52,8 @@ export class Session {
   /** As the user knows it. */
   readonly host: string;
   readonly deps: SessionDeps;
-  readonly #authorizer: Authorizer;
+  /** Made, and its code loaded, when the registry first asks who we are. */
+  #authorizer: Promise<Authorizer> | undefined;
   #origin: RegistryOrigin;
   /** Whether the server has answered in the scheme of the origin. */
   #settled = false;
@@ -63,17 +64,6 @@ export class Session {
     this.deps = deps;
     const tlsMeant = deps.tls.caFile !== undefined || deps.tls.insecure === true;
     this.#origin = registryOrigin(host, { plainHttp: deps.plainHttp, tlsMeant });
-    this.#authorizer = new Authorizer({
-      host,
-      origin: () => this.#origin.first,
-      credentials: deps.credentials,
-      tokens: {
-        transport: deps.transport,
-        tlsFor: (url) => this.#tlsFor(url),
-        now: () => deps.clock.now(),
-        budget: (signal) => this.budget(signal),
-      },
-    });
   }
 
   /** Where the API is. */
@@ -97,7 +87,7 @@ export class Session {
     const need = { repository: request.repository, scopes: request.scopes, signal: request.signal };
     let pinged = false;
     for (let round = 0; ; round++) {
-      const sent = await this.#authorizer.header(need);
+      const sent = await (await this.#authorizer)?.header(need);
       const followed = await this.#exchange(request, sent);
       const { response } = followed;
       this.#warn(response);
@@ -108,7 +98,8 @@ export class Session {
         pinged = true;
         challenge = await this.#challengeOfPing(request.signal);
       }
-      if (!(await this.#authorizer.renew(need, { sent, challenge }))) return followed;
+      this.#authorizer ??= this.#openAuthorizer();
+      if (!(await (await this.#authorizer).renew(need, { sent, challenge }))) return followed;
       response.discard();
     }
   }
@@ -116,6 +107,17 @@ export class Session {
   /** The error for an answer nobody expected. Reads its body. */
   refusal({ response, url }: FollowedResponse, request: Pick<ApiRequest, "action">): Promise<Error> {
     return statusError(response, url, this.#asked(request));
+  }
+
+  async #openAuthorizer(): Promise<Authorizer> {
+    const { Authorizer: Made } = await import("./authorizer.ts");
+    const { credentials, clock } = this.deps;
+    return new Made({
+      host: this.host,
+      origin: () => this.origin,
+      credentials,
+      tokens: { ...this.#followOptions(), now: () => clock.now(), budget: (signal) => this.budget(signal) },
+    });
   }
 
   /** Some registries refuse without saying how to ask; the base of the API does (distribution spec, end-1). */

@@ -61,7 +61,7 @@ export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
 }
 
 /** Bytes that do not compress, by chained hashing. */
-export function noise(size: number, seed: string): Uint8Array {
+function noise(size: number, seed: string): Uint8Array {
   const bytes = Buffer.alloc(size);
   let state = createHash("sha256").update(seed).digest();
   for (let at = 0; at < size; at += state.byteLength) {

@@ -31,7 +31,7 @@ export type RequestClass =
   | "other";
 
 /** A request that arrived, on the registry itself or on the other origin. */
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly kind: RequestClass;
   readonly method: string;
   /** With its query. */
