@@ -16,7 +16,8 @@ import { printOutcome } from "./render/outcome.ts";
 /** Parses a command line, runs its command and prints the result; gives the exit code. Throws what the command throws. */
 export async function execute(typed: readonly string[], io: Io, terminal: Terminal): Promise<number> {
   // `wasme help push`, as docker, kubectl and git have it.
-  const argv = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
+  const isHelp = commandWords(typed)[0] === "help";
+  const argv = isHelp ? [...typed.toSpliced(typed.indexOf("help"), 1), "--help"] : typed;
   const found = findCommand(commandWords(argv));
   const spec = await found?.entry.load();
   const invocation = parse(argv, spec);

@@ -48,8 +48,8 @@ export async function deployIstio(
   checkRequest(request);
   const manifests = await readManifests(deps, request.manifests);
   const targets = manifests.length === 0 ? [] : selectFromManifests(manifests, request.workloads);
+  if (request.dryRun !== "client" && manifests.length === 0) return await deployToCluster(deps, request, events);
   const image = await deps.resolveImage(request.image, request.dryRun === "client" ? "store" : "registry");
-  if (request.dryRun !== "client" && manifests.length === 0) return deployToCluster(deps, { request, image }, events);
   const findings = examineImage(image, request);
   const filter = filterOf(request, findings.rootId);
   const choice = chooseVia({
@@ -71,15 +71,12 @@ export async function deployIstio(
   return { ...base, mode, namespace: request.workloads.namespace, outcomes: [], objects: printed.objects, diff: "" };
 }
 
-async function deployToCluster(
-  deps: DeployDeps,
-  what: { readonly request: DeployRequest; readonly image: ResolvedImage },
-  events: EventSink,
-): Promise<DeployResult> {
-  const { request, image } = what;
-  examineImage(image, request);
+async function deployToCluster(deps: DeployDeps, request: DeployRequest, events: EventSink): Promise<DeployResult> {
+  // Opening reads the kubeconfig and asks nothing: a missing file is said before the registry is waited for.
   const port = await deps.connect();
   try {
+    const image = await deps.resolveImage(request.image, "registry");
+    examineImage(image, request);
     const cluster = { port, clock: deps.clock, events, signal: deps.signal };
     const plan = await planDeploy(cluster, request, image);
     for (const warning of plan.warnings) events({ type: "warning", ...warning });

@@ -30,9 +30,12 @@ export async function removeImages(
 ): Promise<RemoveResult> {
   if (request.references.length === 0) throw usageError("REFERENCE_MISSING", "no image named");
   const entries = await deps.store.entries();
-  const found = new Map(
-    request.references.flatMap((text) => find(entries, text).map((each) => [each.reference, each])),
-  );
+  // All are parsed before any is looked up: a typing mistake is told before a missing image.
+  const wanted = request.references.map((text) => {
+    const literal = namedExactly(entries, text);
+    return literal.length > 0 ? literal : parseImageReference(text);
+  });
+  const found = new Map(wanted.flatMap((each) => find(entries, each)).map((entry) => [entry.reference, entry]));
   const removed: { reference: string; manifestDigest: Digest | undefined }[] = [];
   for (const entry of found.values()) {
     // Somebody else may have removed it meanwhile: then it is gone as asked for.
@@ -43,14 +46,17 @@ export async function removeImages(
   return { removed, freedBytes: bytes };
 }
 
+/** Entries named as it was typed: a damaged one may have a name that is no reference. */
+function namedExactly(entries: readonly StoreEntry[], text: string): readonly StoreEntry[] {
+  return entries.filter((entry) => entry.reference === text && text !== "");
+}
+
 /** The entries a typed name means: as it stands there, in full form, or every name of the repository with the digest. */
-function find(entries: readonly StoreEntry[], text: string): readonly StoreEntry[] {
-  const literal = entries.filter((entry) => entry.reference === text && text !== "");
-  if (literal.length > 0) return literal;
-  const reference = parseImageReference(text);
-  const name = formatReference(reference);
+function find(entries: readonly StoreEntry[], wanted: readonly StoreEntry[] | ImageReference): readonly StoreEntry[] {
+  if ("length" in wanted) return wanted;
+  const name = formatReference(wanted);
   const exact = entries.filter((entry) => entry.reference === name);
-  const matches = exact.length > 0 ? exact : entries.filter((entry) => hasDigest(entry, reference));
+  const matches = exact.length > 0 ? exact : entries.filter((entry) => hasDigest(entry, wanted));
   if (matches.length > 0) return matches;
   throw new WasmeError("not-found", "IMAGE_NOT_FOUND", `no image ${name} in the local store`, {
     hint: 'see "wasme list"',

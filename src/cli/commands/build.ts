@@ -68,8 +68,11 @@ async function project(input: Input, cwd: string): Promise<{ source: string; lan
   const language = RUNNERS.map((runner) => runner.language).find((name) => name === first);
   if (language !== undefined) return { source: second ?? ".", language };
   if (second === undefined) return { source: await existingFolder(first, cwd) };
+  const { didYouMean } = await import("../../domain/did-you-mean.ts");
+  const known = [...RUNNERS.map((runner) => runner.language), "precompiled"];
+  const meant = didYouMean(first, known);
   throw usageError("LANGUAGE_UNKNOWN", `cannot build language ${JSON.stringify(first)}`, {
-    hint: `use ${RUNNERS.map((runner) => runner.language).join(", ")}, or give the folder alone`,
+    hint: meant === undefined ? `use ${known.join(", ")}, or give the folder alone` : `did you mean build ${meant}?`,
   });
 }
 

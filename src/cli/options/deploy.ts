@@ -98,7 +98,9 @@ export function readCache(values: Values): CacheRequest {
 export function readDryRun(values: Values): "client" | "server" | undefined {
   const value = values["dryRun"];
   if (value === undefined || value === "client" || value === "server") return value;
-  throw usageError("DRY_RUN_INVALID", "--dry-run needs to know where", {
+  const typed =
+    typeof value === "string" ? ` ${JSON.stringify(value)} is not client or server` : " needs to know where";
+  throw usageError("DRY_RUN_INVALID", `--dry-run${typed}`, {
     hint: "--dry-run=client prints the objects, --dry-run=server tries them on the cluster",
   });
 }

@@ -16,5 +16,7 @@ export const serverOption: OptionSpec = {
 export function serverOf(context: Context, values: Values, named: string | undefined): string {
   const server = named ?? text(values, "server") ?? envValue(context.env, "WASM_IMAGE_REGISTRY");
   if (server !== undefined) return parseRegistryHost(server);
-  throw usageError("SERVER_MISSING", "no registry named", { hint: "wasme login ghcr.io, or set WASM_IMAGE_REGISTRY" });
+  throw usageError("SERVER_MISSING", "no registry named", {
+    hint: "name one, for example ghcr.io, or set WASM_IMAGE_REGISTRY",
+  });
 }

@@ -42,7 +42,7 @@ export const clusterOptions: readonly OptionSpec[] = [
 
 /** The selection the options describe. Throws usage errors. */
 export function readWorkloads(values: Values): WorkloadQuery {
-  return { kind: readKind(values), namespace: text(values, "namespace"), labels: readLabels(values) };
+  return { kind: readKind(values), namespace: readNamespace(values), labels: readLabels(values) };
 }
 
 /** Opens the cluster the options name. */
@@ -56,6 +56,17 @@ export async function connect(context: Context, values: Values): Promise<KubePor
     ...(contextName === undefined ? {} : { context: contextName }),
   });
 }
+
+function readNamespace(values: Values): string | undefined {
+  const name = text(values, "namespace");
+  if (name === undefined || (name.length <= 63 && NAMESPACE.test(name))) return name;
+  throw usageError("NAMESPACE_INVALID", `--namespace ${JSON.stringify(name)} cannot be the name of a namespace`, {
+    hint: "a name has lower-case letters, digits and -, at most 63; see kubectl get namespaces",
+  });
+}
+
+/** RFC 1123 label. */
+const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/u;
 
 function readKind(values: Values): WorkloadKind {
   const typed = text(values, "workloadType") ?? "deployment";
