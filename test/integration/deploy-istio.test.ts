@@ -182,8 +182,8 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     const bench = await withWeb("abi");
     const odd = imageOf("registry.example.com/team/odd:v1", { runtimeConfig: { abiVersions: ["v9.9.9"] } });
     await expect(bench.deploy({}, odd)).rejects.toMatchObject({ kind: "incompatible", code: "MODULE_INCOMPATIBLE" });
-    const component_ = imageOf("registry.example.com/team/odd:v1", { format: "component" });
-    await expect(bench.deploy({}, component_)).rejects.toMatchObject({ code: "MODULE_INCOMPATIBLE" });
+    const wasip2 = imageOf("registry.example.com/team/odd:v1", { format: "component" });
+    await expect(bench.deploy({}, wasip2)).rejects.toMatchObject({ code: "MODULE_INCOMPATIBLE" });
     expect((await bench.deploy({ via: "wasmplugin", check: false }, odd)).via).toBe("wasmplugin");
   });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -204,7 +204,6 @@ describe.skipIf("skip" in cluster)("the Kubernetes adapter on a real API server"
   it("refuses a wrong token as unauthorised", async () => {
     const folder = await mkdtemp(join(tmpdir(), "wasme-kube-"));
     try {
-      const { readFile } = await import("node:fs/promises");
       const good = await readFile(await client.adminKubeconfig(), "utf8");
       const file = join(folder, "config");
       await writeFile(file, good.replaceAll(client.adminToken, "not-the-token"));
@@ -213,6 +212,23 @@ describe.skipIf("skip" in cluster)("the Kubernetes adapter on a real API server"
       await expect(stranger.list({ kind: Kinds.namespace })).rejects.toMatchObject({
         kind: "unauthorised",
         code: "KUBE_UNAUTHORISED",
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("does not trust a certificate of another authority", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "wasme-kube-"));
+    try {
+      const file = join(folder, "config");
+      const good = await readFile(await client.adminKubeconfig(), "utf8");
+      await writeFile(file, good.replace(/^ *certificate-authority-data:.*$/mu, ""));
+      const stranger = await open(file);
+      opened.push(stranger);
+      await expect(stranger.list({ kind: Kinds.namespace })).rejects.toMatchObject({
+        kind: "unreachable",
+        code: "KUBE_TLS",
       });
     } finally {
       await rm(folder, { recursive: true });

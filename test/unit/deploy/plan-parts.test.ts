@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { usageError, WasmeError } from "../../../src/domain/errors.ts";
+import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
+import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
+import { withOutcome } from "../../../src/deploy/outcomes.ts";
+import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
+import { covers, sameObject } from "../../../src/deploy/same-object.ts";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import type { KubeObject } from "../../../src/kube/objects.ts";
+
+const clock = { now: () => 0, sleep: async () => undefined };
+
+describe("covers", () => {
+  it("does not mind defaults and other people's fields", () => {
+    const live = { spec: { containers: [{ name: "a", image: "i", pullPolicy: "Always" }], more: 1 } };
+    expect(covers(live, { spec: { containers: [{ name: "a", image: "i" }] } })).toBe(true);
+    expect(covers(live, { spec: { containers: [{ name: "a", image: "other" }] } })).toBe(false);
+    expect(covers(live, { spec: { containers: [] } })).toBe(false);
+    expect(covers(live, { spec: { labels: {} } })).toBe(true);
+    expect(covers(live, { spec: { labels: { a: "b" } } })).toBe(false);
+  });
+});
+
+describe("sameObject", () => {
+  const object = (spec: unknown, version: string): KubeObject => ({
+    apiVersion: "v1",
+    kind: "X",
+    metadata: { name: "x", resourceVersion: version, managedFields: [{ manager: version }] },
+    spec,
+    status: { seen: version },
+  });
+  it("looks at what people wrote only", () => {
+    expect(sameObject(object({ a: [1, { b: 2 }] }, "1"), object({ a: [1, { b: 2 }] }, "2"))).toBe(true);
+    expect(sameObject(object({ a: [1, { b: 2 }] }, "1"), object({ a: [1, { b: 3 }] }, "1"))).toBe(false);
+    expect(sameObject(object({ a: 1 }, "1"), object({ a: 1, b: 2 }, "1"))).toBe(false);
+  });
+});
+
+describe("applyMergePatch", () => {
+  it("follows RFC 7396", () => {
+    expect(applyMergePatch({ a: { b: 1, c: 2 }, d: [1] }, { a: { b: null, e: { f: 1 } }, d: [2] })).toEqual({
+      a: { c: 2, e: { f: 1 } },
+      d: [2],
+    });
+    expect(applyMergePatch("text", { a: { b: null } })).toEqual({ a: {} });
+  });
+});
+
+describe("retryConflicts", () => {
+  const conflict = new WasmeError("failed", "KUBE_CONFLICT", "someone else");
+  it("tries five times, and again only for conflicts", async () => {
+    const attempts: number[] = [];
+    const always = retryConflicts({ clock }, async (number) => {
+      attempts.push(number);
+      throw conflict;
+    });
+    await expect(always).rejects.toBe(conflict);
+    expect(attempts).toEqual([1, 2, 3, 4, 5]);
+    const other = usageError("OTHER", "no");
+    await expect(retryConflicts({ clock }, () => Promise.reject(other))).rejects.toBe(other);
+    expect(await retryConflicts({ clock }, async (number) => (number < 3 ? Promise.reject(conflict) : number))).toBe(3);
+  });
+});
+
+describe("withOutcome", () => {
+  it("lists an object once: new stays new, and a change beats none", () => {
+    const ref = { kind: Kinds.configMap, name: "m", namespace: "n" };
+    const words = (list: readonly ("created" | "changed" | "unchanged" | "deleted")[]): unknown =>
+      list
+        .reduce<ReturnType<typeof withOutcome>>((all, outcome) => withOutcome(all, { ref, outcome }), [])
+        .map(({ outcome }) => outcome);
+    expect(words(["created", "changed", "unchanged"])).toEqual(["created"]);
+    expect(words(["unchanged", "changed", "unchanged"])).toEqual(["changed"]);
+    expect(words(["changed", "deleted"])).toEqual(["deleted"]);
+  });
+});
+
+describe("a live workload", () => {
+  const web = (kind: string, spec: object, managers: readonly string[] = []): KubeObject => ({
+    apiVersion: "apps/v1",
+    kind,
+    metadata: { name: "web", namespace: "shop", managedFields: managers.map((manager) => ({ manager })) },
+    spec,
+  });
+
+  it.each([
+    ["Deployment", { paused: true }, /paused/u],
+    ["DaemonSet", { updateStrategy: { type: "OnDelete" } }, /OnDelete/u],
+    ["StatefulSet", { replicas: 3, updateStrategy: { rollingUpdate: { partition: 2 } } }, /partition is 2/u],
+  ])("says why a %s with %j will not roll", (kind, spec, why) => {
+    expect(stuckReason(web(kind, spec))?.why).toMatch(why);
+  });
+
+  it("finds nothing wrong with others", () => {
+    expect(stuckReason(web("Deployment", { paused: false }))).toBeUndefined();
+    expect(
+      stuckReason(web("StatefulSet", { replicas: 2, updateStrategy: { rollingUpdate: { partition: 0 } } })),
+    ).toBeUndefined();
+  });
+
+  it("knows who deploys it", () => {
+    expect(deploymentTools(web("Deployment", {}, ["kubectl", "argocd-controller", "helm", "helm"]))).toEqual([
+      "argocd-controller",
+      "helm",
+    ]);
+  });
+
+  it("takes a proxy in the template for a gateway", () => {
+    const template = (name: string): object => ({ template: { spec: { containers: [{ name }] } } });
+    expect(isGateway(web("Deployment", template("istio-proxy")))).toBe(true);
+    expect(isGateway(web("Deployment", template("app")))).toBe(false);
+  });
+});

@@ -1,0 +1,248 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ProgressEvent } from "../../../src/domain/events.ts";
+import { connectCluster } from "../../../src/kube/adapter.ts";
+import { follow } from "../../../src/kube/follow.ts";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import type { KubePort } from "../../../src/kube/port.ts";
+import type { Clock } from "../../../src/platform/clock.ts";
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+interface Seen {
+  readonly method: string | undefined;
+  readonly url: string;
+  readonly authorization: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** A real server that plays an API server which is busy, forgetful or broken: a real one is not so on demand. */
+describe("the Kubernetes client", () => {
+  let server: Server;
+  let folder: string;
+  let port: KubePort;
+  let script: Answer[];
+  let seen: Seen[];
+  const slept: number[] = [];
+  const events: ProgressEvent[] = [];
+  const clock: Clock = {
+    now: () => Date.now(),
+    sleep: async (ms, signal) => {
+      slept.push(ms);
+      signal?.throwIfAborted();
+    },
+  };
+
+  beforeEach(async () => {
+    script = [];
+    seen = [];
+    slept.length = 0;
+    events.length = 0;
+    folder = await mkdtemp(join(tmpdir(), "wasme-kube-"));
+    server = createServer((request, response) => {
+      seen.push({
+        method: request.method,
+        url: request.url ?? "",
+        authorization: request.headers.authorization,
+        port: request.socket.remotePort,
+      });
+      request.resume();
+      request.on("end", () => (script.shift() ?? json(500, { message: "the script is over" }))(request, response));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await openWith({ token: "first" });
+  });
+  afterEach(async () => {
+    port.close();
+    server.closeAllConnections();
+    server.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const openWith = async (user: Record<string, unknown>, env: Record<string, string> = {}): Promise<void> => {
+    const { port: number } = server.address() as AddressInfo;
+    const config = {
+      clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${number}` } }],
+      users: [{ name: "u", user }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    };
+    const file = join(folder, "config");
+    await writeFile(file, JSON.stringify(config));
+    const deps = { clock, events: (event: ProgressEvent) => void events.push(event) };
+    port = await connectCluster(deps, { file, env, cwd: folder });
+  };
+  const json =
+    (status: number, body: unknown, headers: Record<string, string | string[]> = {}): Answer =>
+    (_, response) => {
+      response.writeHead(status, { "content-type": "application/json", ...headers });
+      response.end(JSON.stringify(body));
+    };
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "m", resourceVersion: "7" } };
+  const get = (): Promise<unknown> => port.get({ kind: Kinds.configMap, name: "m", namespace: "n" });
+
+  it("waits as long as a 429 asks, and a 503 with Retry-After too", async () => {
+    script = [json(429, {}, { "retry-after": "2" }), json(503, {}, { "retry-after": "1" }), json(200, map)];
+    expect(await get()).toEqual(map);
+    expect(slept).toEqual([2000, 1000]);
+  });
+
+  it("gives up on a server that stays busy", async () => {
+    script = Array.from({ length: 6 }, () => json(429, { message: "too many requests" }, { "retry-after": "1" }));
+    await expect(get()).rejects.toMatchObject({ kind: "unreachable", code: "KUBE_OVERLOADED" });
+    expect(seen).toHaveLength(6);
+  });
+
+  it("does not repeat what failed for good", async () => {
+    script = [json(500, { message: "broken" })];
+    await expect(get()).rejects.toMatchObject({ kind: "failed", code: "KUBE_FAILED" });
+    expect(seen).toHaveLength(1);
+  });
+
+  it("uses one connection for all requests", async () => {
+    script = Array.from({ length: 5 }, () => json(200, map));
+    for (let round = 0; round < 5; round += 1) await get();
+    expect(new Set(seen.map((request) => request.port)).size).toBe(1);
+  });
+
+  it("replaces a kept connection that the server closed", async () => {
+    script = [json(200, map), (request) => request.socket.destroy(), json(200, map)];
+    await get();
+    expect(await get()).toEqual(map);
+  });
+
+  it("says that a fresh connection broke", async () => {
+    script = [(request) => request.socket.destroy()];
+    await expect(get()).rejects.toMatchObject({ kind: "unreachable", code: "KUBE_UNREACHABLE" });
+  });
+
+  it("says that nobody listens", async () => {
+    server.closeAllConnections();
+    server.close();
+    await expect(get()).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining("ECONNREFUSED") as string,
+    });
+  });
+
+  it("reads the token file again when the server no longer takes the token", async () => {
+    const tokenFile = join(folder, "token");
+    await writeFile(tokenFile, "old");
+    port.close();
+    await openWith({ tokenFile: "token" });
+    script = [
+      json(200, map),
+      (request, response) => {
+        void writeFile(tokenFile, "new").then(() => json(401, {})(request, response));
+      },
+      json(200, map),
+    ];
+    await get();
+    await get();
+    expect(seen.map((request) => request.authorization)).toEqual(["Bearer old", "Bearer old", "Bearer new"]);
+  });
+
+  it("asks for credentials only once more", async () => {
+    script = [json(401, {}), json(401, {})];
+    await expect(get()).rejects.toMatchObject({ kind: "unauthorised", code: "KUBE_UNAUTHORISED" });
+    expect(seen).toHaveLength(2);
+  });
+
+  it("runs an exec plugin with what it expects to find, once for many requests", async () => {
+    port.close();
+    const program = join(folder, "plugin.mjs");
+    await writeFile(
+      program,
+      `import { appendFileSync } from "node:fs";
+       appendFileSync(${JSON.stringify(join(folder, "runs"))}, "x");
+       const { apiVersion } = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
+       console.log(JSON.stringify({ apiVersion, kind: "ExecCredential", status: { token: process.env.SECRET + "-" + apiVersion } }));`,
+    );
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args: [program] };
+    await openWith({ exec }, { SECRET: "shh" });
+    script = [json(200, map), json(200, map)];
+    await get();
+    await get();
+    const { readFile } = await import("node:fs/promises");
+    expect(await readFile(join(folder, "runs"), "utf8")).toBe("x");
+    expect(seen[0]?.authorization).toBe("Bearer shh-client.authentication.k8s.io/v1");
+  });
+
+  it("says that an exec plugin failed", async () => {
+    port.close();
+    await openWith({ exec: { apiVersion: "client.authentication.k8s.io/v1", command: "/no/such/plugin" } });
+    await expect(get()).rejects.toMatchObject({ kind: "unauthorised", code: "KUBE_CREDENTIALS" });
+  });
+
+  it("tells each warning once", async () => {
+    const warning = ['299 - "first, with a \\"quote\\""', '299 - "second"'];
+    script = [json(200, map, { warning }), json(200, map, { warning })];
+    await get();
+    await get();
+    expect(events).toEqual([
+      { type: "warning", message: 'the cluster says: first, with a "quote"' },
+      { type: "warning", message: "the cluster says: second" },
+    ]);
+  });
+
+  it("does not take a web page for an API server", async () => {
+    script = [(_, response) => response.end("<html>log in</html>")];
+    await expect(get()).rejects.toMatchObject({
+      code: "KUBE_FAILED",
+      hint: expect.stringContaining("web page") as string,
+    });
+  });
+
+  it("stops at an abort, with its reason", async () => {
+    const abort = new AbortController();
+    script = [() => abort.abort(new Error("stop"))];
+    const request = port.get({ kind: Kinds.configMap, name: "m", namespace: "n" }, abort.signal);
+    await expect(request).rejects.toThrow("stop");
+  });
+
+  it("lists anew when the server forgot the version, and goes on after a broken watch", async () => {
+    const list = (version: string, names: string[]): Answer =>
+      json(200, {
+        apiVersion: "v1",
+        kind: "ConfigMapList",
+        metadata: { resourceVersion: version },
+        items: names.map((name) => ({ metadata: { name } })),
+      });
+    const lines =
+      (...values: unknown[]): Answer =>
+      (_, response) => {
+        response.writeHead(200);
+        response.write(values.map((value) => `${JSON.stringify(value)}\n`).join(""));
+        response.end();
+      };
+    const named = (name: string, resourceVersion: string): object => ({ ...map, metadata: { name, resourceVersion } });
+    script = [
+      list("10", ["a"]),
+      lines({ type: "ADDED", object: named("b", "11") }, { type: "BOOKMARK", object: named("", "12") }),
+      (request) => request.socket.destroy(),
+      lines({
+        type: "ERROR",
+        object: { apiVersion: "v1", kind: "Status", metadata: {}, code: 410, reason: "Expired" },
+      }),
+      list("20", ["c"]),
+    ];
+    // The third answer breaks a kept connection: the request is sent again and meets the fourth.
+    const snapshots: string[][] = [];
+    for await (const objects of follow({ port, clock }, { kind: Kinds.configMap, namespace: "n" })) {
+      snapshots.push([...objects.keys()]);
+      if (snapshots.length === 3) break;
+    }
+    expect(snapshots).toEqual([["a"], ["a", "b"], ["c"]]);
+    const watches = seen.filter(({ url }) => url.includes("watch=true"));
+    expect(watches.map(({ url }) => new URL(url, "http://x").searchParams.get("resourceVersion"))).toEqual([
+      "10",
+      "12",
+      "12",
+    ]);
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import { statusError } from "../../../src/kube/status-error.ts";
+
+const intent = { verb: "patch", kind: Kinds.deployment, namespace: "shop", name: "web" };
+
+function error(status: number, body: unknown): ReturnType<typeof statusError> {
+  return statusError({ status, text: typeof body === "string" ? body : JSON.stringify(body) }, intent, "https://k8s");
+}
+
+describe("statusError", () => {
+  it("takes the verb from RBAC's own words", () => {
+    const message =
+      'deployments.apps "web" is forbidden: User "u" cannot create resource "deployments" in API group "apps" in the namespace "shop"';
+    expect(error(403, { message })).toMatchObject({
+      kind: "unauthorised",
+      code: "KUBE_FORBIDDEN",
+      message: 'not allowed to create deployments.apps "web" in namespace "shop"',
+      hint: "kubectl auth can-i create deployments.apps -n shop shows it; ask for a role with that verb",
+    });
+  });
+
+  it("tells admission from RBAC", () => {
+    const message = 'deployments.apps "web" is forbidden: exceeded quota: q';
+    expect(error(403, { message })).toMatchObject({ kind: "failed", code: "KUBE_DENIED" });
+  });
+
+  it("lists the fields a schema refuses", () => {
+    const causes = [{ field: "spec.url", message: "Required value" }, { message: "only one of a or b" }];
+    expect(error(422, { message: "many words", details: { causes } })).toMatchObject({
+      code: "KUBE_INVALID",
+      message: 'the cluster refuses Deployment "web": spec.url: Required value; only one of a or b',
+    });
+  });
+
+  it("takes plain text of an unknown path for a missing kind", () => {
+    expect(error(404, "404 page not found\n")).toMatchObject({ kind: "incompatible", code: "KUBE_KIND_NOT_SERVED" });
+  });
+
+  it("does not print what could repaint the terminal, nor endless text", () => {
+    const shown = error(500, { message: `\u001b[2J${"x".repeat(5000)}` }).message;
+    expect(shown).toContain("\\x1b[2J");
+    expect(shown.length).toBeLessThan(800);
+  });
+});
