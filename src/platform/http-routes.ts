@@ -1,4 +1,5 @@
 import { Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
+import { usageError } from "../domain/errors.ts";
 import type { Env } from "./env.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { TlsSettings } from "./http-trust.ts";
@@ -74,7 +75,11 @@ function requestOptions(url: URL, call: Call): RequestOptions {
 /** Over a proxy a plain request names the whole URL (RFC 9112 section 3.2.2). */
 function plainOptions(url: URL, proxy: HttpProxy | undefined, call: Call): RequestOptions {
   if (proxy === undefined) return requestOptions(url, call);
-  if (proxy.url.protocol === "https:") throw new TypeError("plain requests over an https proxy are not supported");
+  if (proxy.url.protocol === "https:") {
+    throw usageError("PROXY_INVALID", "plain http cannot go over a proxy that is reached by https", {
+      hint: "set HTTP_PROXY to http://HOST:PORT, or list the registry in NO_PROXY",
+    });
+  }
   const headers = { host: url.host, ...call.headers, ...proxy.headers };
   const target = new URL(url);
   target.username = "";

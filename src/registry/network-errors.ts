@@ -28,7 +28,8 @@ export function isPlainHttpAnswer(error: unknown): boolean {
   );
 }
 
-function timeOut(error: HttpTimeout, url: URL): TransientError {
+/** A host that takes no connection is not asked again; a silent one may have lost only this request. */
+function timeOut(error: HttpTimeout, url: URL): WasmeError | TransientError {
   const seconds = `${Math.round(error.afterMs / 100) / 10} s`;
   const why = {
     connect: "no connection within",
@@ -36,7 +37,8 @@ function timeOut(error: HttpTimeout, url: URL): TransientError {
     answer: "no answer within",
     body: "silence for",
   };
-  return new TransientError(unreachable(url, `${why[error.phase]} ${seconds}`, error), { lostMs: error.afterMs });
+  const failure = unreachable(url, `${why[error.phase]} ${seconds}`, error);
+  return error.phase === "connect" ? failure : new TransientError(failure, { lostMs: error.afterMs });
 }
 
 function unreachable(url: URL, why: string, cause: unknown): WasmeError {

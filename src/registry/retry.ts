@@ -52,7 +52,7 @@ export class RetryBudget {
   }
 
   /**
-   * Waits before the next try: what the server asked for, else 250 ms doubled each time, with jitter. Throws the
+   * Waits before the next try: 250 ms doubled each time, with jitter, or longer if the server asks for it. Throws the
    * failure when there were five tries or the wait does not fit into the budget; a longer wait the server asked for
    * becomes `REGISTRY_BUSY`.
    */
@@ -61,8 +61,8 @@ export class RetryBudget {
     this.failures += 1;
     this.#spentMs += error.lostMs;
     const backoff = FIRST_WAIT_MS * 2 ** (this.failures - 1) * (0.9 + Math.random() * 0.2);
-    const wait = error.retryAfterMs ?? backoff;
-    if (wait > this.leftMs && error.retryAfterMs !== undefined) throw tooLong(error, budgetMs);
+    const wait = Math.max(backoff, error.retryAfterMs ?? 0);
+    if (error.retryAfterMs !== undefined && error.retryAfterMs > this.leftMs) throw tooLong(error, budgetMs);
     if (this.failures >= TRIES || wait > this.leftMs) throw error.failure;
     this.#spentMs += wait;
     await clock.sleep(wait, signal);

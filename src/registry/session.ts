@@ -3,7 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { stripControls } from "../domain/redact.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { HttpResponse, HttpTransport } from "../platform/http-transport.ts";
+import type { HttpTransport } from "../platform/http-transport.ts";
 import type { TlsSettings } from "../platform/http-trust.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credential.ts";
@@ -90,7 +90,7 @@ export class Session {
       const sent = await (await this.#authorizer)?.header(need);
       const followed = await this.#exchange(request, sent);
       const { response } = followed;
-      this.#warn(response);
+      this.#tell(request, followed);
       if (isPassing(response.status)) throw passingStatus(response, this.#asked(request), this.deps.clock.now());
       if (response.status !== 401 || round > 2 || followed.url.origin !== this.origin.origin) return followed;
       let challenge = response.headers["www-authenticate"];
@@ -205,8 +205,10 @@ export class Session {
     return { host: this.host, action: request.action };
   }
 
-  /** Shows each `Warning: 299` once; it is for the user, never for us (distribution spec, "Warnings"). */
-  #warn(response: HttpResponse): void {
+  /** For `--verbose`, without the query: it may be a secret. Shows each `Warning: 299` once (distribution spec). */
+  #tell(request: ApiRequest, { response, url }: FollowedResponse): void {
+    const where = `${url.origin}${url.pathname}`;
+    this.deps.events({ type: "debug", message: `${request.method} ${where}: ${response.status}` });
     const header = response.headers["warning"];
     if (header === undefined) return;
     for (const [, text = ""] of header.matchAll(/299\s+-\s+"((?:[^"\\]|\\.)*)"/gu)) {

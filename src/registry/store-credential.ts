@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { errnoOf } from "../domain/errors.ts";
 import { isObject } from "../domain/json.ts";
 import { writeFileAtomic } from "../platform/atomic-file.ts";
+import { withFileLock } from "../platform/file-lock.ts";
 import { formatAuthEntry } from "./auth-entry.ts";
 import { type AuthFile, keysOf, readAuthFile } from "./auth-file.ts";
 import type { Credential } from "./credential.ts";
@@ -30,17 +31,18 @@ export async function storeCredential(
   credential: Credential,
   signal?: AbortSignal,
 ): Promise<StoredIn> {
-  const path = dockerConfigFile(deps);
-  const file = (await readAuthFile(path)) ?? EMPTY;
+  const file = (await readAuthFile(dockerConfigFile(deps))) ?? EMPTY;
   const helper = helperFor(file, host) ?? file.credsStore;
+  const key = credentialKey(host);
   if (helper !== undefined) {
-    await credentialHelper(helper, deps).store(credentialKey(host), credential, signal);
+    await credentialHelper(helper, deps).store(key, credential, signal);
     return { kind: "helper", program: `docker-credential-${helper}` };
   }
-  const key = credentialKey(host);
-  const others = keysOf(file.auths, host).filter((other) => other !== key);
-  const auths = without({ ...file.auths, [key]: formatAuthEntry(credential) }, others);
-  return { kind: "file", path: await writeConfig(path, { ...file.raw, auths }) };
+  const path = await changeAuths(deps, signal, (auths) => {
+    const others = keysOf(auths, host).filter((other) => other !== key);
+    return without({ ...auths, [key]: formatAuthEntry(credential) }, others);
+  });
+  return { kind: "file", path };
 }
 
 /** Forgets what {@link storeCredential} keeps for a registry; the places it was removed from, none when there was none. */
@@ -49,8 +51,7 @@ export async function eraseCredential(
   host: string,
   signal?: AbortSignal,
 ): Promise<readonly StoredIn[]> {
-  const path = dockerConfigFile(deps);
-  const file = await readAuthFile(path);
+  const file = await readAuthFile(dockerConfigFile(deps));
   if (file === undefined) return [];
   const erased: StoredIn[] = [];
   const name = helperFor(file, host) ?? file.credsStore;
@@ -61,8 +62,8 @@ export async function eraseCredential(
   }
   const keys = keysOf(file.auths, host);
   if (keys.length > 0) {
-    const written = await writeConfig(path, { ...file.raw, auths: without(file.auths, keys) });
-    if (keys.some((key) => hasSecret(file.auths[key]))) erased.push({ kind: "file", path: written });
+    const path = await changeAuths(deps, signal, (auths) => without(auths, keysOf(auths, host)));
+    if (keys.some((key) => hasSecret(file.auths[key]))) erased.push({ kind: "file", path });
   }
   return erased;
 }
@@ -76,11 +77,26 @@ function without(object: Readonly<Record<string, unknown>>, keys: readonly strin
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
-/** Writes where a link leads, so that the link stays; Docker indents by tabs. */
-async function writeConfig(path: string, config: Readonly<Record<string, unknown>>): Promise<string> {
-  const target = await followLink(path);
+/**
+ * Changes the credentials in Docker's config file: under a lock, so that two logins at once are both kept, and where a
+ * link leads, so that the link stays. Docker indents by tabs. Returns the file that was written.
+ */
+async function changeAuths(
+  deps: StoreDeps,
+  signal: AbortSignal | undefined,
+  edit: (auths: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const target = await followLink(dockerConfigFile(deps));
   await privateDirectory(dirname(target));
-  await writeFileAtomic(target, `${JSON.stringify(config, undefined, "\t")}\n`, { mode: 0o600 });
+  await withFileLock(
+    `${target}.wasme-lock`,
+    async () => {
+      const { raw, auths } = (await readAuthFile(target)) ?? EMPTY;
+      const config = { ...raw, auths: edit(auths) };
+      await writeFileAtomic(target, `${JSON.stringify(config, undefined, "\t")}\n`, { mode: 0o600 });
+    },
+    { signal },
+  );
   return target;
 }
 

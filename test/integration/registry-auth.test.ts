@@ -77,6 +77,20 @@ describe("authenticating at a registry", () => {
     ]);
   });
 
+  it("asks again when its first token is said to allow too little", async () => {
+    const registry = await start(bearer);
+    const challenge = (scope: string): string => `Bearer realm="${registry.url}/token",service="test",scope="${scope}"`;
+    const more = `${challenge("repository:base/image:pull")},error="insufficient_scope"`;
+    registry.on("manifest.get", fault.status(401, { "www-authenticate": challenge("repository:demo/filter:pull") }), 1);
+    registry.on("manifest.get", fault.status(401, { "www-authenticate": more }), 1);
+    expect(await open(registry, alice, "pull").fetchManifest("v1")).toBeUndefined();
+    const asked = registry.requests.filter(({ kind }) => kind === "token");
+    expect(asked.map(({ path }) => new URL(path, registry.url).searchParams.getAll("scope"))).toEqual([
+      ["repository:demo/filter:pull"],
+      ["repository:base/image:pull", "repository:demo/filter:pull"],
+    ]);
+  });
+
   it("asks for one token however many requests wait for it", async () => {
     const registry = await start(bearer);
     const from = open(registry, alice);

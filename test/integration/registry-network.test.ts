@@ -48,11 +48,17 @@ describe("reaching a registry", () => {
   }
 
   /** A TLS server of Node's that answers as an empty registry. */
-  async function tlsRegistry(context: Parameters<typeof need>[0], name: string): Promise<TlsRegistry> {
+  async function tlsRegistry(
+    context: Parameters<typeof need>[0],
+    name: string,
+    location?: string,
+  ): Promise<TlsRegistry> {
     const dir = tempDir();
     const identity = await need(context, "openssl", () => createServerIdentity(dir, name));
     const [cert, key] = await Promise.all([readFile(identity.certificate), readFile(identity.key)]);
-    const server = createTlsServer({ cert, key }, (_request, response) => response.writeHead(404).end());
+    const server = createTlsServer({ cert, key }, (_request, response) => {
+      response.writeHead(location === undefined ? 404 : 307, location === undefined ? {} : { location }).end();
+    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     closing.push(async () => {
@@ -108,6 +114,19 @@ describe("reaching a registry", () => {
       code: "REGISTRY_TLS",
       message: expect.stringContaining(words),
       hint: expect.stringMatching(/--ca-file.*--insecure/u),
+    });
+  });
+
+  it("leaves out the check for the host that was named, and for no other", async (context) => {
+    const env = { HTTPS_PROXY: (await proxyTo((await tlsRegistry(context, "any.example.test")).host)).url };
+    const named = open("registry.example.test/demo/filter:v1", { env, insecure: true });
+    expect(await named.fetchManifest("v1")).toBeUndefined();
+    const away = await tlsRegistry(context, "any.example.test", "https://elsewhere.example.test/x");
+    const redirecting = { HTTPS_PROXY: (await proxyTo(away.host)).url };
+    const led = open("registry.example.test/demo/filter:v1", { env: redirecting, insecure: true });
+    await expect(led.fetchManifest("v1")).rejects.toMatchObject({
+      code: "REGISTRY_TLS",
+      message: expect.stringContaining("elsewhere.example.test"),
     });
   });
 

@@ -248,6 +248,18 @@ describe("pulling from a registry with faults", () => {
       await expect(repository().fetchManifest(other.digest)).rejects.toMatchObject({ code: "MANIFEST_DAMAGED" });
     });
 
+    it.each([
+      ["other bytes and no header", { body: Buffer.from("{}"), headers: { "content-type": MediaType.ociManifest } }],
+      ["the header of another", { headers: otherDigest(image) }],
+    ])("refuses one asked for by digest that comes with %s", async (_name, served) => {
+      registry.on(
+        "manifest.get",
+        fault.change(() => served),
+      );
+      const asking = repository().fetchManifest(image.manifestDescriptor.digest);
+      await expect(asking).rejects.toMatchObject({ code: "MANIFEST_DAMAGED" });
+    });
+
     it("refuses one whose media type is another inside", async () => {
       registry.on("manifest.get", fault.headers({ "content-type": MediaType.dockerManifest }));
       await expect(repository().fetchManifest("v1")).rejects.toMatchObject({ code: "MANIFEST_INVALID" });
@@ -326,6 +338,10 @@ describe("pulling from a registry with faults", () => {
     expect(shown).toEqual([`${registry.host} says: moving to another host soon`]);
   });
 });
+
+function otherDigest(image: TestImage): Record<string, string> {
+  return { "content-type": MediaType.ociManifest, "docker-content-digest": image.configDescriptor.digest };
+}
 
 function tooManyUntold(): ReturnType<typeof fault.change> {
   return fault.change((answer) => {

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
@@ -233,6 +233,15 @@ describe("storeCredential and eraseCredential", () => {
     await storeCredential(home, "docker.io", alice);
     const text = await readFile(join(home.dir, ".docker", "config.json"), "utf8");
     expect(JSON.parse(text)).toEqual({ auths: { "https://index.docker.io/v1/": auth("alice", "s3:cret") } });
+  });
+
+  it("keeps all of many logins at once", async () => {
+    const home = await makeHome();
+    const hosts = Array.from({ length: 8 }, (_each, at) => `r${at}.test`);
+    await Promise.all(hosts.map((host) => storeCredential(home, host, alice)));
+    const find = createCredentials(home);
+    expect(await Promise.all(hosts.map((host) => find(host)))).toEqual(hosts.map(() => alice));
+    expect(await readdir(join(home.dir, ".docker"))).toEqual(["config.json"]);
   });
 
   it("would rather fail than lose a file it cannot read", async () => {

@@ -60,6 +60,15 @@ describe("withRetry", () => {
     expect(clock.waits).toEqual([3000, 9000]);
   });
 
+  it("does not hurry because it is asked to come back at once", async () => {
+    const clock = fakeClock();
+    const running = withRetry(new RetryBudget({ clock, budgetMs: 15_000 }), () => {
+      throw new TransientError(failure, { retryAfterMs: 0 });
+    });
+    await expect(running).rejects.toBe(failure);
+    expect(Math.min(...clock.waits)).toBeGreaterThan(200);
+  });
+
   it("counts tries anew after progress", async () => {
     const clock = fakeClock();
     const budget = new RetryBudget({ clock, budgetMs: 60_000 });
