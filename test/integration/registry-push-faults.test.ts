@@ -67,7 +67,8 @@ describe("pushing to a registry with faults", () => {
   it("waits for Retry-After and replays the whole body", async () => {
     for (const kind of classes) registry.on(kind, fault.status(503, { "retry-after": "1" }), 2);
     expect(await wrongAfterPush()).toEqual([]);
-    expect(clock.waits.filter((wait) => wait === 1000).length).toBeGreaterThanOrEqual(8);
+    expect(clock.waits).toHaveLength(8);
+    expect(Math.min(...clock.waits)).toBeGreaterThanOrEqual(1000);
   });
 
   it.each([1, 3])("recovers from a reset after 10 kB, %i time(s)", async (times) => {
@@ -184,7 +185,7 @@ describe("pushing to a registry with faults", () => {
     expect(registry.count("upload.delete")).toBe(1);
   });
 
-  it("uploads a digest once, however often and to however many repositories objects it is pushed", async () => {
+  it("uploads a digest once to a repository, however often it is pushed", async () => {
     const twice = [repository(), repository()];
     await Promise.all(
       twice.flatMap((to) => [1, 2].map(() => to.push(image.moduleDescriptor, bytesSource(image.module)))),
