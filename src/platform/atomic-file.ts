@@ -74,22 +74,24 @@ export async function createDraft(directory: string): Promise<FileDraft> {
 
 /**
  * Makes a directory and those above it that are missing, so that they survive a power cut. Node's own recursive way
- * answers `ENOENT` where the file system is read-only; here the first refusal is what is thrown.
+ * answers `ENOENT` where the file system is read-only; here the first refusal is what is thrown. Gives the topmost one
+ * that was made, if any.
  */
-export async function makeDirectory(directory: string): Promise<void> {
+export async function makeDirectory(directory: string): Promise<string | undefined> {
   const found = await stat(directory).catch(() => undefined);
-  if (found?.isDirectory() === true) return;
+  if (found?.isDirectory() === true) return undefined;
   const parent = dirname(resolve(directory));
-  if (parent !== resolve(directory)) await makeDirectory(parent);
+  const above = parent === resolve(directory) ? undefined : await makeDirectory(parent);
   try {
     await mkdir(directory);
   } catch (error) {
     // Another process may have been faster.
     const now = errnoOf(error) === "EEXIST" ? await stat(directory).catch(() => undefined) : undefined;
-    if (now?.isDirectory() === true) return;
+    if (now?.isDirectory() === true) return above;
     throw error;
   }
   await syncDirectory(parent);
+  return above ?? directory;
 }
 
 /** Makes renames and removals in `directory` survive a power cut; file systems that cannot do it are left alone. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { writeError, writeFileAtomic } from "../platform/atomic-file.ts";
+import { makeDirectory, writeError, writeFileAtomic } from "../platform/atomic-file.ts";
 import type { RenderedFile } from "./render.ts";
 import { DRAFT_PREFIX } from "./target.ts";
 
@@ -15,7 +15,7 @@ export async function placeFiles(directory: string, files: readonly RenderedFile
   const moved: string[] = [];
   const draft = join(directory, `${DRAFT_PREFIX}${randomBytes(6).toString("hex")}`);
   try {
-    made = await mkdir(directory, { recursive: true });
+    made = await makeDirectory(directory);
     for (const file of files) await writeNew(join(draft, file.path), file);
     await moveInto(directory, draft, moved);
     await rm(draft, { recursive: true });

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { usageError } from "../../domain/errors.ts";
+import { errnoOf, usageError } from "../../domain/errors.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { Credential, CredentialSource } from "../../registry/credential.ts";
 import type { OptionSpec } from "../command-spec.ts";
@@ -71,11 +71,27 @@ export function withOldAuthFile(context: Context, values: Values): Values {
 async function credentialsOf(context: Context, values: Values): Promise<CredentialSource> {
   const { createCredentials } = await import("../../registry/credentials.ts");
   const explicit = await explicitCredential(context, values);
+  const authFiles = list(values, "authFile");
+  for (const file of authFiles) await requireFile(context, file, "--auth-file");
   return createCredentials({
     ...context,
-    authFiles: list(values, "authFile").map((file) => resolve(context.cwd, file)),
+    authFiles: authFiles.map((file) => resolve(context.cwd, file)),
     ...(explicit === undefined ? {} : { explicit }),
   });
+}
+
+/**
+ * A file that was named must be there: the usual places may lack theirs, but a typing mistake must not go unnoticed.
+ * It is not read here, so that a pipe can be given too.
+ */
+async function requireFile({ cwd }: Context, file: string, what: string): Promise<void> {
+  const { access, constants } = await import("node:fs/promises");
+  try {
+    await access(resolve(cwd, file), constants.R_OK);
+  } catch (error) {
+    const why = errnoOf(error) === "ENOENT" ? "no such file" : "permission denied";
+    throw usageError("FILE_UNREADABLE", `${what}: cannot read ${file}: ${why}`, { cause: error });
+  }
 }
 
 /** User name and password of the command line; both or none. Throws `CREDENTIAL_INCOMPLETE` (usage). */
@@ -117,6 +133,7 @@ export async function withRegistry<T>(
 ): Promise<T> {
   const { createRegistryClient } = await import("../../registry/client.ts");
   const caFile = text(values, "caFile");
+  if (caFile !== undefined) await requireFile(context, caFile, "--ca-file");
   const client = createRegistryClient({
     env: context.env,
     clock: context.clock,
