@@ -108,8 +108,8 @@ async function deleteEmpty(run: Run, ref: ObjectRef, live: KubeObject | undefine
 /** Works the patch out anew from the workload as it is now; somebody may have written it since the plan. */
 async function applyEdit(deps: ClusterDeps, change: EditChange): Promise<OutcomeWord> {
   const { port, signal } = deps;
-  return retryConflicts(deps, async (attempt) => {
-    const live = attempt === 1 ? change.before : await port.get(change.ref, signal);
+  return retryConflicts(deps, async () => {
+    const live = await port.get(change.ref, signal);
     if (live === undefined) {
       if (change.edit.direction === "unmount") return "unchanged";
       const { name, namespace } = change.ref;

@@ -6,16 +6,16 @@ const ATTEMPTS = 5;
 const BASE_MS = 50;
 
 /**
- * Runs `attempt` (told which one it is, from 1) again when somebody else wrote the object first, at most five times
+ * Runs `attempt`, which reads the object anew each time, again when somebody else wrote the object first, at most five times
  * with growing, random pauses. Throws the last `KUBE_CONFLICT`, and any other error at once.
  */
 export async function retryConflicts<T>(
   deps: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
-  attempt: (number: number) => Promise<T>,
+  attempt: () => Promise<T>,
 ): Promise<T> {
   for (let number = 1; ; number += 1) {
     try {
-      return await attempt(number);
+      return await attempt();
     } catch (error) {
       const conflict = error instanceof WasmeError && error.code === "KUBE_CONFLICT";
       if (!conflict || number === ATTEMPTS) throw error;

@@ -1,4 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { applyPlan } from "../../src/deploy/apply-plan.ts";
+import { connectCluster } from "../../src/kube/adapter.ts";
+import { Kinds } from "../../src/kube/kinds.ts";
+import type { KubePort } from "../../src/kube/port.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
@@ -192,6 +197,36 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     expect(annotations).toHaveProperty(["sidecar.istio.io/userVolume"]);
   });
 
+  it("does not lose what somebody else writes into the same annotation at the last moment", async () => {
+    const bench = await withWeb("lost");
+    const file = await client.adminKubeconfig(bench.namespace);
+    const real = await connectCluster({ clock: systemClock, events: () => undefined }, { file, env: {}, cwd: "/" });
+    const live = await real.get({ kind: Kinds.deployment, name: "web", namespace: bench.namespace });
+    let quicker = true;
+    const port: KubePort = {
+      ...real,
+      get: async (ref, signal) => {
+        const found = await real.get(ref, signal);
+        if (quicker) await annotate(bench, "web", { "sidecar.istio.io/userVolume": MINE });
+        quicker = false;
+        return found;
+      },
+    };
+    try {
+      const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
+      const edit = { place: "sidecar", direction: "mount" } as const;
+      const change = { type: "edit", action: "update", ref, edit, reason: "", restartsPods: 2, before: live } as const;
+      await applyPlan({ port, clock: systemClock, events: () => undefined }, { steps: [change] }, { force: false });
+      const annotations = templateAnnotations(await bench.read(APPS, "deployments/web"));
+      const names = (JSON.parse(annotations["sidecar.istio.io/userVolume"] ?? "") as { name: string }[]).map(
+        ({ name }) => name,
+      );
+      expect(names).toEqual(["mine", "wasme-cache"]);
+    } finally {
+      real.close();
+    }
+  });
+
   it("takes two deploys of different filters at once", async () => {
     const bench = await withWeb("at-once", { annotations: OWN });
     const results = await Promise.allSettled([
@@ -298,7 +333,8 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     await client.apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "lodger" } }, bench.cacheNamespace);
     await bench.undeploy();
     expect(await exists(`/apis/apps/v1/namespaces/${bench.cacheNamespace}/daemonsets/wasme-cache`)).toBe(false);
-    expect(await exists(`/api/v1/namespaces/${bench.cacheNamespace}/configmaps/lodger`)).toBe(true);
+    const space = await client.request<KubeObject>("GET", `/api/v1/namespaces/${bench.cacheNamespace}`);
+    expect(space.body.metadata["deletionTimestamp"]).toBeUndefined();
   });
 
   it("replaces the same filter carried by another kind", async () => {

@@ -29,8 +29,9 @@ describe("the Kubernetes client", () => {
   let seen: Seen[];
   const slept: number[] = [];
   const events: ProgressEvent[] = [];
+  let later = 0;
   const clock: Clock = {
-    now: () => Date.now(),
+    now: () => Date.now() + later,
     sleep: async (ms, signal) => {
       slept.push(ms);
       signal?.throwIfAborted();
@@ -107,6 +108,14 @@ describe("the Kubernetes client", () => {
   it("uses one connection for all requests", async () => {
     script = Array.from({ length: 5 }, () => json(200, map));
     for (let round = 0; round < 5; round += 1) await get();
+    expect(new Set(seen.map((request) => request.port)).size).toBe(1);
+  });
+
+  it("keeps its connection when credentials are read anew", async () => {
+    script = [json(200, map), json(200, map)];
+    await get();
+    later += 61_000;
+    await get();
     expect(new Set(seen.map((request) => request.port)).size).toBe(1);
   });
 
