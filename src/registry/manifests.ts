@@ -2,7 +2,7 @@ import { bytesSource } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, digestOf, isDigest, startDigest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
-import { MAX_MANIFEST, parseManifest } from "../domain/manifest.ts";
+import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
 import { bareMediaType, MANIFEST_ACCEPT } from "../domain/media-types.ts";
 import type { HttpResponse } from "../platform/http-transport.ts";
 import { readBody } from "./read-body.ts";
@@ -59,7 +59,7 @@ export async function fetchManifest(
   const claimed = isDigest(target) ? target : digestHeader(response);
   checkDigest(context, target, bytes, claimed);
   checkDigest(context, target, bytes, digestHeader(response));
-  const { mediaType } = parseManifest(bytes, servedType(response));
+  const { mediaType } = parseServed(context, target, { bytes, type: servedType(response) });
   return { descriptor: { mediaType, digest: claimed ?? digestOf(bytes), size: bytes.byteLength }, bytes };
 }
 
@@ -125,6 +125,23 @@ const GENERIC: ReadonlySet<string> = new Set(["", "application/json", "applicati
 function digestHeader(response: HttpResponse): Digest | undefined {
   const header = response.headers["docker-content-digest"];
   return typeof header === "string" && isDigest(header) ? header : undefined;
+}
+
+/** The parser does not know where the bytes are from: an answer that is no manifest is said with its place. */
+function parseServed(
+  context: RepositoryContext,
+  target: string,
+  { bytes, type }: { readonly bytes: Uint8Array; readonly type: string | undefined },
+): ParsedManifest {
+  try {
+    return parseManifest(bytes, type);
+  } catch (error) {
+    if (!(error instanceof WasmeError) || error.code !== "MANIFEST_INVALID") throw error;
+    const message = `${context.session.host} answered for ${context.repository} ${target} with what is ${error.message}`;
+    throw new WasmeError(error.kind, error.code, message, {
+      hint: "check that the host is a registry, not a web page or a proxy in front of it",
+    });
+  }
 }
 
 function checkDigest(context: RepositoryContext, target: string, bytes: Uint8Array, claimed: Digest | undefined): void {

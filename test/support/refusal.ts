@@ -15,6 +15,8 @@ export interface Refusal {
   readonly hint?: RegExp | string | false;
   /** A usage line is shown: mistakes in the command line itself. */
   readonly usage?: boolean;
+  /** Files that may be added to those of before: verified content, whose name is its own hash. */
+  readonly mayKeep?: RegExp;
   /** Lines the command may print before it fails (`Pulling …`, warnings); none when absent. */
   readonly before?: RegExp;
 }
@@ -36,10 +38,11 @@ export async function runRefused(
   mkdirSync(temporary, { recursive: true });
   const options = { ...setting, env: { TMPDIR: temporary, ...setting.env } };
   const folders = [setting.home, ...(setting.cwd === undefined ? [] : [setting.cwd]), ...(setting.watch ?? [])];
-  const before = folders.map(snapshot);
+  const look = (): Record<string, string>[] => folders.map((each) => withoutKept(snapshot(each), refusal.mayKeep));
+  const before = look();
   const runs = [args, ["-o", "json", ...args]].map((words) => runCli(words, options));
   const [text, json] = (await Promise.all(runs)) as [CliResult, CliResult];
-  expect(folders.map(snapshot), "files stay as they are").toEqual(before);
+  expect(look(), "files stay as they are").toEqual(before);
   expect({ exit: text.code, stdout: text.stdout }, text.stderr).toEqual({ exit: refusal.exit, stdout: "" });
   expect({ exit: json.code, stdout: json.stdout }, json.stderr).toEqual({ exit: refusal.exit, stdout: "" });
   expectText(text.stderr, refusal);
@@ -93,6 +96,12 @@ function expectJson(stderr: string, refusal: Refusal): ErrorLine {
   expect(error.code, error.message).toBe(refusal.code);
   expect(error.message).toMatch(refusal.says);
   return error;
+}
+
+function withoutKept(found: Record<string, string>, mayKeep: RegExp | undefined): Record<string, string> {
+  const isKept = ([path, hash]: [string, string]): boolean =>
+    mayKeep?.test(path) === true && path.slice(path.lastIndexOf("/") + 1).startsWith(hash);
+  return Object.fromEntries(Object.entries(found).filter((entry) => !isKept(entry)));
 }
 
 /** Every path below a folder with its kind and content's hash. */
