@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** A running command's abort signal, and which signal asked for it. */
 export interface SignalWatch {
   readonly signal: AbortSignal;
@@ -16,6 +18,8 @@ export const SIGNAL_EXIT: Readonly<Record<string, number>> = { SIGINT: 130, SIGT
  */
 export function watchSignals(onFirst: (name: NodeJS.Signals) => void): SignalWatch {
   const controller = new AbortController();
+  // Every request under way listens; Node would take more than ten for a leak and say so on stderr.
+  setMaxListeners(0, controller.signal);
   let received: NodeJS.Signals | undefined;
   const handler = (name: NodeJS.Signals): void => {
     if (received !== undefined) process.exit(SIGNAL_EXIT[name] ?? 130);
