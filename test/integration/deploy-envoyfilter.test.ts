@@ -16,6 +16,12 @@ const MINE = '[{"name":"mine",   "emptyDir":{}}]';
 const MINE_MOUNT = '[{"mountPath":"/mine", "name":"mine"}]';
 const OWN = { "sidecar.istio.io/userVolume": MINE, "sidecar.istio.io/userVolumeMount": MINE_MOUNT };
 
+const CACHE = {
+  name: "wasme-cache",
+  image: "registry.example.com/wasme:0.1.0",
+  imagePullPolicy: "IfNotPresent",
+} as const;
+
 interface Live extends KubeObject {
   readonly metadata: KubeObject["metadata"] & { readonly generation: number; readonly resourceVersion: string };
   readonly status: { readonly updatedReplicas?: number };
@@ -325,6 +331,34 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     expect(result.outcomes.map(({ ref }) => ref.kind.kind)).toEqual(["ConfigMap", "Deployment", "EnvoyFilter"]);
     await bench.undeploy();
     expect(await exists(`/apis/apps/v1/namespaces/${bench.cacheNamespace}/daemonsets/wasme-cache`)).toBe(true);
+  });
+
+  it("touches no workload before the nodes hold the module", async () => {
+    const bench = await withWeb("nodes");
+    await client.request("POST", "/api/v1/namespaces", { metadata: { name: bench.cacheNamespace } });
+    const held = { annotations: { "wasme.test/hold": "yes" } };
+    const daemonSet = workload(bench.cacheNamespace, { name: "wasme-cache", kind: "DaemonSet", ...held });
+    const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "wasme-cache" } };
+    await client.apply([daemonSet, map], bench.cacheNamespace);
+    const cache = { ...CACHE, namespace: bench.cacheNamespace };
+    await expect(bench.deploy({ cache: { ...cache, timeoutMs: 700 } })).rejects.toMatchObject({
+      kind: "failed",
+      code: "MODULE_NOT_READY",
+      message: expect.stringMatching(/was not ready after 0\.7 s: 0 of 2 nodes ready$/u) as string,
+      hint: expect.stringContaining("--cache-timeout") as string,
+    });
+    expect(templateAnnotations(await bench.read(APPS, "deployments/web"))).toEqual({});
+    expect(await bench.status(ISTIO, "envoyfilters/web-hello")).toBe(404);
+
+    const deploying = bench.deploy({ cache: { ...cache, timeoutMs: 30_000 } });
+    const pods = `/api/v1/namespaces/${bench.cacheNamespace}/pods`;
+    const { body } = await client.request<{ items: KubeObject[] }>("GET", pods);
+    const released = { metadata: { annotations: { "wasme.test/hold": null } } };
+    for (const { metadata } of body.items) {
+      await client.request("PATCH", `${pods}/${metadata.name}`, released, "application/merge-patch+json");
+    }
+    await deploying;
+    expect(await bench.status(ISTIO, "envoyfilters/web-hello")).toBe(200);
   });
 
   it("keeps the cache's namespace when somebody else lives in it", async () => {
