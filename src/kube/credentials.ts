@@ -76,7 +76,7 @@ export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => n
   };
 }
 
-/** Node 21 and later warn of the `punycode` module, which a dependency of client-node 1.4 loads: not our user's problem. */
+/** Some releases of Node warn of the `punycode` module, which a dependency of client-node 1.4 loads: no user can help it. */
 async function importQuietly(): Promise<typeof import("@kubernetes/client-node")> {
   const before = process.noDeprecation;
   process.noDeprecation = true;
