@@ -9,15 +9,7 @@ import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
-import {
-  type Bench,
-  CACHE_RULES,
-  DEPLOY_RULES,
-  imageOf,
-  openBench,
-  templateAnnotations,
-  workload,
-} from "./deploy-support.ts";
+import { type Bench, documentedRules, imageOf, openBench, templateAnnotations, workload } from "./deploy-support.ts";
 
 const cluster = await component("cluster", sharedCluster);
 const EXTENSIONS = "extensions.istio.io/v1alpha1";
@@ -191,7 +183,8 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     const bench = await withWeb("rights");
     const cache = { ...cacheIn(bench), namespace: bench.namespace };
     await bench.deploy({ id: "first", cache });
-    const rules = [...DEPLOY_RULES, ...CACHE_RULES];
+    const documented = await documentedRules();
+    const rules = [...documented.deploy, ...documented.cache];
     const minimal = bench.as(await client.tokenFor(rules, bench.namespace));
     await minimal.deploy({ cache });
     await minimal.undeploy();
@@ -225,8 +218,8 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
 
   it("makes nothing when a right to make the cache is missing", async () => {
     const bench = await withWeb("no-cache");
-    const clusterRules = CACHE_RULES;
-    const limited = bench.as(await client.tokenFor(DEPLOY_RULES, bench.namespace, { clusterRules }));
+    const { deploy, cache: clusterRules } = await documentedRules();
+    const limited = bench.as(await client.tokenFor(deploy, bench.namespace, { clusterRules }));
     await expect(limited.deploy()).rejects.toMatchObject({
       kind: "unauthorised",
       message: expect.stringMatching(/create daemonsets\.apps .*nothing was changed$/u) as string,

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
 import { digestOf } from "../../src/domain/digest.ts";
 import type { ProgressEvent } from "../../src/domain/events.ts";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
@@ -155,16 +157,16 @@ export function templateAnnotations(object: unknown): Readonly<Record<string, st
   return spec.template.metadata.annotations ?? {};
 }
 
-/** Every rule a deploy by EnvoyFilter needs when the cache is installed: in the workloads' namespace and in the cache's. */
-export const DEPLOY_RULES: readonly PolicyRule[] = [
-  { apiGroups: ["apps"], resources: ["deployments"], verbs: ["get", "list", "watch", "patch"] },
-  {
-    apiGroups: ["networking.istio.io"],
-    resources: ["envoyfilters"],
-    verbs: ["get", "list", "create", "patch", "delete"],
-  },
-];
-export const CACHE_RULES: readonly PolicyRule[] = [
-  { apiGroups: ["apps"], resources: ["daemonsets"], verbs: ["get", "list", "watch"] },
-  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "patch"] },
-];
+/**
+ * The rules the guide says a deploy by EnvoyFilter needs when the cache is installed: in the workloads' namespace, and
+ * in the cache's. They are read from its YAML blocks, so that what is tested is what is written.
+ */
+export async function documentedRules(): Promise<{ deploy: readonly PolicyRule[]; cache: readonly PolicyRule[] }> {
+  const guide = await readFile(new URL("../../docs/guide/deploy-istio.md", import.meta.url), "utf8");
+  const blocks = [...guide.matchAll(/^```yaml\n(rules:\n[^`]*)```$/gmu)].map(
+    (match) => parse(match[1] ?? "") as { rules: PolicyRule[] },
+  );
+  const [deploy, cache] = blocks;
+  if (deploy === undefined || cache === undefined) throw new Error("the guide has no two blocks of rules");
+  return { deploy: deploy.rules, cache: cache.rules };
+}
