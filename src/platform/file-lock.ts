@@ -1,8 +1,10 @@
-import { type FileHandle, open, readFile, readlink, rm, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { constants, copyFile, link, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
-import { writeError } from "./atomic-file.ts";
+import { TEMPORARY_PREFIX, writeError } from "./atomic-file.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
 /** How long and with what to wait for a lock. */
@@ -65,27 +67,36 @@ async function acquire(path: string, options: LockOptions): Promise<bigint> {
   }
 }
 
-/** The inode of the lock when it could be made; `undefined` when it is there already. */
+/**
+ * The inode of the lock when it could be made; `undefined` when it is there already. The file is written aside and
+ * linked into its place, so that a lock always names its holder, wherever its maker was killed.
+ */
 async function tryCreate(path: string, self: Holder): Promise<bigint | undefined> {
-  let handle: FileHandle;
+  if ((await inodeOf(path)) !== undefined) return undefined;
+  const draft = join(dirname(path), `${TEMPORARY_PREFIX}${randomBytes(8).toString("hex")}`);
   try {
-    handle = await open(path, "wx", 0o644);
+    await writeFile(draft, JSON.stringify(self), { flag: "wx", mode: 0o644 });
+    await linkOrCopy(draft, path);
+    return await inodeOf(path);
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return undefined;
     throw writeError(error, path);
-  }
-  try {
-    const { ino } = await handle.stat({ bigint: true });
-    await handle.writeFile(JSON.stringify(self));
-    // While we were stopped between making and filling it, the empty file may have been judged stale.
-    return (await inodeOf(path)) === ino ? ino : undefined;
-  } catch (error) {
-    await rm(path, { force: true });
-    throw writeError(error, path);
   } finally {
-    await handle.close();
+    await rm(draft, { force: true });
   }
 }
+
+/** Not every file system has links; there the lock is empty for a moment, which `isStale` allows for. */
+async function linkOrCopy(draft: string, path: string): Promise<void> {
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if (!NO_LINKS.has(errnoOf(error) ?? "")) throw error;
+    await copyFile(draft, path, constants.COPYFILE_EXCL);
+  }
+}
+
+const NO_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]);
 
 /**
  * Takes a dead process's lock away. Two that do so at once must not remove each other's new lock, so it is done, and
@@ -171,6 +182,6 @@ async function lockedError(path: string, waitMs: number): Promise<Error> {
 const DEFAULT_WAIT = 30_000;
 const MIN_PAUSE = 2;
 const MAX_PAUSE = 60;
-/** A lock without readable content is one whose maker was killed in between; making takes far less. Milliseconds. */
+/** A lock without readable content is one that a file system without links left unfinished. Milliseconds. */
 const UNFINISHED_STALE = 5000;
 const TAKEOVER_STALE = 10_000;
