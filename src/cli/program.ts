@@ -76,8 +76,7 @@ function fill(command: Command, spec: CommandSpec, take: (found: Invocation) => 
     const args = given
       .slice(0, spec.arguments.length)
       .map((value) => (Array.isArray(value) ? value.map(String) : value));
-    const options = command.optsWithGlobals();
-    take({ type: "run", spec, input: { args: args as Input["args"], options } });
+    take({ type: "run", spec, input: { args: args as Input["args"], options: optionsOf(command) } });
   });
   command.on("option:help", () => {
     throw new HelpWanted(spec);
@@ -105,6 +104,13 @@ function unknownCommand(word: string, parent: Command): Error {
     hint: meant === undefined ? `there is ${names.join(", ")}` : `did you mean ${path}${meant}?`,
     details: { usage: `wasme ${path}<command> [options]` },
   });
+}
+
+/** What was given before the command's words and after them; the later wins. (Commander's own merge lets `undefined` win.) */
+function optionsOf(command: Command): Record<string, unknown> {
+  const above = command.parent === null ? {} : optionsOf(command.parent);
+  const given = Object.entries(command.opts()).filter(([, value]) => value !== undefined);
+  return { ...above, ...Object.fromEntries(given) };
 }
 
 /** A word too many is refused: ignored, it would look as if it had been done too. */

@@ -44,6 +44,21 @@ describe("parseCommandLine", () => {
     expect(parse("img", "-o", "json")).toMatchObject({ input: { options: { output: "json" } } });
   });
 
+  it("takes negated global options in both places", () => {
+    for (const words of [
+      ["--no-input", "deploy", "istio", "img"],
+      ["deploy", "istio", "img", "--no-input"],
+    ]) {
+      expect(parseCommandLine(words, spec)).toMatchObject({ input: { options: { input: false } } });
+    }
+  });
+
+  it("lets the later of two win", () => {
+    expect(parseCommandLine(["-o", "json", "deploy", "istio", "img", "-o", "yaml"], spec)).toMatchObject({
+      input: { options: { output: "yaml" } },
+    });
+  });
+
   it("ends options at --", () => {
     expect(parse("--", "-t")).toMatchObject({ input: { args: ["-t", []] } });
   });
