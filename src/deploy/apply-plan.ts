@@ -1,3 +1,4 @@
+import type { EventSink } from "../domain/events.ts";
 import { assertNever, WasmeError } from "../domain/errors.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
@@ -40,7 +41,7 @@ export async function applyPlan(
       outcomes = withOutcome(outcomes, { ref: step.ref, outcome });
       if (outcome !== "unchanged") deps.events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
     } catch (error) {
-      throw stopped(error, outcomes, changesOf({ steps: plan.steps.slice(index) }));
+      throw stopped(deps.events, error, { done: outcomes, left: changesOf({ steps: plan.steps.slice(index) }) });
     }
   }
   return outcomes;
@@ -137,14 +138,19 @@ async function applyDelete(run: Run, change: DeleteChange): Promise<OutcomeWord>
 }
 
 /** The error of a failed step, with what was done before it and what was left. */
-function stopped(error: unknown, done: readonly ObjectOutcome[], left: readonly Change[]): unknown {
+function stopped(
+  events: EventSink,
+  error: unknown,
+  steps: { readonly done: readonly ObjectOutcome[]; readonly left: readonly Change[] },
+): unknown {
   if (!(error instanceof WasmeError)) return error;
-  const changed = done
+  const changed = steps.done
     .filter(({ outcome }) => outcome !== "unchanged")
     .map(({ ref, outcome }) => `${refTitle(ref)} ${outcome}`);
-  const open = left.filter(({ action }) => action !== "unchanged").map(({ ref }) => refTitle(ref));
-  const report = `${changed.length === 0 ? "nothing was changed" : `done: ${changed.join(", ")}`}; not done: ${open.join(", ") || "nothing"}`;
-  const hint = error.hint === undefined ? report : `${error.hint}\n${report}`;
+  const open = steps.left.filter(({ action }) => action !== "unchanged").map(({ ref }) => refTitle(ref));
+  const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${changed.join(", ")}`;
+  events({ type: "warning", message: open.length === 0 ? report : `${report}; not done: ${open.join(", ")}` });
+  const hint = error.hint ?? "run the same command again: it goes on from there";
   return new WasmeError(error.kind, error.code, error.message, {
     hint,
     details: { ...error.details, done: changed, notDone: open },

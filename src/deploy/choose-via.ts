@@ -62,7 +62,7 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
 }
 
 /** Why a kind cannot express what was asked, looking at the request alone; `undefined` when it can. */
-export function obstacleTo(via: Via, question: Omit<ViaQuestion, "requested" | "served">): Obstacle | undefined {
+function obstacleTo(via: Via, question: Omit<ViaQuestion, "requested" | "served">): Obstacle | undefined {
   return via === "envoyfilter" ? obstacleToFiles(question) : obstacleToPlugin(question);
 }
 

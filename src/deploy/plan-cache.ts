@@ -62,7 +62,7 @@ export function cacheObjects(
 }
 
 /** The change that makes the nodes fetch the image. */
-export function announceChange(cache: CacheRequest, image: ResolvedImage): AnnounceChange {
+function announceChange(cache: CacheRequest, image: ResolvedImage): AnnounceChange {
   const { key, value } = cacheEntry(image);
   const ref: ObjectRef = { kind: Kinds.configMap, name: cache.name, namespace: cache.namespace };
   return { type: "announce", action: "update", ref, key, value, reason: "makes every node fetch the module" };

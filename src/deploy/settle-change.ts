@@ -55,7 +55,7 @@ export async function settleEdit(
 }
 
 /** What an edit does, and what that costs. */
-export function editReason(edit: WorkloadEdit, pods: number): string {
+function editReason(edit: WorkloadEdit, pods: number): string {
   const does = edit.direction === "mount" ? "mounts the module directory" : "takes the module directory out";
   return `${does}; restarts ${pods} ${pods === 1 ? "pod" : "pods"}`;
 }

@@ -65,7 +65,7 @@ const INVALID: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 const OVERLOADED: ReadonlySet<number> = new Set([429, 503, 504]);
 
 /** `patch deployments.apps "web" in namespace "shop"`. */
-export function intentText(intent: Intent): string {
+function intentText(intent: Intent): string {
   const name = intent.name === undefined ? "" : ` ${JSON.stringify(intent.name)}`;
   const where = intent.namespace === undefined ? "" : ` in namespace ${JSON.stringify(intent.namespace)}`;
   return `${intent.verb} ${resourceName(intent.kind)}${name}${where}`;

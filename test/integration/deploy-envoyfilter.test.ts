@@ -266,6 +266,10 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
       details: { notDone: [`EnvoyFilter ${bench.namespace}/web-hello`] },
     });
     expect(await bench.status(ISTIO, "envoyfilters/web-hello")).toBe(404);
+    const said = bench.events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+    expect(said.at(-1)).toMatch(
+      /^stopped; done: Namespace .*Deployment .*\/web changed; not done: EnvoyFilter .*\/web-hello$/u,
+    );
     await annotate(bench, "web", { "wasme.test/fail": null });
     await bench.deploy();
     expect(await bench.status(ISTIO, "envoyfilters/web-hello")).toBe(200);
