@@ -137,23 +137,23 @@ async function applyDelete(run: Run, change: DeleteChange): Promise<OutcomeWord>
   return deleted ? "deleted" : "unchanged";
 }
 
-/** The error of a failed step, with what was done before it and what was left. */
+/** The error of a failed step, and a warning of what was done before it and what was left; also after Ctrl-C. */
 function stopped(
   events: EventSink,
   error: unknown,
   steps: { readonly done: readonly ObjectOutcome[]; readonly left: readonly Change[] },
 ): unknown {
-  if (!(error instanceof WasmeError)) return error;
   const changed = steps.done
     .filter(({ outcome }) => outcome !== "unchanged")
     .map(({ ref, outcome }) => `${refTitle(ref)} ${outcome}`);
   const open = steps.left.filter(({ action }) => action !== "unchanged").map(({ ref }) => refTitle(ref));
   const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${changed.join(", ")}`;
   events({ type: "warning", message: open.length === 0 ? report : `${report}; not done: ${open.join(", ")}` });
+  if (!(error instanceof WasmeError)) return error;
   const hint = error.hint ?? "run the same command again: it goes on from there";
   return new WasmeError(error.kind, error.code, error.message, {
     hint,
     details: { ...error.details, done: changed, notDone: open },
-    cause: error,
+    cause: error.cause,
   });
 }
