@@ -15,6 +15,7 @@ import { cacheAccess, planCache, writeAccess } from "./plan-cache.ts";
 import { planReplaced } from "./plan-replaced.ts";
 import { targetWarnings } from "./target-warnings.ts";
 import { type ClusterDeps, type DeployRequest, type Via, VIAS } from "./request.ts";
+import { refuseTaken } from "./refuse-taken.ts";
 import { requireAccess } from "./require-access.ts";
 import { selectWorkloads } from "./select-workloads.ts";
 import { settleApply, settleEdit } from "./settle-change.ts";
@@ -53,6 +54,11 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   await requireAccess(port, needs, signal);
   const way = choice.via === "envoyfilter" ? await fileSteps(deps, request, { image, targets }) : NO_FILES;
   const objects = await applyAll(deps, wanted, request.forceConflicts, choice.via);
+  refuseTaken(
+    objects,
+    targets.map(({ workload }) => workload),
+    request.id,
+  );
   const replaced = await planReplaced(deps, { id: request.id, via: choice.via, namespace, targets, served });
   return {
     via: choice.via,

@@ -21,6 +21,17 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     if ("ready" in cluster) client = cluster.ready;
   });
 
+  it("does not write over the object of another kind of workload with the same name", async () => {
+    const bench = await openBench(client, "taken");
+    await client.apply([workload(bench.namespace), workload(bench.namespace, { kind: "StatefulSet" })]);
+    await bench.deploy({ via: "wasmplugin" });
+    const workloads = { kind: "StatefulSet", namespace: bench.namespace, labels: {} } as const;
+    const attempt = bench.deploy({ via: "wasmplugin", workloads });
+    await expect(attempt).rejects.toMatchObject({ kind: "usage", code: "FILTER_NAME_TAKEN" });
+    expect((await bench.deploy({ via: "wasmplugin" })).outcomes.map(({ outcome }) => outcome)).toEqual(["unchanged"]);
+    expect((await bench.deploy({ via: "wasmplugin", id: "other", workloads })).outcomes).toHaveLength(1);
+  });
+
   const withWeb = async (prefix: string): Promise<Bench> => {
     const bench = await openBench(client, prefix);
     await client.apply(workload(bench.namespace));

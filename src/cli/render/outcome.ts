@@ -17,7 +17,7 @@ async function format(
   stdout: Channel,
   { output, quiet }: Pick<GlobalOptions, "output" | "quiet">,
 ): Promise<string> {
-  if (outcome.raw !== undefined) return outcome.raw;
+  if (outcome.raw !== undefined && output !== "json") return outcome.raw;
   if (output === "json") return JSON.stringify(jsonDocument(outcome), undefined, 2);
   const asYaml = output === "yaml" || (output === "text" && !quiet && outcome.preferYaml === true);
   if (asYaml) return await yamlDocuments(outcome.documents ?? [outcome.json]);
@@ -33,6 +33,9 @@ function jsonDocument({ json, documents }: Outcome): unknown {
 
 async function yamlDocuments(documents: readonly unknown[]): Promise<string> {
   const { stringify } = await import("yaml");
-  // Line width 0: a plugin config folded over several lines is hard to read and to diff.
-  return documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
+  // Line width 0: a plugin config folded over several lines is hard to read and to diff. 1.1: kubectl reads YAML by its
+  // rules, by which an unquoted `on` or `1:30` is no string.
+  return documents
+    .map((document) => stringify(document, { lineWidth: 0, version: "1.1", aliasDuplicateObjects: false }))
+    .join("---\n");
 }

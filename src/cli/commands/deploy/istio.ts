@@ -19,7 +19,7 @@ import { registryOptions } from "../../options/registry.ts";
 import { storeOptions } from "../../options/store.ts";
 import { clusterOptions, readWorkloads, workloadOptions } from "../../options/workload.ts";
 import { type Outcome, versioned } from "../../outcome.ts";
-import { outcomeLines } from "../../render/result/outcomes.ts";
+import { outcomeJson, outcomeLines } from "../../render/result/outcomes.ts";
 
 /** `wasme deploy istio IMAGE --id ID`. */
 export const deployIstio: CommandSpec = {
@@ -106,7 +106,7 @@ function outcome(result: DeployResult): Outcome {
       source,
       manifestDigest,
       moduleDigest,
-      outcomes,
+      outcomes: outcomeJson(outcomes),
       diff,
     }),
     names: outcomes.map(({ ref }) => `${ref.kind.kind.toLowerCase()}/${ref.name}`),

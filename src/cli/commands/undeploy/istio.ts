@@ -4,7 +4,7 @@ import { usageError } from "../../../domain/errors.ts";
 import { duration, notDenied, text } from "../../options/read.ts";
 import { clusterOptions, readWorkloads, workloadOptions } from "../../options/workload.ts";
 import { versioned } from "../../outcome.ts";
-import { outcomeLines } from "../../render/result/outcomes.ts";
+import { outcomeJson, outcomeLines } from "../../render/result/outcomes.ts";
 
 /** `wasme undeploy istio --id ID`. */
 export const undeployIstio: CommandSpec = {
@@ -48,7 +48,7 @@ export const undeployIstio: CommandSpec = {
     };
     const result = await use(deployDeps(context, options), request, context.events);
     return {
-      json: versioned("UndeployResult", result),
+      json: versioned("UndeployResult", { ...result, outcomes: outcomeJson(result.outcomes) }),
       names: result.outcomes.map(({ ref }) => `${ref.kind.kind.toLowerCase()}/${ref.name}`),
       text: (style) => (dryRun === "server" ? result.diff : outcomeLines(result.outcomes, style)),
     };
