@@ -54,18 +54,22 @@ export const deployEnvoy: CommandSpec = {
       envoyRunArgs: list(options, "envoyRunArgs"),
     };
     const result = await use({ ...context, store, readStdin }, request, context.events);
-    const { bootstrap, ...rest } = result;
+    const { bootstrap } = result;
     return {
-      json: versioned("DeployEnvoyResult", rest),
+      json: versioned("DeployEnvoyResult", result),
       names: [result.id],
       ...(bootstrap === undefined ? {} : { raw: bootstrap }),
       text: () =>
         result.out === undefined
           ? ""
-          : `Wrote ${result.out}: ${result.connectionManagers} connection manager(s) with filter ${result.id}`,
+          : `Wrote ${request.out}: filter ${result.id} in ${managers(result.connectionManagers)}`,
     };
   },
 };
+
+function managers(count: number): string {
+  return count === 1 ? "1 connection manager" : `${count} connection managers`;
+}
 
 /** Bytes of a bootstrap on stdin. */
 const MAX_STDIN = 16 * 1024 * 1024;
