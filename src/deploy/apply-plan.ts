@@ -21,7 +21,6 @@ import { withVersion } from "./settle-change.ts";
 import { waitForModule } from "./wait-for-module.ts";
 import { waitReady } from "./wait-ready.ts";
 
-
 /**
  * Carries a plan out, step by step, and tells of each object as it is done. Stops at the first failure: its error
  * says in `details` what was done and what was not, and running the same command again goes on from there.
