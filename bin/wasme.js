@@ -10,6 +10,7 @@ const { enableCompileCache } = await import("node:module").then((module) => modu
 enableCompileCache?.();
 // A reader that went away (`wasme list | head -1`) is no failure of ours.
 process.stdout.on("error", (error) => process.exit(error.code === "EPIPE" ? 0 : 1));
+process.stderr.on("error", () => {});
 const { main } = await import("../dist/cli/main.js");
 const { env, stdin, stdout, stderr } = process;
 process.exitCode = await main(process.argv.slice(2), { env, stdin, stdout, stderr, cwd: process.cwd() });

@@ -12,7 +12,7 @@ export interface Outcome {
   readonly documents?: readonly unknown[];
   /** The documents as YAML are its text form too: for objects that are piped on. */
   readonly preferYaml?: boolean;
-  /** Printed raw on stdout instead of any of the above (completion scripts, `--out -`). */
+  /** Printed raw on stdout instead of all of the above but `-o json` (`--out -`). */
   readonly raw?: string;
   /** 0 when absent. */
   readonly exitCode?: number;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { argument, type CommandSpec } from "../command-spec.ts";
+import { versioned } from "../outcome.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 
@@ -27,6 +28,6 @@ export const completion: CommandSpec = {
       });
     }
     const raw = await readFile(new URL(`../../../templates/.completion/${shell}`, import.meta.url), "utf8");
-    return { raw, json: { shell, script: raw }, text: () => raw, names: [] };
+    return { json: versioned("CompletionScript", { shell, script: raw }), text: () => raw, names: [raw] };
   },
 };
