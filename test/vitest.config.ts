@@ -4,6 +4,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     include: ["test/**/*.test.ts"],
+    // `quick` leaves out kill loops, soaks and toolchain matrices: for a second run on another Node.
+    exclude: process.env["WASME_TEST_LEVEL"] === "quick" ? ["test/**/*.{chaos,soak,matrix}.test.ts"] : [],
     globalSetup: ["test/components/global-setup.ts"],
     reporters: ["default", "./test/support/summary-reporter.ts"],
     // Two cores in CI: more workers would only make timeouts of real components more likely.
