@@ -30,7 +30,8 @@ export async function runNpm(deps: ToolchainDeps, call: NpmCall, events: EventSi
   const lines: string[] = [];
   const result = await deps.exec(command, [...before, ...call.args], {
     cwd: call.folder,
-    env: outsideScripts(deps.env),
+    // Its advertisement of newer versions is noise in a build, and a request nobody asked for.
+    env: { ...outsideScripts(deps.env), npm_config_update_notifier: "false" },
     signal: deps.signal,
     onLine: (line) => {
       lines.push(line);

@@ -70,11 +70,15 @@ describe("every command's result", () => {
 
   it.each([["-q"], ["-o name"]])("%s: bare identifiers", async (options) => {
     const results = await walk(options.split(" "));
-    for (const [index, { stdout, stderr }] of results.entries()) {
-      const [line, , pattern] = COMMANDS[index] ?? ["", "", /./u];
-      for (const name of stdout.trimEnd().split("\n")) if (name !== "") expect(name, line).toMatch(pattern);
-      if (options === "-q") expect(stderr, line).toBe("");
+    expect(results).toHaveLength(COMMANDS.length);
+    for (const [index, [line, , pattern]] of COMMANDS.entries()) {
+      const names = (results[index]?.stdout ?? "")
+        .trimEnd()
+        .split("\n")
+        .filter((name) => name !== "");
+      for (const name of names) expect(name, line).toMatch(pattern);
     }
+    expect(options === "-q" ? results.map(({ stderr }) => stderr).join("") : "").toBe("");
   });
 
   it("text: no control sequence when it is not a terminal, in CI and with NO_COLOR", async () => {
