@@ -23,7 +23,7 @@ export interface CompletionResult {
 export async function complete(words: readonly string[], io: { env: Env; cwd: string }): Promise<CompletionResult> {
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  const plain = before.filter((word) => !word.startsWith("-"));
+  const plain = before.filter((word, at) => !word.startsWith("-") && !GLOBAL_WITH_VALUE.has(before[at - 1] ?? ""));
   const found = findCommand(plain);
   const names = subcommands(plain, current);
   if (found === undefined) {
@@ -43,6 +43,9 @@ export async function complete(words: readonly string[], io: { env: Env; cwd: st
   const result = await values(argumentCompletion(spec, before, options, found.length), current, io);
   return { ...result, candidates: [...names, ...result.candidates] };
 }
+
+/** Global options whose value is a word of its own, before the command too. */
+const GLOBAL_WITH_VALUE: ReadonlySet<string> = new Set(["-o", "--output"]);
 
 /** What the scripts read: `value<TAB>description` per line, then one line `:none`, `:files` or `:directories`. */
 export function formatCompletion({ candidates, files }: CompletionResult): string {
