@@ -40,6 +40,8 @@ export interface RegistryClientOptions {
 export interface RegistryClient {
   /** The repository of a reference. `access` is what tokens are asked for at once: `push` before a push. */
   repository(reference: ImageReference, access?: "pull" | "push"): Repository;
+  /** Names of all repositories of a registry; `undefined` when it does not tell them. */
+  catalog(host: string, signal?: AbortSignal): Promise<readonly string[] | undefined>;
   /** Tries a credential on a registry; see {@link verifyLogin}. */
   verifyLogin(host: string, credential: Credential, signal?: AbortSignal): Promise<LoginCheck>;
   /** Ends its connections. */
@@ -64,6 +66,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       const name = formatReference(reference).slice(reference.host.length + 1);
       const names = { repository: reference.repository, name };
       return new RemoteRepository(new RepositoryContext(sessionFor(reference.host), names, access), uploads);
+    },
+    catalog: async (host, signal) => {
+      const { listCatalog } = await import("./catalog.ts");
+      return listCatalog(sessionFor(host), signal);
     },
     verifyLogin: async (host, credential, signal) => {
       const { verifyLogin } = await import("./verify-login.ts");

@@ -133,6 +133,17 @@ describe("a real registry", () => {
     expect(await repository.tags()).toBeUndefined();
   });
 
+  it.for([{}, { auth: "token" }] as const)("lists repositories over pages: %j", async (options, context) => {
+    const registry = await start(context, options);
+    const small = testImage(100);
+    const client = connect(registry);
+    const names = Array.from({ length: 101 }, (_, i) => `demo/r${String(i).padStart(3, "0")}`);
+    for (const name of names) await pushTestImage(client.repository(at(registry, `${name}:v1`), "push"), small);
+    expect(await client.catalog(registry.host)).toEqual(names);
+    const asked = registry.tokens?.requests.map(({ scopes }) => scopes).at(-1) ?? ["registry:catalog:*"];
+    expect(asked).toEqual(["registry:catalog:*"]);
+  });
+
   it("hands images to skopeo, byte for byte", async (context) => {
     const skopeo = await need(context, "skopeo", skopeoPath);
     const registry = await start(context);

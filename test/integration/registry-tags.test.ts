@@ -65,6 +65,7 @@ describe("listing tags", () => {
     ["pages on another host", page(["a"], '<http://evil.test/v2/x>; rel="next"')],
     ["pages that lead in a circle", page(["a"], '</v2/demo/filter/tags/list?last=a>; rel="next"')],
     ["pages without end", endlessPages()],
+    ["pages too large together", largePages()],
     ["no list", fault.change(() => ({ status: 200, headers: {}, body: Buffer.from('{"tags":"a"}') }))],
     ["no JSON", fault.change(() => ({ status: 200, headers: {}, body: Buffer.from("<html>") }))],
   ])("refuses %s", async (_name, script) => {
@@ -80,6 +81,45 @@ describe("listing tags", () => {
       return { status: 200, headers: { link }, body: Buffer.from(JSON.stringify({ tags: [`t${at}`] })) };
     });
   }
+
+  /** Each as large as a page may be. */
+  function largePages(): ReturnType<typeof fault.change> {
+    let at = 0;
+    return fault.change(() => {
+      at += 1;
+      const link = `</v2/demo/filter/tags/list?last=${at}>; rel="next"`;
+      const body = Buffer.from(JSON.stringify({ tags: [`t${at}`], padding: "x".repeat(4 * 1024 * 1024 - 100) }));
+      return { status: 200, headers: { link }, body };
+    });
+  }
+
+  it("lists repositories, in one page or many", async () => {
+    await pushTestImage(client.repository(parseImageReference(`${registry.host}/alone:v1`), "push"), image);
+    expect(await client.catalog(registry.host)).toEqual(["alone", "demo/filter"]);
+    const first = { status: 200, headers: { link: '</v2/_catalog?n=1&last=alone>; rel="next"' } };
+    const body = Buffer.from('{"repositories":["alone",null,"../up","UPPER"]}');
+    registry.on(
+      "catalog",
+      fault.change(() => ({ ...first, body })),
+      1,
+    );
+    expect(await client.catalog(registry.host)).toEqual(["alone", "demo/filter"]);
+    expect(registry.requests.at(-1)?.path).toBe("/v2/_catalog?n=1&last=alone");
+  });
+
+  it.each([
+    ["404", fault.status(404)],
+    ["405", fault.status(405)],
+    ["its error code", fault.refuse(401, "UNSUPPORTED", "The operation is unsupported.")],
+  ])("says undefined where repositories are not listed: %s", async (_name, script) => {
+    registry.on("catalog", script);
+    expect(await client.catalog(registry.host)).toBeUndefined();
+  });
+
+  it("tells a refused catalogue from an absent one", async () => {
+    registry.on("catalog", fault.refuse(403, "DENIED", "no"));
+    await expect(client.catalog(registry.host)).rejects.toMatchObject({ kind: "unauthorised" });
+  });
 
   it("takes one connection for everything that is done one after the other", async () => {
     const [host = "", port = ""] = registry.host.split(":");

@@ -28,6 +28,7 @@ export type RequestClass =
   | "upload.put"
   | "upload.delete"
   | "tags"
+  | "catalog"
   | "other";
 
 /** A request that arrived, on the registry itself or on the other origin. */
@@ -165,6 +166,7 @@ function classify(request: IncomingMessage): RequestClass {
   if (path === "/token") return "token";
   if (/^\/v2\/?$/u.test(path)) return "ping";
   if (path.endsWith("/tags/list")) return "tags";
+  if (path === "/v2/_catalog") return "catalog";
   const known = KINDS.find(([pattern]) => pattern.test(path))?.[1];
   return known === undefined ? "other" : ((known + method) as RequestClass);
 }

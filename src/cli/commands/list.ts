@@ -1,14 +1,17 @@
 import type { ListedImage } from "../../images/list-images.ts";
 import { shortDigest } from "../../domain/digest.ts";
+import { usageError } from "../../domain/errors.ts";
 import type { CommandSpec, Input } from "../command-spec.ts";
 import type { Context } from "../context.ts";
 import { flag, text } from "../options/read.ts";
+import { registryOptions, withRegistry } from "../options/registry.ts";
+import { serverOf, serverOption } from "../options/server.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { type Outcome, versioned } from "../outcome.ts";
 import { formatSize } from "../render/size.ts";
 import { renderTable } from "../render/table.ts";
 
-/** `wasme list`: the local store. */
+/** `wasme list`: the local store, or with `--published` a registry. */
 export const list: CommandSpec = {
   name: "list",
   summary: "List images",
@@ -19,18 +22,41 @@ export const list: CommandSpec = {
     { command: "wasme list", does: "what is in the local store" },
     { command: "wasme list -w", does: "with manifest digest and format, nothing shortened" },
     { command: "wasme list --search hello -o json", does: "for a script" },
+    { command: "wasme list --published -s localhost:5000", does: "what a registry has" },
   ],
   arguments: [],
   options: [
     { flags: "-w, --wide", description: "whole digests, manifest digest and format" },
     { flags: "-d, --show-dir", description: "show the store's folder" },
-    { flags: "--search <text>", description: "only references that hold this text" },
+    { flags: "--search <text>", description: "only names that hold this text" },
+    { flags: "--published", description: "the images of a registry instead, where it tells them" },
+    serverOption,
     ...storeOptions,
+    ...registryOptions,
   ],
-  run: listLocal,
+  run: (context, input) =>
+    flag(input.options, "published") ? listRegistry(context, input) : listLocal(context, input),
 };
 
+async function listRegistry(context: Context, { options }: Input): Promise<Outcome> {
+  const server = serverOf(context, options, undefined);
+  const { listPublished } = await import("../../images/list-published.ts");
+  const result = await withRegistry(context, options, async (registry) => {
+    const request = { server, search: text(options, "search") };
+    return await listPublished({ registry, signal: context.signal }, request, context.events);
+  });
+  const rows = result.images.map(({ name, tag }) => [name, tag]);
+  return {
+    json: versioned("PublishedList", result),
+    names: result.images.map(({ reference }) => reference),
+    text: (_style, width) => renderTable(NAME_COLUMNS, rows, flag(options, "wide") ? Number.POSITIVE_INFINITY : width),
+  };
+}
+
 async function listLocal(context: Context, { options }: Input): Promise<Outcome> {
+  if (text(options, "server") !== undefined) {
+    throw usageError("OPTION_MISPLACED", "--server is for the images of a registry", { hint: "add --published" });
+  }
   const { listImages } = await import("../../images/list-images.ts");
   const store = await openStoreFor(context, options);
   const legacyDir = text(options, "store") === undefined ? context.paths.legacyStore : undefined;
@@ -60,14 +86,13 @@ async function listLocal(context: Context, { options }: Input): Promise<Outcome>
   };
 }
 
+const NAME_COLUMNS = [
+  { title: "NAME", minWidth: 20 },
+  { title: "TAG", minWidth: 8 },
+];
+
 function columns(wide: boolean): { title: string; minWidth?: number }[] {
-  const base = [
-    { title: "NAME", minWidth: 20 },
-    { title: "TAG", minWidth: 8 },
-    { title: "SIZE" },
-    { title: "SHA" },
-    { title: "UPDATED" },
-  ];
+  const base = [...NAME_COLUMNS, { title: "SIZE" }, { title: "SHA" }, { title: "UPDATED" }];
   return wide ? [...base, { title: "DIGEST" }, { title: "FORMAT" }] : base;
 }
 
