@@ -5,7 +5,6 @@ import type { ImageFormat } from "../domain/resolved-image.ts";
 import { formatRuntimeConfig } from "../domain/runtime-config.ts";
 import { packOci } from "../domain/wasm-image.ts";
 import type { ImageStore } from "../store/image-store.ts";
-import { packCompatImage } from "./pack-compat.ts";
 import { type ImageContents, openModule } from "./read-image.ts";
 import type { StoredImage } from "./stored-image.ts";
 
@@ -41,6 +40,7 @@ export async function preparePush(
     return { ...packed, format, blobs: [packed.config.descriptor, packed.layer], source: fetcherOf(made) };
   }
   const config = contents.runtimeConfig === undefined ? undefined : formatRuntimeConfig(contents.runtimeConfig);
+  const { packCompatImage } = await import("./pack-compat.ts");
   const packed = await packCompatImage({ module, runtimeConfig: config }, signal);
   const made = new Map([
     [packed.config.descriptor.digest, bytesSource(packed.config.bytes)],

@@ -1,14 +1,11 @@
 import { collect, type Fetcher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
-import { startDigest } from "../domain/digest.ts";
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import type { OciManifest } from "../domain/manifest.ts";
 import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
-import { type BlobFacts, MODULE_FILE, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
+import { type BlobFacts, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
 import { findModule, type WasmLayout } from "../domain/wasm-layout.ts";
 import { fileKind } from "../wasm/file-kind.ts";
-import { gunzip } from "./gzip.ts";
-import { readTar, type TarEntry } from "./read-tar.ts";
 
 /** What an image holds, its layout understood. */
 export interface ImageContents {
@@ -31,7 +28,14 @@ export async function readImage(
   options: { readonly where: string; readonly signal?: AbortSignal | undefined },
 ): Promise<ImageContents> {
   const layout = findModule(manifest, options.where);
-  if (layout.packing === "tar+gzip") return { layout, ...(await readPacked(source, layout.module, options)) };
+  if (layout.packing === "tar+gzip") {
+    const { readPacked } = await import("./packed-layer.ts");
+    const packed = await readPacked(source, layout.module, options);
+    checkMagic(packed.head, options.where);
+    const { config } = packed;
+    const runtimeConfig = config === undefined ? undefined : parseConfig(config, options.where);
+    return { layout, module: packed.module, runtimeConfig };
+  }
   await checkHeader(source.fetch(layout.module, options.signal), options.where);
   const { digest, size } = layout.module;
   return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout.runtimeConfig, options) };
@@ -44,52 +48,11 @@ export async function* openModule(
   options: { readonly where: string; readonly signal?: AbortSignal | undefined },
 ): AsyncGenerator<Uint8Array> {
   if (layout.packing === "raw") return yield* source.fetch(layout.module, options.signal);
-  let found = false;
-  for await (const entry of readTar(gunzip(source.fetch(layout.module, options.signal)), MAX_UNPACKED)) {
-    if (found || !isFile(entry, MODULE_FILE)) continue;
-    found = true;
-    yield* entry.body;
-  }
-  if (!found) throw noModule(options.where);
+  const { openPacked } = await import("./packed-layer.ts");
+  yield* openPacked(source, layout.module, options);
 }
-
-/** More than any proxy loads (Istio stops at 256 MiB); bounds what a small gzip file may unpack to. Bytes. */
-const MAX_UNPACKED: number = 1024 * 1024 * 1024;
 
 type Options = Parameters<typeof readImage>[2];
-
-async function readPacked(
-  source: Fetcher,
-  layer: Descriptor,
-  options: Options,
-): Promise<Omit<ImageContents, "layout">> {
-  let module: Awaited<ReturnType<typeof hashModule>> | undefined;
-  let config: RuntimeConfig | undefined;
-  for await (const entry of readTar(gunzip(source.fetch(layer, options.signal)), MAX_UNPACKED)) {
-    if (module === undefined && isFile(entry, MODULE_FILE)) module = await hashModule(entry);
-    else if (config === undefined && isFile(entry, RUNTIME_CONFIG_FILE)) {
-      config = parseConfig(await collect(entry.body, MAX_RUNTIME_CONFIG, configTooLong(options.where)), options.where);
-    }
-  }
-  if (module === undefined) throw noModule(options.where);
-  checkMagic(module.head, options.where);
-  return { module: module.facts, runtimeConfig: config };
-}
-
-/** A regular file by its base name, as Istio looks for it; the first one wins. */
-function isFile(entry: TarEntry, name: string): boolean {
-  return entry.type === "0" && entry.name.split("/").at(-1) === name;
-}
-
-async function hashModule(entry: TarEntry): Promise<{ readonly facts: BlobFacts; readonly head: Uint8Array }> {
-  const hash = startDigest();
-  let head: Uint8Array = new Uint8Array(0);
-  for await (const chunk of entry.body) {
-    if (head.byteLength < HEADER) head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
-    hash.update(chunk);
-  }
-  return { facts: { digest: hash.digest(), size: entry.size }, head };
-}
 
 /** Reads on when the beginning is wrong: that content was altered is the better explanation, and known at its end. */
 async function checkHeader(stream: AsyncIterable<Uint8Array>, where: string): Promise<void> {
@@ -140,22 +103,12 @@ function parseConfig(bytes: Uint8Array, where: string): RuntimeConfig {
   }
 }
 
-function configTooLong(where: string): () => Error {
+/** The error for a runtime config no real image has. */
+export function configTooLong(where: string): () => Error {
   return () => {
     const text = `${RUNTIME_CONFIG_FILE} in ${where} is larger than ${MAX_RUNTIME_CONFIG} bytes`;
     return new WasmeError("incompatible", "IMAGE_CONFIG_INVALID", text);
   };
-}
-
-function noModule(where: string): Error {
-  return new WasmeError(
-    "incompatible",
-    "LAYOUT_UNKNOWN",
-    `${where} is not a wasm image: its last layer has no ${MODULE_FILE}`,
-    {
-      hint: `an ordinary image for proxies has the file ${MODULE_FILE} in its last layer`,
-    },
-  );
 }
 
 /** Enough to tell a module, and what else it may be. Bytes. */

@@ -67,17 +67,21 @@ export function withOldAuthFile(context: Context, values: Values): Values {
   return { ...values, authFile: [...list(values, "authFile"), ...old] };
 }
 
-/** Where credentials come from: flags, then files and helpers. */
+/**
+ * Where credentials come from: flags, then files and helpers. What was typed is checked at once; the code that looks for
+ * the rest is loaded when a registry asks.
+ */
 async function credentialsOf(context: Context, values: Values): Promise<CredentialSource> {
-  const { createCredentials } = await import("../../registry/credentials.ts");
   const explicit = await explicitCredential(context, values);
-  const authFiles = list(values, "authFile");
-  for (const file of authFiles) await requireFile(context, file, "--auth-file");
-  return createCredentials({
-    ...context,
-    authFiles: authFiles.map((file) => resolve(context.cwd, file)),
-    ...(explicit === undefined ? {} : { explicit }),
-  });
+  const named = list(values, "authFile");
+  for (const file of named) await requireFile(context, file, "--auth-file");
+  const authFiles = named.map((file) => resolve(context.cwd, file));
+  let source: Promise<CredentialSource> | undefined;
+  const open = async (): Promise<CredentialSource> => {
+    const { createCredentials } = await import("../../registry/credentials.ts");
+    return createCredentials({ ...context, authFiles, ...(explicit === undefined ? {} : { explicit }) });
+  };
+  return async (host, repository) => (await (source ??= open()))(host, repository);
 }
 
 /**

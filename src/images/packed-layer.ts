@@ -1,0 +1,83 @@
+import { collect, type Fetcher } from "../domain/content.ts";
+import type { Descriptor } from "../domain/descriptor.ts";
+import { startDigest } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { MAX_RUNTIME_CONFIG } from "../domain/runtime-config.ts";
+import { type BlobFacts, MODULE_FILE, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
+import { gunzip } from "./gzip.ts";
+import { configTooLong } from "./read-image.ts";
+import { readTar, type TarEntry } from "./read-tar.ts";
+
+/** What a tar+gzip layer holds, as far as it is about the filter. */
+export interface PackedLayer {
+  readonly module: BlobFacts;
+  /** The first bytes of the module, at most {@link HEAD}. */
+  readonly head: Uint8Array;
+  /** The runtime config as it stands there, `undefined` when there is none. */
+  readonly config: Uint8Array | undefined;
+}
+
+interface Options {
+  /** The image, for messages. */
+  readonly where: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads a tar+gzip layer to its end: only then is its content verified. Throws `LAYOUT_UNKNOWN` (incompatible) when no
+ * module is in it, `LAYER_INVALID`, and what the fetcher throws.
+ */
+export async function readPacked(source: Fetcher, layer: Descriptor, options: Options): Promise<PackedLayer> {
+  let found: Pick<PackedLayer, "module" | "head"> | undefined;
+  let config: Uint8Array | undefined;
+  for await (const entry of entriesOf(source, layer, options)) {
+    if (found === undefined && isFile(entry, MODULE_FILE)) found = await hashModule(entry);
+    else if (config === undefined && isFile(entry, RUNTIME_CONFIG_FILE)) {
+      config = await collect(entry.body, MAX_RUNTIME_CONFIG, configTooLong(options.where));
+    }
+  }
+  if (found === undefined) throw noModule(options.where);
+  return { ...found, config };
+}
+
+/** Streams the module in such a layer, verified up to the last byte. */
+export async function* openPacked(source: Fetcher, layer: Descriptor, options: Options): AsyncGenerator<Uint8Array> {
+  let found = false;
+  for await (const entry of entriesOf(source, layer, options)) {
+    if (found || !isFile(entry, MODULE_FILE)) continue;
+    found = true;
+    yield* entry.body;
+  }
+  if (!found) throw noModule(options.where);
+}
+
+function entriesOf(source: Fetcher, layer: Descriptor, { signal }: Options): AsyncGenerator<TarEntry> {
+  return readTar(gunzip(source.fetch(layer, signal)), MAX_UNPACKED);
+}
+
+/** A regular file by its base name, as Istio looks for it; the first one wins. */
+function isFile(entry: TarEntry, name: string): boolean {
+  return entry.type === "0" && entry.name.split("/").at(-1) === name;
+}
+
+async function hashModule(entry: TarEntry): Promise<Pick<PackedLayer, "module" | "head">> {
+  const hash = startDigest();
+  let head: Uint8Array = new Uint8Array(0);
+  for await (const chunk of entry.body) {
+    if (head.byteLength < HEAD) head = Buffer.concat([head, chunk.subarray(0, HEAD)]);
+    hash.update(chunk);
+  }
+  return { module: { digest: hash.digest(), size: entry.size }, head };
+}
+
+function noModule(where: string): Error {
+  const message = `${where} is not a wasm image: its last layer has no ${MODULE_FILE}`;
+  return new WasmeError("incompatible", "LAYOUT_UNKNOWN", message, {
+    hint: `an ordinary image for proxies has the file ${MODULE_FILE} in its last layer`,
+  });
+}
+
+/** More than any proxy loads (Istio stops at 256 MiB); bounds what a small gzip file may unpack to. Bytes. */
+const MAX_UNPACKED: number = 1024 * 1024 * 1024;
+/** Enough to tell a module, and what else it may be. Bytes. */
+const HEAD = 512;
