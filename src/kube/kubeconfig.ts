@@ -125,7 +125,7 @@ function missing(source: KubeconfigSource): Error {
   const listed = envValue(source.env, "KUBECONFIG");
   const where = listed === undefined ? "there is no ~/.kube/config" : `no file named by KUBECONFIG (${listed}) exists`;
   return usageError("KUBECONFIG_MISSING", `no kubeconfig: ${where}`, {
-    hint: "pass --kubeconfig FILE or set KUBECONFIG; --dry-run=client and -f MANIFEST need no cluster",
+    hint: "pass --kubeconfig FILE, or set KUBECONFIG",
   });
 }
 
