@@ -25,13 +25,17 @@ beforeEach(() => registry.reset());
 async function prepare(where: "local" | "remote", host = registry.host): Promise<string> {
   const home = tempDir();
   const reference = `${host}/team/${where === "local" ? "new" : "hello"}:v1`;
-  expect((await runCli(["build", "precompiled", HELLO_WASM, "-t", reference], { home })).code).toBe(0);
+  await succeed(home, ["build", "precompiled", HELLO_WASM, "-t", reference]);
   if (where === "local") return home;
-  expect((await runCli(["push", reference], { home })).code).toBe(0);
+  await succeed(home, ["push", reference]);
   const other = tempDir();
-  const module = writeModule(other, "other.wasm");
-  expect((await runCli(["build", "precompiled", module, "-t", "other:v1"], { home: other })).code).toBe(0);
+  await succeed(other, ["build", "precompiled", writeModule(other, "other.wasm"), "-t", "other:v1"]);
   return other;
+}
+
+async function succeed(home: string, args: readonly string[]): Promise<void> {
+  const { code, stderr } = await runCli(args, { home });
+  if (code !== 0) throw new Error(`exit ${code}: ${stderr}`);
 }
 
 /** What happened to the request, which command line, and what is said. `HOST` is the registry. */
