@@ -30,6 +30,7 @@ export default {
     // An exhaustive switch returns on every path; the compiler proves it.
     "typescript/consistent-return": "off",
     "unicorn/consistent-function-scoping": "off",
+    "vitest/no-standalone-expect": ["error", { additionalTestBlockFunctions: ["beforeAll", "beforeEach"] }],
     "vitest/valid-expect": ["error", { maxArgs: 2 }],
     "vitest/no-focused-tests": "error",
     "vitest/no-disabled-tests": "error",
