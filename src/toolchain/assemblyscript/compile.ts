@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../../domain/errors.ts";
+import type { Env } from "../../platform/env.ts";
 
 /** What the compiler said about one place. */
 export interface AsDiagnostic {
@@ -33,6 +34,7 @@ export interface CompileRequest {
   readonly argv: readonly string[];
   /** What relative names mean. */
   readonly folder: string;
+  readonly env: Env;
   readonly signal: AbortSignal;
   /** Takes what the compiler or a transform prints to the console, by lines. */
   readonly onLine: (line: string) => void;
@@ -45,9 +47,11 @@ export interface CompileRequest {
  */
 export async function compileAssemblyScript(request: CompileRequest): Promise<CompileResult> {
   const { api, argv, folder, signal } = request;
+  // The compiler colours its output wherever CI is set; what it prints here goes through our own terminal.
+  const { CI: _, ...env } = request.env;
   signal.throwIfAborted();
   const workerData = { api: pathToFileURL(api).href, argv, folder };
-  const worker = new Worker(WORKER, { workerData, stdout: true, stderr: true, execArgv: [] });
+  const worker = new Worker(WORKER, { workerData, env, stdout: true, stderr: true, execArgv: [] });
   const flush = followLines(worker, request.onLine);
   const stop = (): void => void worker.terminate();
   signal.addEventListener("abort", stop, { once: true });

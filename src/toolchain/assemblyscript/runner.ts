@@ -73,6 +73,7 @@ async function compile(deps: ToolchainDeps, compilation: Compilation, events: Ev
     api: compiler.api ?? "",
     argv,
     folder: project.folder,
+    env: deps.env,
     signal: deps.signal,
     onLine,
   });
