@@ -1,0 +1,150 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sharedCluster } from "../cluster/shared.ts";
+import { component } from "../components/require-component.ts";
+import { type HubServer, startHub } from "../support/hub.ts";
+import { HELLO_WASM } from "../support/modules.ts";
+import { runCli } from "../support/run-cli.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+const PAGE = join(import.meta.dirname, "../../docs/reference/json.md");
+const home = makeTempDir("wasme-json-");
+const cluster = await component("cluster", sharedCluster);
+const seen = new Map<string, { command: string; value: unknown }>();
+let hub: HubServer;
+
+/** Runs a command under `-o json`; `shown` is how the page names it. */
+async function record(shown: string, args: readonly string[], input = ""): Promise<void> {
+  const { code, stdout, stderr } = await runCli([...args, "-o", "json"], { home, input });
+  if (code !== 0) throw new Error(`wasme ${args.join(" ")}\n${stderr}`);
+  const value = JSON.parse(stdout) as { kind: string };
+  seen.set(value.kind, { command: shown, value });
+}
+
+beforeAll(async () => {
+  hub = await startHub();
+  const image = `${hub.host}/demo/hello:v1`;
+  await record("wasme init --list", ["init", "--list"]);
+  await record("wasme init hello --language assemblyscript", ["init", "hello", "--language", "assemblyscript"]);
+  await record("wasme build precompiled hello.wasm -t localhost:5000/demo/hello:v1", [
+    "build",
+    "precompiled",
+    HELLO_WASM,
+    "-t",
+    image,
+  ]);
+  await record("wasme list", ["list"]);
+  await record("wasme tag localhost:5000/demo/hello:v1 hello:v1", ["tag", image, "hello:v1"]);
+  await record("wasme rm hello:v1", ["rm", "hello:v1"]);
+  await record("wasme inspect localhost:5000/demo/hello:v1", ["inspect", image]);
+  await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
+  await record("wasme list --published -s localhost:5000", ["list", "--published", "-s", hub.host]);
+  await record("wasme pull localhost:5000/demo/hello:v1", ["pull", image]);
+  await record(
+    "wasme login localhost:5000 -u me --password-stdin",
+    ["login", hub.host, "-u", "me", "--password-stdin"],
+    "secret",
+  );
+  await record("wasme logout localhost:5000", ["logout", hub.host]);
+  await record("wasme deploy envoy localhost:5000/demo/hello:v1 --out envoy.yaml", [
+    "deploy",
+    "envoy",
+    image,
+    "--out",
+    "envoy.yaml",
+  ]);
+  if (!("ready" in cluster)) return;
+  const namespace = await cluster.ready.namespace("json");
+  await cluster.ready.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: ${namespace}, labels: {app: web}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: nginx}]}
+`);
+  const target = ["--id", "hello", "-n", namespace, "--kubeconfig", cluster.ready.kubeconfigPath];
+  const where = "--id hello -n shop";
+  await record(`wasme deploy istio localhost:5000/demo/hello:v1 ${where}`, [
+    "deploy",
+    "istio",
+    image,
+    ...target,
+    "--via",
+    "wasmplugin",
+  ]);
+  await record(`wasme undeploy istio ${where}`, ["undeploy", "istio", ...target]);
+  if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(PAGE, page(namespace));
+}, 120_000);
+afterAll(async () => await hub.close());
+
+describe("the -o json contract", () => {
+  const documented = examples(readFileSync(PAGE, "utf8"));
+
+  it("is documented for every kind", (context) => {
+    if ("skip" in cluster) context.skip(cluster.skip);
+    expect([...documented.keys()].toSorted()).toEqual([...seen.keys()].toSorted());
+    expect(documented.size).toBeGreaterThan(12);
+  });
+
+  it.each([...documented])("%s has the documented shape, version 1", (kind, example) => {
+    const found = seen.get(kind);
+    if (found === undefined && "skip" in cluster) return;
+    expect(found?.value).toMatchObject({ kind, version: 1 });
+    expect(shape(found?.value)).toEqual(shape(example));
+  });
+});
+
+/** Types in place of values; of a list the first item. */
+function shape(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? [] : [shape(value[0])];
+  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shape(inner)]));
+}
+
+function examples(text: string): ReadonlyMap<string, unknown> {
+  const blocks = [...text.matchAll(/```json\n([\s\S]*?)\n```/gu)].map(
+    ([, json = ""]) => JSON.parse(json) as { kind: string },
+  );
+  return new Map(blocks.map((value) => [value.kind, value]));
+}
+
+/** The page, with nothing of this machine in it. */
+function page(namespace: string): string {
+  const neutral = (text: string): string =>
+    text
+      .replaceAll(hub.host, "localhost:5000")
+      .replaceAll(namespace, "shop")
+      .replaceAll(home, "/home/me")
+      .replaceAll(HELLO_WASM, "/home/me/hello.wasm")
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/gu, "2026-11-21T12:00:00.000Z");
+  const sections = [...seen]
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([kind, { command, value }]) => {
+      return [
+        `## ${kind}`,
+        "",
+        `\`${command} -o json\``,
+        "",
+        "```json",
+        neutral(JSON.stringify(value, undefined, 2)),
+        "```",
+        "",
+      ].join("\n");
+    });
+  return [
+    "# JSON results",
+    "",
+    "<!-- Made from real runs by `UPDATE_GOLDEN=1 npx vitest run --config test/vitest.config.ts test/e2e/json-contract.test.ts`. -->",
+    "",
+    "Under `-o json` a command prints exactly one document on stdout. `kind` and `version` say which; within a version",
+    "fields are only added. Times are ISO 8601, sizes bytes. What a text shows may change between releases, this may not.",
+    "`deploy istio --dry-run=client` and `-f` print plain Kubernetes objects instead: one, or a `v1` List.",
+    "An error is one line on stderr, see [error codes](errors.md).",
+    "",
+    ...sections,
+  ].join("\n");
+}
