@@ -21,12 +21,13 @@ export function findProxy(url: URL, env: Env): HttpProxy | undefined {
   if (value === undefined || isLoopbackHost(url.hostname) || isExempt(url, variable(env, "no_proxy"))) return undefined;
   const text = value.includes("://") ? value : `http://${value}`;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
-  if (proxy === undefined || !/^https?:$/u.test(proxy.protocol)) {
+  const headers = proxy && authorisation(proxy);
+  if (proxy === undefined || headers === undefined || !/^https?:$/u.test(proxy.protocol)) {
     throw usageError("PROXY_INVALID", `${scheme.toUpperCase()}_PROXY is not an http or https URL`, {
       hint: `set ${scheme.toUpperCase()}_PROXY to http://HOST:PORT, or list the registry in NO_PROXY`,
     });
   }
-  return { url: new URL(proxy.origin), headers: authorisation(proxy) };
+  return { url: new URL(proxy.origin), headers };
 }
 
 function variable(env: Env, name: string): string | undefined {
@@ -34,10 +35,15 @@ function variable(env: Env, name: string): string | undefined {
   return value === undefined || value.trim() === "" ? undefined : value.trim();
 }
 
-function authorisation(proxy: URL): Record<string, string> {
+/** `undefined` for user info that is not percent-encoded as it should be. */
+function authorisation(proxy: URL): Record<string, string> | undefined {
   if (proxy.username === "" && proxy.password === "") return {};
-  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
+  try {
+    const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+    return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Entries are `*`, `host`, `.suffix`, `host:port`, an address or `address/bits`; a host also covers its subdomains. */

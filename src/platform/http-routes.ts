@@ -111,7 +111,7 @@ async function secureAgent(
       (socket) =>
         callback?.(
           null,
-          connect({ ...trust, socket, servername: options.servername ?? host, ALPNProtocols: ["http/1.1"] }),
+          connect({ ...trust, host, socket, servername: options.servername ?? host, ALPNProtocols: ["http/1.1"] }),
         ),
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );

@@ -141,6 +141,18 @@ describe("reaching a registry", () => {
     expect(proxy.authorizations).toEqual([`Basic ${Buffer.from("me:s@cret").toString("base64")}`]);
   });
 
+  it.for([
+    ["its own address", "10.9.8.7", undefined],
+    ["another address", "10.9.8.8", "REGISTRY_TLS"],
+    ["the machine's own name", "localhost", "REGISTRY_TLS"],
+  ] as const)("judges an address behind a proxy by a certificate of %s", async ([, name, code], context) => {
+    const server = await tlsRegistry(context, name);
+    const proxy = await proxyTo(server.host);
+    const to = open("10.9.8.7/demo/filter:v1", { env: { HTTPS_PROXY: proxy.url }, caFile: server.caFile });
+    const found = await to.fetchManifest("v1").catch((error: unknown) => (error as { code?: string }).code);
+    expect(found).toBe(code);
+  });
+
   it("names a proxy that refuses", async () => {
     const proxy = await proxyTo("127.0.0.1:1", 407);
     const to = open("registry.example.test/demo/filter:v1", { env: { HTTPS_PROXY: proxy.url } });

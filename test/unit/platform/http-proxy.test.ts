@@ -53,9 +53,11 @@ describe("findProxy", () => {
   });
 
   it("shows no secret of a variable it refuses", () => {
-    expect(() => findProxy(new URL("https://r.test"), { HTTPS_PROXY: "socks5://me:secret@x" })).toThrow(
-      /^(?!.*secret)/su,
-    );
+    for (const value of ["socks5://me:secret@x", "http://me:secret%zz@x:3128"]) {
+      const find = (): unknown => findProxy(new URL("https://r.test"), { HTTPS_PROXY: value });
+      expect(find).toThrow(expect.objectContaining({ code: "PROXY_INVALID" }));
+      expect(find).toThrow(/^(?!.*secret)/su);
+    }
   });
 });
 
