@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { usageError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { type ImageReference, parseImageReference } from "../domain/image-reference.ts";
-import { writeError } from "../platform/atomic-file.ts";
+import { makeDirectory, writeError } from "../platform/atomic-file.ts";
 import type { Paths } from "../platform/paths.ts";
 import { checkSource, detectLanguage } from "../toolchain/detect.ts";
 import type { BuildLanguage, Builder, BuiltModule, ToolchainDeps, ToolchainRunner } from "../toolchain/runner.ts";
@@ -107,7 +107,7 @@ async function makeFolder(deps: Pick<BuildImageDeps, "cwd" | "paths">, named: st
   const folder = named === undefined ? join(deps.paths.tmp, "wasme-build-") : resolve(deps.cwd, named);
   try {
     if (named === undefined) return await mkdtemp(folder);
-    await mkdir(folder, { recursive: true });
+    await makeDirectory(folder);
     return folder;
   } catch (error) {
     throw writeError(error, folder);

@@ -74,16 +74,17 @@ export async function createDraft(directory: string): Promise<FileDraft> {
 
 /**
  * Makes a directory and those above it that are missing, so that they survive a power cut. Node's own recursive way
- * answers `ENOENT` where the file system is read-only; here the first refusal is what is thrown. Gives the topmost one
- * that was made, if any.
+ * answers `ENOENT` where the file system is read-only, and never where it refuses all names (`/proc`); here the first
+ * refusal is what is thrown. Gives the topmost one
+ * that was made, if any. `mode` is that of the new ones, less the umask.
  */
-export async function makeDirectory(directory: string): Promise<string | undefined> {
+export async function makeDirectory(directory: string, mode = 0o777): Promise<string | undefined> {
   const found = await stat(directory).catch(() => undefined);
   if (found?.isDirectory() === true) return undefined;
   const parent = dirname(resolve(directory));
-  const above = parent === resolve(directory) ? undefined : await makeDirectory(parent);
+  const above = parent === resolve(directory) ? undefined : await makeDirectory(parent, mode);
   try {
-    await mkdir(directory);
+    await mkdir(directory, mode);
   } catch (error) {
     // Another process may have been faster.
     const now = errnoOf(error) === "EEXIST" ? await stat(directory).catch(() => undefined) : undefined;
@@ -132,6 +133,7 @@ const BLOCKED: KnownError = {
   hint: "move it away, or use another folder",
 };
 const WRITE_ERRORS: Readonly<Record<string, KnownError>> = {
+  ENOENT: { code: "PATH_BLOCKED", why: "no folder can be made there", hint: "use another folder" },
   ENOSPC: FULL,
   EDQUOT: { ...FULL, why: "the disk quota is used up" },
   EROFS: { code: "READ_ONLY", why: "the file system is read-only", hint: "use a folder that can be written" },

@@ -1,8 +1,8 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf } from "../domain/errors.ts";
 import { isObject } from "../domain/json.ts";
-import { writeFileAtomic } from "../platform/atomic-file.ts";
+import { makeDirectory, writeError, writeFileAtomic } from "../platform/atomic-file.ts";
 import { withFileLock } from "../platform/file-lock.ts";
 import { formatAuthEntry } from "./auth-entry.ts";
 import { type AuthFile, keysOf, readAuthFile } from "./auth-file.ts";
@@ -87,7 +87,12 @@ async function changeAuths(
   edit: (auths: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>,
 ): Promise<string> {
   const target = await followLink(dockerConfigFile(deps));
-  await privateDirectory(dirname(target));
+  try {
+    // A new directory is for its owner alone; one that is there keeps its mode.
+    await makeDirectory(dirname(target), 0o700);
+  } catch (error) {
+    throw writeError(error, target);
+  }
   await withFileLock(
     `${target}.wasme-lock`,
     async () => {
@@ -107,10 +112,4 @@ async function followLink(path: string): Promise<string> {
     if (errnoOf(error) === "ENOENT") return path;
     throw error;
   }
-}
-
-/** A new directory is for its owner alone; one that is there keeps its mode. */
-async function privateDirectory(directory: string): Promise<void> {
-  const known = await stat(directory).catch(() => undefined);
-  if (known === undefined) await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => undefined);
 }
