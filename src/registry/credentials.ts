@@ -16,6 +16,8 @@ export interface CredentialDeps {
   readonly paths: Pick<Paths, "dockerConfigDir" | "legacyCredentials">;
   readonly exec: ProcessRunner;
   readonly events?: EventSink;
+  /** Ends a helper that is running: it does not get the terminal's own Ctrl-C. */
+  readonly signal?: AbortSignal;
   /** From the command line: wins over everything, for every registry. */
   readonly explicit?: Credential;
   /** Files in Docker's form asked for by name; must exist. */
@@ -92,7 +94,7 @@ async function findIn(file: AuthFile, wanted: Wanted, deps: CredentialDeps): Pro
   const { host, repository } = wanted;
   const own = helperFor(file, host);
   if (own !== undefined) {
-    const found = await credentialHelper(own, deps).get(credentialKey(host));
+    const found = await credentialHelper(own, deps).get(credentialKey(host), deps.signal);
     if (found !== undefined) return found;
   } else if (file.credsStore !== undefined) {
     const found = await askGeneralHelper(file.credsStore, host, deps);
@@ -110,7 +112,7 @@ export function helperFor(file: AuthFile, host: string): string | undefined {
 
 async function askGeneralHelper(name: string, host: string, deps: CredentialDeps): Promise<Credential | undefined> {
   try {
-    return await credentialHelper(name, deps).get(credentialKey(host));
+    return await credentialHelper(name, deps).get(credentialKey(host), deps.signal);
   } catch (error) {
     if (!(error instanceof WasmeError)) throw error;
     const hint = error.hint === undefined ? {} : { hint: error.hint };

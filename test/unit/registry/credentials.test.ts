@@ -186,6 +186,16 @@ describe("createCredentials", () => {
       });
     });
 
+    it("are ended by an abort", async () => {
+      const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": "own" } } });
+      await addHelper(home, "own", `#!/bin/sh\ntouch "${home.dir}/started"\nexec sleep 60\n`);
+      const stop = new AbortController();
+      const asking = createCredentials({ ...home, signal: stop.signal })("r.test");
+      await expect.poll(() => stat(join(home.dir, "started")).catch(() => undefined)).toBeDefined();
+      stop.abort(new Error("enough"));
+      await expect(asking).rejects.toThrow("enough");
+    });
+
     it.each(["../evil", "a b", "-x", "a;b"])("are never started under the name %j", async (name) => {
       const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": name } } });
       await expect(createCredentials(home)("r.test")).rejects.toMatchObject({ code: "CREDENTIAL_HELPER_INVALID" });
@@ -195,6 +205,16 @@ describe("createCredentials", () => {
 
 describe("storeCredential and eraseCredential", () => {
   const alice = { kind: "basic", username: "alice", password: "s3:cret" } as const;
+
+  it.skipIf(process.platform !== "linux")("gives up where no folder can be made", async () => {
+    const home = await makeHome();
+    const nowhere = { ...home, paths: { ...home.paths, dockerConfigDir: "/proc/no-such/docker" } };
+    await expect(storeCredential(nowhere, "r.test", alice)).rejects.toMatchObject({
+      code: "PATH_BLOCKED",
+      kind: "failed",
+      message: expect.stringContaining("/proc/no-such/docker"),
+    });
+  });
 
   it("makes a file only its owner can read", async () => {
     const home = await makeHome();
