@@ -39,7 +39,9 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   let name = options.name ?? "";
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
-      const url = new URL(request.url ?? "/", "http://registry");
+      const target = request.url ?? "/";
+      if (!URL.canParse(target, BASE)) throw new RegistryRefusal(400, "NAME_INVALID", "the path is none");
+      const url = new URL(target, BASE);
       const exchange = { request, response, query: url.searchParams, store, uploads, name };
       response.setHeader("docker-distribution-api-version", "registry/2.0");
       if (!/^\/v2(?:\/|$)/u.test(url.pathname)) throw new RegistryRefusal(404, "NAME_UNKNOWN", "the API is at /v2/");
@@ -69,6 +71,8 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
     },
   };
 }
+
+const BASE = "http://registry";
 
 function listenError(error: unknown, address: string): unknown {
   if (errnoOf(error) !== "EADDRINUSE") return error;

@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytesSource } from "../../../src/domain/content.ts";
 import { describe as describeBytes } from "../../../src/domain/descriptor.ts";
@@ -32,6 +33,19 @@ describe("the registry server", () => {
   function ask(method: string, path: string, more: Omit<RawRequest, "url" | "method"> = {}): Promise<RawResponse> {
     return rawRequest({ url: path.startsWith("http") ? path : `${server.url}${path}`, method, ...more });
   }
+
+  it("refuses a path that is none", async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(new URL(server.url).port), "127.0.0.1", () => {
+        socket.write("GET // HTTP/1.1\r\nhost: hub.test\r\nconnection: close\r\n\r\n");
+      });
+      let text = "";
+      socket.on("data", (chunk) => (text += chunk.toString("latin1")));
+      socket.on("close", () => resolve(text)).on("error", reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /u);
+    expect(answer).toContain("NAME_INVALID");
+  });
 
   async function pushBlobs(repository = "demo/a"): Promise<void> {
     for (const [descriptor, body] of [[blob, image.module] as const, [image.configDescriptor, image.config] as const]) {
