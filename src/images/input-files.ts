@@ -1,29 +1,21 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { errnoOf, usageError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
+import { readAtMost } from "../platform/read-file.ts";
 
 /**
  * Reads a file the user named, at most `limit` bytes. Throws (usage) `FILE_NOT_FOUND`, `FILE_UNREADABLE` or
  * `FILE_TOO_LARGE`; `what` says what was expected there.
  */
 export async function readInputFile(path: string, what: string, limit: number): Promise<Uint8Array> {
-  let handle: FileHandle;
+  let bytes: Uint8Array | undefined;
   try {
-    handle = await open(path, "r");
+    bytes = await readAtMost(path, limit);
   } catch (error) {
     throw inputError(error, path, what);
   }
-  try {
-    const found = await handle.stat();
-    if (found.isDirectory()) throw usageError("FILE_UNREADABLE", `${path} is a folder, not a ${what}`);
-    if (found.size > limit) throw usageError("FILE_TOO_LARGE", `${path} is larger than ${limit} bytes`);
-    return await handle.readFile();
-  } catch (error) {
-    throw inputError(error, path, what);
-  } finally {
-    await handle.close();
-  }
+  if (bytes !== undefined) return bytes;
+  throw usageError("FILE_TOO_LARGE", `${path} is larger than ${limit} bytes`);
 }
 
 /** Reads `runtime-config.json`; keys it does not know are told as a warning. Throws `RUNTIME_CONFIG_INVALID` (usage). */
@@ -45,5 +37,6 @@ function inputError(error: unknown, path: string, what: string): unknown {
   if (code === "EACCES" || code === "EPERM") {
     return usageError("FILE_UNREADABLE", `cannot read ${path}: permission denied`, { cause: error });
   }
+  if (code === "EISDIR") return usageError("FILE_UNREADABLE", `${path} is a folder, not a ${what}`, { cause: error });
   return error;
 }

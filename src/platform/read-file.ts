@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { errnoOf, usageError } from "../domain/errors.ts";
 
@@ -15,22 +15,34 @@ const DEFAULT_LIMIT = 16 * 1024 * 1024;
 
 /** The text of a file the user named. Throws `FILE_UNREADABLE` or `FILE_TOO_LARGE` (usage). */
 export async function readTextFile(file: string, options: ReadFileOptions): Promise<string> {
-  return Buffer.from(await readInputFile(file, options)).toString("utf8");
-}
-
-/** The bytes of a file the user named. Throws `FILE_UNREADABLE` or `FILE_TOO_LARGE` (usage). */
-async function readInputFile(file: string, { cwd, what, limit = DEFAULT_LIMIT }: ReadFileOptions): Promise<Uint8Array> {
-  const path = resolve(cwd, file);
+  const { cwd, what, limit = DEFAULT_LIMIT } = options;
   try {
-    const { size } = await stat(path);
-    if (size > limit) {
-      throw usageError("FILE_TOO_LARGE", `${what}: ${file} has ${size} bytes, more than the ${limit} allowed`);
-    }
-    return await readFile(path);
+    const bytes = await readAtMost(resolve(cwd, file), limit);
+    if (bytes !== undefined) return Buffer.from(bytes).toString("utf8");
   } catch (error) {
     const why = REASONS[errnoOf(error) ?? ""];
     if (why === undefined) throw error;
     throw usageError("FILE_UNREADABLE", `${what}: cannot read ${file}: ${why}`, { cause: error });
+  }
+  throw usageError("FILE_TOO_LARGE", `${what}: ${file} has more than the ${limit} bytes allowed`);
+}
+
+/**
+ * The bytes of a file, `undefined` when there are more than `limit`. Pipes and devices tell no size, and may have no
+ * end: of those never more is read. Throws Node's own errors.
+ */
+export async function readAtMost(path: string, limit: number): Promise<Uint8Array | undefined> {
+  const handle = await open(path, "r");
+  try {
+    const found = await handle.stat();
+    if (found.size > limit) return undefined;
+    if (found.isFile() && found.size > 0) return await handle.readFile();
+    const chunks: Buffer[] = [];
+    for await (const chunk of handle.createReadStream({ end: limit, autoClose: false })) chunks.push(chunk as Buffer);
+    const bytes = Buffer.concat(chunks);
+    return bytes.byteLength > limit ? undefined : bytes;
+  } finally {
+    await handle.close();
   }
 }
 
