@@ -22,7 +22,7 @@ describe("reading files the user named", () => {
       code: "FILE_TOO_LARGE",
     });
     const pipe = join(tempDir(), "pipe");
-    execFileSync("mkfifo", [pipe]);
+    execFileSync("/bin/sh", ["-c", `mkfifo "${pipe}"`]);
     const [text] = await Promise.all([readTextFile(pipe, { cwd: "/", what: "--config" }), writeFile(pipe, "piped")]);
     expect(text).toBe("piped");
   });
