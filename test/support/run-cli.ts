@@ -27,7 +27,8 @@ export function spawnCli(
   const { home, cwd = home, env = {}, input } = options;
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd,
-    env: { PATH: process.env["PATH"], HOME: home, ...npmSettings(), ...env },
+    // Node's compile cache is Node's own: tests that look at every file left behind must not see it.
+    env: { PATH: process.env["PATH"], HOME: home, NODE_DISABLE_COMPILE_CACHE: "1", ...npmSettings(), ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const collected = { stdout: "", stderr: "" };
