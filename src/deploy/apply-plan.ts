@@ -3,6 +3,7 @@ import { assertNever, WasmeError } from "../domain/errors.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntryPatch } from "../mesh/cache-objects.ts";
+import { VIA_KIND } from "./choose-via.ts";
 import { editWorkload } from "./edit-workload.ts";
 import {
   type AnnounceChange,
@@ -16,6 +17,8 @@ import {
 } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
+import { isFor, listOurEnvoyFilters } from "./our-objects.ts";
+import { deniedAsUndefined } from "./require-access.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import { withVersion } from "./settle-change.ts";
 import { waitForModule } from "./wait-for-module.ts";
@@ -120,9 +123,17 @@ async function applyEdit(deps: ClusterDeps, change: EditChange): Promise<Outcome
     }
     const { patch } = editWorkload(live, change.edit);
     if (patch === undefined) return "unchanged";
+    if (change.edit.direction === "unmount" && (await isNeeded(deps, live))) return "kept";
     await port.patch(change.ref, withVersion(patch, live), { signal });
     return "changed";
   });
+}
+
+/** True when a filter was deployed to the workload since the plan, which reads its module through the mount. */
+async function isNeeded(deps: ClusterDeps, live: KubeObject): Promise<boolean> {
+  if (!(await deps.port.served(VIA_KIND.envoyfilter, deps.signal))) return false;
+  const filters = await deniedAsUndefined(listOurEnvoyFilters(deps, live.metadata.namespace));
+  return filters?.some((object) => isFor(object, { kind: live.kind, name: live.metadata.name })) === true;
 }
 
 async function applyDelete(run: Run, change: DeleteChange): Promise<OutcomeWord> {

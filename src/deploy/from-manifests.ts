@@ -3,7 +3,7 @@ import { workloadResource, apiVersion } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { applyMergePatch, editWorkload } from "./edit-workload.ts";
 import { filterObject, type FilterSettings } from "./filter-object.ts";
-import { isGateway, type Target, targetOf } from "./live-workload.ts";
+import { placeOf, type Target, targetOf } from "./live-workload.ts";
 import type { Manifest } from "./read-manifests.ts";
 import type { CacheRequest, WorkloadQuery } from "./request.ts";
 import { hasLabels, noWorkload } from "./select-workloads.ts";
@@ -46,8 +46,7 @@ export function editManifests(
     .flatMap((manifest) => manifest.objects)
     .map((object) => {
       if (!files || !byLive.has(object)) return object;
-      const place = isGateway(object) ? "gateway" : "sidecar";
-      const { patch, remarks } = editWorkload(object, { place, direction: "mount" });
+      const { patch, remarks } = editWorkload(object, { place: placeOf(object), direction: "mount" });
       notes.push(...remarks);
       return patch === undefined ? object : (applyMergePatch(object, patch) as KubeObject);
     });

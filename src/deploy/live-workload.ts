@@ -2,6 +2,7 @@ import type { Workload, WorkloadKind } from "../domain/workload.ts";
 import { isObject } from "../domain/json.ts";
 import { at, type KubeObject, listAt, numberAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import { PROXY_CONTAINER } from "../mesh/gateway-volumes.ts";
+import type { WorkloadEdit } from "./edit-workload.ts";
 
 /** A workload a filter goes to, with the object it was read from. */
 export interface Target {
@@ -35,6 +36,11 @@ export function podCount(live: KubeObject): number {
 export function isGateway(live: KubeObject): boolean {
   const containers = listAt(live, "spec", "template", "spec", "containers");
   return containers.some((container) => isObject(container) && container["name"] === PROXY_CONTAINER);
+}
+
+/** Where the module directory is mounted: into a gateway's own template, or by the sidecar's annotations. */
+export function placeOf(live: KubeObject): WorkloadEdit["place"] {
+  return isGateway(live) ? "gateway" : "sidecar";
 }
 
 /** Why the workload will not replace its pods by itself, with what to do about it; `undefined` when it will. */

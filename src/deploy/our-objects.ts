@@ -2,9 +2,8 @@ import { WasmeError } from "../domain/errors.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { filterLabels } from "../mesh/filter-object.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL, WORKLOAD_KIND_LABEL, WORKLOAD_LABEL, workloadLabel } from "../mesh/names.ts";
-import type { Workload } from "../domain/workload.ts";
 import { VIA_KIND } from "./choose-via.ts";
-import type { ClusterDeps, Via } from "./request.ts";
+import { type ClusterDeps, type Via, VIAS } from "./request.ts";
 import { labelText } from "./select-workloads.ts";
 
 /** An object we made to carry a filter, and how. */
@@ -13,11 +12,17 @@ export interface OurObject {
   readonly object: KubeObject;
 }
 
+/** Which of the kinds the cluster serves. */
+export async function servedVias(deps: ClusterDeps): Promise<ReadonlySet<Via>> {
+  const answers = await Promise.all(VIAS.map((via) => deps.port.served(VIA_KIND[via], deps.signal)));
+  return new Set(VIAS.filter((_, index) => answers[index]));
+}
+
 /** The objects of filter `id` in a namespace, of these kinds; a kind we may not list counts as empty, with a debug line. */
 export async function listOurs(
   deps: ClusterDeps,
   where: { readonly id: string; readonly namespace: string },
-  vias: readonly Via[],
+  vias: Iterable<Via>,
 ): Promise<readonly OurObject[]> {
   const labelSelector = labelText(filterLabels(where.id));
   const found: OurObject[] = [];
@@ -41,7 +46,7 @@ export async function listOurEnvoyFilters(deps: ClusterDeps, namespace?: string)
 }
 
 /** True when our object is for this workload. */
-export function isFor(object: KubeObject, workload: Pick<Workload, "kind" | "name">): boolean {
+export function isFor(object: KubeObject, workload: { readonly kind: string; readonly name: string }): boolean {
   const labels = object.metadata.labels ?? {};
   return (
     labels[WORKLOAD_LABEL] === workloadLabel(workload.name) &&

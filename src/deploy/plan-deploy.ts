@@ -9,14 +9,16 @@ import type { Access } from "../kube/port.ts";
 import { examineImage } from "./check-image.ts";
 import { chooseVia, VIA_KIND, type ViaChoice } from "./choose-via.ts";
 import { filterObject, type FilterSettings } from "./filter-object.ts";
-import { isGateway, type Target } from "./live-workload.ts";
+import { isGateway, placeOf, type Target } from "./live-workload.ts";
 import type { ApplyChange, EditChange, Plan, Step } from "./plan.ts";
 import { cacheAccess, planCache, writeAccess } from "./plan-cache.ts";
+import { servedVias } from "./our-objects.ts";
 import { planReplaced } from "./plan-replaced.ts";
+import { planTidying } from "./plan-tidying.ts";
 import { targetWarnings } from "./target-warnings.ts";
-import { type ClusterDeps, type DeployRequest, type Via, VIAS } from "./request.ts";
+import { type ClusterDeps, type DeployRequest, type Via } from "./request.ts";
 import { refuseTaken } from "./refuse-taken.ts";
-import { requireAccess } from "./require-access.ts";
+import { deniedAsUndefined, requireAccess } from "./require-access.ts";
 import { selectWorkloads } from "./select-workloads.ts";
 import { settleApply, settleEdit } from "./settle-change.ts";
 
@@ -39,7 +41,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const labels = await readNamespace(deps, namespace);
   const targets = await selectWorkloads(port, { ...request.workloads, namespace }, signal);
   const findings = examineImage(image, request);
-  const served = await servedKinds(deps);
+  const served = await servedVias(deps);
   const choice = chooseVia({
     ...request,
     requested: request.via,
@@ -50,8 +52,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const filter = filterOf(request, findings.rootId);
   const settings: FilterSettings = { ...request, via: choice.via, filter, image };
   const wanted = targets.map(({ workload }) => filterObject(workload, settings));
-  const needs = baseAccess(request, choice.via, { namespace, wanted });
-  await requireAccess(port, needs, signal);
+  await requireAccess(port, baseAccess(request, choice.via, { namespace, wanted }), signal);
   const way = choice.via === "envoyfilter" ? await fileSteps(deps, request, { image, targets }) : NO_FILES;
   const objects = await applyAll(deps, wanted, request.forceConflicts, choice.via);
   refuseTaken(
@@ -60,15 +61,17 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
     request.id,
   );
   const replaced = await planReplaced(deps, { id: request.id, via: choice.via, namespace, targets, served });
+  const tidying = await planTidying(deps, { request, namespace, targets, objects, replaced });
+  const restarts = [...way.edits, ...tidying.edits].some(({ action }) => action === "update");
+  const notes = [...way.notes, ...(restarts ? [] : ["no pod restarts"]), ...tidying.notes];
   return {
     via: choice.via,
     filter,
     namespace,
     targets,
-    steps: [...way.before, ...objects, ...way.after, ...replaced],
-    notes: [...headNotes(request, filter, { image, choice }), ...findings.notes, ...way.notes],
-    warnings: [...targetWarnings(targets, way.edits), ...registryWarnings(choice.via, image)],
-    needs,
+    steps: [...way.before, ...objects, ...way.after, ...replaced, ...tidying.steps],
+    notes: [...headNotes(request, filter, { image, choice }), ...findings.notes, ...notes],
+    warnings: [...targetWarnings(targets, [...way.edits, ...tidying.edits]), ...registryWarnings(choice.via, image)],
   };
 }
 
@@ -96,27 +99,22 @@ export function headNotes(
 
 /** The namespace's labels; `undefined` when we may not read them. */
 async function readNamespace(deps: ClusterDeps, name: string): Promise<Readonly<Record<string, string>> | undefined> {
-  try {
-    const live = await deps.port.get({ kind: Kinds.namespace, name }, deps.signal);
-    if (live !== undefined) return live.metadata.labels ?? {};
-  } catch (error) {
-    if (error instanceof WasmeError && error.code === "KUBE_FORBIDDEN") {
-      deps.events({
-        type: "debug",
-        message: `not allowed to read namespace ${name}: its pod security labels are unknown`,
-      });
-      return undefined;
-    }
-    throw error;
+  // A list of none is told from a refusal.
+  const found = await deniedAsUndefined(
+    deps.port.get({ kind: Kinds.namespace, name }, deps.signal).then((live) => [live]),
+  );
+  if (found === undefined) {
+    deps.events({
+      type: "debug",
+      message: `not allowed to read namespace ${name}: its pod security labels are unknown`,
+    });
+    return undefined;
   }
+  const [live] = found;
+  if (live !== undefined) return live.metadata.labels ?? {};
   throw new WasmeError("not-found", "NAMESPACE_NOT_FOUND", `there is no namespace ${JSON.stringify(name)}`, {
     hint: "kubectl get namespaces; -n picks another one",
   });
-}
-
-async function servedKinds(deps: ClusterDeps): Promise<ReadonlySet<Via>> {
-  const answers = await Promise.all(VIAS.map((via) => deps.port.served(VIA_KIND[via], deps.signal)));
-  return new Set(VIAS.filter((_, index) => answers[index]));
 }
 
 /** Why a file on the node cannot get into these pods, if so. */
@@ -158,7 +156,8 @@ interface FileSteps {
   readonly notes: readonly string[];
 }
 
-const NO_FILES: FileSteps = { before: [], after: [], edits: [], notes: ["no pod restarts"] };
+const STAYS = "is kept while this filter needs it";
+const NO_FILES: FileSteps = { before: [], after: [], edits: [], notes: [] };
 
 /** Cache, announcement, module on the nodes, mounts, roll-out: all that comes before the EnvoyFilter. */
 async function fileSteps(
@@ -172,8 +171,7 @@ async function fileSteps(
   const remarks: string[] = [];
   // Broken annotations are found before the cache is looked at: they are the user's to correct.
   for (const target of targets) {
-    const place = isGateway(target.live) ? "gateway" : "sidecar";
-    const settled = await settleEdit(deps, target, { place, direction: "mount" });
+    const settled = await settleEdit(deps, target, { place: placeOf(target.live), direction: "mount" });
     edits.push(settled.change);
     remarks.push(...settled.remarks);
   }
@@ -189,8 +187,8 @@ async function fileSteps(
       ...edits,
       { type: "wait-rollout", workloads, timeoutMs },
     ],
-    // Said again at the end: an undeploy of the same module may have taken the entry out while we rolled out.
-    after: [{ ...planned.announce, action: "unchanged", reason: "is kept while this filter needs it" }],
+    // Said again at the end: an undeploy may have taken the entry or the mount out while we rolled out.
+    after: [planned.announce, ...edits].map((change) => ({ ...change, action: "unchanged", reason: STAYS }) as const),
     edits,
     notes: [...planned.notes, ...remarks],
   };

@@ -1,6 +1,6 @@
 import type { Digest } from "../domain/digest.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { Access, ObjectRef } from "../kube/port.ts";
+import type { ObjectRef } from "../kube/port.ts";
 import type { WorkloadEdit } from "./edit-workload.ts";
 
 /** What happens to an object. */
@@ -36,8 +36,6 @@ export interface AnnounceChange extends ChangeBase {
 export interface EditChange extends ChangeBase {
   readonly type: "edit";
   readonly edit: WorkloadEdit;
-  /** Pods the change replaces. */
-  readonly restartsPods: number;
 }
 
 /** An object goes, if it is still the one that was seen. */
@@ -76,8 +74,6 @@ export interface Plan {
   readonly notes: readonly string[];
   /** What may go wrong, with what to do about it. */
   readonly warnings: readonly { readonly message: string; readonly hint?: string }[];
-  /** What the steps need to be allowed. */
-  readonly needs: readonly Access[];
 }
 
 /** The changes of a plan, without its waits. */

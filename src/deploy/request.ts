@@ -52,6 +52,8 @@ export interface DeployRequest {
   readonly manifests: readonly string[];
   /** Takes over fields that other field managers own. */
   readonly forceConflicts: boolean;
+  /** Waits at the end, for the roll-out that takes volumes away; one before the EnvoyFilter is always waited for. */
+  readonly wait: boolean;
   /** Milliseconds a roll-out may take. */
   readonly timeoutMs: number;
 }

@@ -48,6 +48,16 @@ export async function missingAccess(
   return distinct.filter((_, index) => allowed[index] === false);
 }
 
+/** The value, or `undefined` when RBAC does not let us see it. */
+export async function deniedAsUndefined<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof WasmeError && error.code === "KUBE_FORBIDDEN") return undefined;
+    throw error;
+  }
+}
+
 function accessText(access: Access): string {
   const name = access.name === undefined ? "" : ` ${JSON.stringify(access.name)}`;
   const where = access.namespace === undefined ? "" : ` in namespace ${JSON.stringify(access.namespace)}`;

@@ -43,15 +43,14 @@ export async function settleEdit(
   const { live, workload } = target;
   const ref: ObjectRef = { kind: workloadResource(workload.kind), name: workload.name, namespace: workload.namespace };
   const { patch, remarks } = editWorkload(live, edit);
-  const pods = podCount(live);
   const base = { type: "edit", ref, edit, before: live } as const;
   if (patch === undefined) {
     const reason =
       edit.direction === "mount" ? "mounts the module directory already" : "does not mount the module directory";
-    return { change: { ...base, action: "unchanged", after: live, reason, restartsPods: 0 }, remarks };
+    return { change: { ...base, action: "unchanged", after: live, reason }, remarks };
   }
   const after = await deps.port.patch(ref, patch, { dryRun: true, signal: deps.signal });
-  return { change: { ...base, action: "update", after, reason: editReason(edit, pods), restartsPods: pods }, remarks };
+  return { change: { ...base, action: "update", after, reason: editReason(edit, podCount(live)) }, remarks };
 }
 
 /** What an edit does, and what that costs. */

@@ -221,7 +221,7 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     try {
       const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
       const edit = { place: "sidecar", direction: "mount" } as const;
-      const change = { type: "edit", action: "update", ref, edit, reason: "", restartsPods: 2, before: live } as const;
+      const change = { type: "edit", action: "update", ref, edit, reason: "", before: live } as const;
       await applyPlan({ port, clock: systemClock, events: () => undefined }, { steps: [change] }, { force: false });
       const annotations = templateAnnotations(await bench.read(APPS, "deployments/web"));
       const names = (JSON.parse(annotations["sidecar.istio.io/userVolume"] ?? "") as { name: string }[]).map(

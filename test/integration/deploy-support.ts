@@ -108,6 +108,7 @@ function requestIn(place: Place): DeployRequest {
     dryRun: undefined,
     manifests: [],
     forceConflicts: false,
+    wait: true,
     timeoutMs: 30_000,
   };
 }

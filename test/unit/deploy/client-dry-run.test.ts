@@ -33,6 +33,7 @@ const REQUEST: DeployRequest = {
   dryRun: "client",
   manifests: [],
   forceConflicts: false,
+  wait: true,
   timeoutMs: 1000,
 };
 

@@ -83,6 +83,7 @@ export const deployIstio: CommandSpec = {
       dryRun: readDryRun(options),
       manifests: list(options, "filename"),
       forceConflicts: flag(options, "forceConflicts"),
+      wait: notDenied(options, "wait"),
       timeoutMs: duration(options, "timeout", "5m"),
     };
     if (request.id === "")

@@ -1,0 +1,106 @@
+import { Kinds, type ResourceKind } from "../kube/kinds.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { type Access, FIELD_MANAGER, type ObjectRef } from "../kube/port.ts";
+import { cachePodLabels } from "../mesh/cache-objects.ts";
+import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import type { DeleteChange, Step } from "./plan.ts";
+import type { ClusterDeps } from "./request.ts";
+import { deniedAsUndefined, missingAccess } from "./require-access.ts";
+import { hasLabels } from "./select-workloads.ts";
+
+/** What is tidied in the caches after filters went. */
+export interface CacheRelease {
+  readonly steps: readonly Step[];
+  readonly notes: readonly string[];
+}
+
+/** Which cache: the name all its objects have, and where they are. */
+export interface CacheName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** `the node cache namespace/name`. */
+export function cacheTitle(cache: CacheName): string {
+  return `the node cache ${cache.namespace}/${cache.name}`;
+}
+
+/** Why the parts of a cache go. */
+export const CACHE_UNNEEDED = "no filter needs the node cache any more";
+
+/** The deletion of a cache that this tool made, if we may; the namespace only when nothing else is in it. */
+export async function planCacheRemoval(deps: ClusterDeps, cache: CacheName): Promise<CacheRelease | undefined> {
+  const { namespace, name } = cache;
+  const daemonSet = await deniedAsUndefined(deps.port.get({ kind: Kinds.daemonSet, name, namespace }, deps.signal));
+  if (daemonSet === undefined || !isOurs(daemonSet)) return undefined;
+  const rights = [...PARTS, Kinds.configMap].map((kind): Access => ({ verb: "delete", kind, namespace, name }));
+  if ((await missingAccess(deps.port, rights, deps.signal)).length > 0) {
+    return {
+      steps: [],
+      notes: [`${cacheTitle(cache)} is empty now and stays: not allowed to delete it`],
+    };
+  }
+  const onlyWithCache = `${namespace}/${name}`;
+  const steps: DeleteChange[] = [];
+  for (const kind of PARTS) {
+    const ref: ObjectRef = { kind, name, namespace };
+    const before = await deps.port.get(ref, deps.signal);
+    if (before === undefined || !isOurs(before)) continue;
+    steps.push({ type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before, onlyWithCache });
+  }
+  const space = await emptyNamespace(deps, cache);
+  if (space === undefined)
+    return { steps, notes: [`namespace ${namespace} stays: it holds other things than the node cache`] };
+  const ref: ObjectRef = { kind: Kinds.namespace, name: namespace };
+  return {
+    steps: [...steps, { type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before: space, onlyWithCache }],
+    notes: [],
+  };
+}
+
+/** The cache's namespace when we made it and nobody else uses it. */
+async function emptyNamespace(deps: ClusterDeps, cache: CacheName): Promise<KubeObject | undefined> {
+  const { namespace } = cache;
+  const live = await deniedAsUndefined(deps.port.get({ kind: Kinds.namespace, name: namespace }, deps.signal));
+  const ours = live !== undefined && isOurs(live) && live.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
+  if (!ours) return undefined;
+  const mayDelete = await missingAccess(
+    deps.port,
+    [{ verb: "delete", kind: Kinds.namespace, name: namespace }],
+    deps.signal,
+  );
+  if (mayDelete.length > 0) return undefined;
+  for (const kind of INHABITANTS) {
+    const listed = await deniedAsUndefined(deps.port.list({ kind, namespace }, deps.signal));
+    if (listed === undefined || listed.items.some((item) => !belongsTo(item, cache))) return undefined;
+  }
+  return live;
+}
+
+/** True for the cache's own objects and pods, and for what Kubernetes puts into every namespace. */
+function belongsTo(item: KubeObject, cache: CacheName): boolean {
+  if (hasLabels(item.metadata.labels ?? {}, cachePodLabels(cache))) return true;
+  const { name } = item.metadata;
+  return (
+    (item.kind === "ConfigMap" && name === "kube-root-ca.crt") || (item.kind === "ServiceAccount" && name === "default")
+  );
+}
+
+function isOurs(object: KubeObject): boolean {
+  return (object.metadata.managedFields ?? []).some(
+    (row) => row.manager === FIELD_MANAGER && row.operation === "Apply",
+  );
+}
+
+/** In the order to delete them: first what runs, then what it runs with. */
+const PARTS: readonly ResourceKind[] = [Kinds.daemonSet, Kinds.roleBinding, Kinds.role, Kinds.serviceAccount];
+const INHABITANTS: readonly ResourceKind[] = [
+  Kinds.pod,
+  Kinds.configMap,
+  Kinds.secret,
+  Kinds.service,
+  Kinds.serviceAccount,
+  Kinds.deployment,
+  Kinds.daemonSet,
+  Kinds.statefulSet,
+];
