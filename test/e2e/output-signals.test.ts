@@ -101,7 +101,8 @@ describe("Ctrl-C", () => {
     const pid = Number(readFileSync(join(cwd, "pid"), "utf8"));
     await waitFor("the compiler to end", () => (isRunning(pid) ? undefined : true), { deadlineMs: 10_000 });
     expect(readdirSync(temporary)).toEqual([]);
-    expect(readdirSync(home)).toEqual(["tmp"]);
+    // npm keeps its logs in a folder of its own.
+    expect(readdirSync(home).filter((name) => name !== ".npm")).toEqual(["tmp"]);
   });
 
   it("a second one ends at once; SIGTERM gives 143", async () => {
@@ -114,10 +115,12 @@ describe("Ctrl-C", () => {
       { ...setting, signals: ["SIGINT", "SIGINT"] },
     );
     expect(twice.code).toBe(130);
+    const before = registry.count("blob.get");
+    registry.on("blob.get", cutBody(100_000, "stall"));
     const terminated = await interrupt(
       ["pull", reference],
       { home: tempDir() },
-      { busy: (stderr) => stderr.includes("Pulling"), signals: ["SIGTERM"] },
+      { busy: () => registry.count("blob.get") > before, signals: ["SIGTERM"] },
     );
     expect(terminated.code).toBe(143);
   });
