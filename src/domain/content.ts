@@ -48,3 +48,12 @@ export async function collect(
   }
   return Buffer.concat(chunks, size);
 }
+
+/** A stream without its first `count` bytes. */
+export async function* skipBytes(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of chunks) {
+    if (left < chunk.byteLength) yield left === 0 ? chunk : chunk.subarray(left);
+    left = Math.max(0, left - chunk.byteLength);
+  }
+}

@@ -1,4 +1,4 @@
-import type { BodySource, Fetcher, Pusher } from "../domain/content.ts";
+import { type BodySource, type Fetcher, type Pusher, skipBytes } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 
 /** What was done, each digest counted once. */
@@ -53,15 +53,6 @@ async function pushFetched(from: Fetcher, to: Pusher, descriptor: Descriptor, si
   };
   await to.push(descriptor, body, signal);
   return read;
-}
-
-/** A stream without its first `count` bytes. */
-export async function* skipBytes(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let left = count;
-  for await (const chunk of chunks) {
-    if (left < chunk.byteLength) yield left === 0 ? chunk : chunk.subarray(left);
-    left = Math.max(0, left - chunk.byteLength);
-  }
 }
 
 const CONCURRENCY = 4;

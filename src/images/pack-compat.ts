@@ -1,4 +1,4 @@
-import type { BodySource } from "../domain/content.ts";
+import { type BodySource, skipBytes } from "../domain/content.ts";
 import { type Digest, startDigest } from "../domain/digest.ts";
 import { encodeTarHeader, TAR_BLOCK, tarPadding } from "../domain/ustar.ts";
 import {
@@ -8,7 +8,6 @@ import {
   packCompat,
   RUNTIME_CONFIG_FILE,
 } from "../domain/wasm-image.ts";
-import { skipBytes } from "./copy-content.ts";
 import { gzip } from "./gzip.ts";
 
 /** What goes into the one layer of a `compat` image. */

@@ -1,3 +1,4 @@
+import { skipBytes } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import type { HttpResponse } from "../platform/http-transport.ts";
@@ -65,7 +66,8 @@ async function* receive(download: Download): AsyncGenerator<Uint8Array> {
   if (check.offset === descriptor.size && check.offset > 0) return; // broke after the last byte
   const { response, url, from } = await open(download);
   try {
-    for await (const piece of gather(skip(response.body, check.offset - from))) {
+    // What was passed on already is left out: the digest covers it.
+    for await (const piece of gather(skipBytes(response.body, check.offset - from))) {
       const ready = check.take(piece);
       download.progress(check.offset);
       if (ready !== undefined) yield ready;
@@ -131,20 +133,6 @@ function refuseWrongLength(response: HttpResponse, check: ContentCheck, expected
   if (announced === undefined || Number(announced) === expected) return;
   response.discard();
   throw check.damaged(`${announced} instead of ${expected} bytes`);
-}
-
-/** Leaves out the first `count` bytes: they were passed on already, and the digest covers them. */
-async function* skip(body: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let left = count;
-  for await (const piece of body) {
-    if (left === 0) {
-      yield piece;
-      continue;
-    }
-    const cut = Math.min(left, piece.byteLength);
-    left -= cut;
-    if (cut < piece.byteLength) yield piece.subarray(cut);
-  }
 }
 
 /** The same bytes in larger pieces, so that a file is written in fewer steps. What came before an error is not lost. */
