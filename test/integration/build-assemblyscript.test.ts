@@ -1,13 +1,13 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { WasmeError } from "../../src/domain/errors.ts";
 import { assemblyscript } from "../../src/toolchain/assemblyscript/runner.ts";
 import type { BuiltModule, ToolchainDeps, ToolchainRequest } from "../../src/toolchain/runner.ts";
 import { checkModule } from "../../src/wasm/check-module.ts";
 import { freePorts } from "../components/ports.ts";
 import { runOk } from "../components/run.ts";
 import { waitFor } from "../components/wait.ts";
+import { failure } from "../support/failure.ts";
 import {
   emptyFolder,
   FIXTURES,
@@ -32,15 +32,6 @@ async function build(
     ignore,
   );
   return { ...built, bytes: await readFile(built.modulePath) };
-}
-
-async function failure(work: Promise<unknown>): Promise<WasmeError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof WasmeError) return error;
-  throw new Error(`expected a WasmeError, got ${String(error)}`, { cause: error });
 }
 
 async function tree(folder: string): Promise<readonly string[]> {

@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { WasmeError } from "../../src/domain/errors.ts";
 import { buildImage, type BuildImageDeps, type BuildImageRequest } from "../../src/images/build-image.ts";
 import { buildPrecompiled } from "../../src/images/build-precompiled.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { waitFor } from "../components/wait.ts";
+import { failure } from "../support/failure.ts";
 import { filterModule } from "../support/wasm-builder.ts";
 import { emptyFolder, recorder, templateProject, toolchainDeps } from "./build-support.ts";
 
@@ -18,15 +18,6 @@ async function world(overrides: Partial<BuildImageDeps> = {}): Promise<BuildImag
 
 function request(source: string, more: Partial<BuildImageRequest> = {}): BuildImageRequest {
   return { tag: "localhost:5000/hello:v1", source, builder: "auto", install: false, check: true, ...more };
-}
-
-async function failure(work: Promise<unknown>): Promise<WasmeError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof WasmeError) return error;
-  throw new Error(`expected a WasmeError, got ${String(error)}`, { cause: error });
 }
 
 async function names(deps: Pick<BuildImageDeps, "store">): Promise<readonly string[]> {

@@ -1,24 +1,15 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { WasmeError } from "../../../src/domain/errors.ts";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { TEMPLATES } from "../../../src/scaffold/catalogue.ts";
 import { initProject, type InitRequest, type InitResult } from "../../../src/scaffold/init-project.ts";
+import { failure } from "../../support/failure.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 function init(cwd: string, request: Partial<InitRequest> = {}, events: ProgressEvent[] = []): Promise<InitResult> {
   const full = { directory: "hello", language: "assemblyscript", ...request };
   return initProject({ cwd }, full, (event) => void events.push(event));
-}
-
-async function failure(work: Promise<unknown>): Promise<WasmeError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof WasmeError) return error;
-  throw new Error(`expected a WasmeError, got ${String(error)}`, { cause: error });
 }
 
 async function files(folder: string): Promise<readonly string[]> {
