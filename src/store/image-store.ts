@@ -8,7 +8,7 @@ import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
 import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED } from "./index-file.ts";
 import { blobPath, checkLayout, type LayoutPaths, layoutPaths } from "./layout.ts";
-import { type PruneResult, pruneBlobs } from "./prune.ts";
+import type { PruneResult } from "./prune.ts";
 
 /** One name in the store. A damaged entry says what is wrong with it and never hides the others. */
 export type StoreEntry = OkEntry | DamagedEntry;
@@ -176,6 +176,7 @@ class LayoutStore implements ImageStore {
   async prune(graceMs?: number, signal?: AbortSignal): Promise<PruneResult> {
     let result: PruneResult = { removed: [], bytes: 0, skipped: undefined };
     if (!(await checkLayout(this.#paths))) return result;
+    const { pruneBlobs } = await import("./prune.ts");
     await this.#change(async (entries) => {
       const options = { graceMs, now: this.#lock.clock?.now() ?? Date.now() };
       result = await pruneBlobs(this.#paths, entries, (descriptor) => this.manifest(descriptor), options);
