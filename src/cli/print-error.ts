@@ -1,5 +1,5 @@
 import { WasmeError, messageOf } from "../domain/errors.ts";
-import { redact } from "../domain/redact.ts";
+import { redact, redactDeep } from "../domain/redact.ts";
 import type { Channel } from "../platform/terminal.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT_BUG, EXIT_CODES } from "./exit-codes.ts";
@@ -23,7 +23,7 @@ export function printError(error: unknown, setting: ErrorSetting): number {
       ...(hint === undefined ? {} : { hint }),
       ...(details === undefined ? {} : { details }),
     };
-    stderr.write(`${redact(JSON.stringify({ error: shown }))}\n`);
+    stderr.write(`${JSON.stringify({ error: redactDeep(shown) })}\n`);
   } else {
     const lines = [`${stderr.style.red("Error:")} ${redact(error.message)}`, ...causes(error)];
     const usage = error.details?.["usage"];
@@ -61,7 +61,7 @@ const FILE_SYSTEM_ERROR = /^(?:ENOENT|ENOTDIR|EISDIR|EEXIST|EACCES|EPERM|EROFS|E
 function printBug(error: unknown, { stderr, global }: ErrorSetting): number {
   const platform = `wasme ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`;
   if (global.output === "json") {
-    stderr.write(`${redact(JSON.stringify({ error: { code: "BUG", message: messageOf(error), hint: platform } }))}\n`);
+    stderr.write(`${JSON.stringify({ error: { code: "BUG", message: redact(messageOf(error)), hint: platform } })}\n`);
     return EXIT_BUG;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

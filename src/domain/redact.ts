@@ -8,7 +8,7 @@ export function redact(text: string): string {
     .replaceAll(/\b(basic|bearer)\s+[a-z0-9+/._~=-]{6,}/giu, "$1 ***")
     .replaceAll(/([?&](?:token|access_token|refresh_token|sig|signature|x-amz-[a-z-]+|password)=)[^&\s"']+/giu, "$1***")
     .replaceAll(
-      /("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"[^"]*"/giu,
+      /("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"(?:[^"\\]|\\.)*"/giu,
       '$1"***"',
     );
 }
@@ -19,4 +19,12 @@ export function stripControls(text: string): string {
   return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu, (char) => {
     return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
+}
+
+/** The same for every string inside a JSON-safe value; what is not a string stays. */
+export function redactDeep(value: unknown): unknown {
+  if (typeof value === "string") return redact(value);
+  if (Array.isArray(value)) return value.map(redactDeep);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, redactDeep(inner)]));
 }

@@ -99,6 +99,19 @@ describe("printError", () => {
     expect(JSON.parse(err.text)).toEqual({ error: { code: "UNAUTHORISED", message: error.message, hint: error.hint } });
   });
 
+  it("redacts inside JSON without breaking it", () => {
+    const { err, terminal } = channels();
+    const body = '{"password":"p\\"w","x":1}';
+    const told = new WasmeError("failed", "X", `answered ${body}`, {
+      details: { url: "https://u:p@h/x", list: [body] },
+    });
+    printError(told, setting(terminal, "json"));
+    const { error: shown } = JSON.parse(err.text) as { error: { message: string; details: unknown } };
+    expect(err.text).not.toMatch(/"p\b|u:p@/u);
+    expect(shown.message).toContain('"password":"***"');
+    expect(shown.details).toMatchObject({ url: "https://***@h/x" });
+  });
+
   it("calls anything else a bug", () => {
     const { err, terminal } = channels();
     expect(printError(new TypeError("x is not a function"), setting(terminal))).toBe(70);
