@@ -64,6 +64,7 @@ export function createClient(deps: ClientDeps): ApiClient {
       }
       if (response.status === 401 && !renewed) {
         renewed = true;
+        await drain(response);
         deps.source.forget();
       } else {
         const wait = attempt < ATTEMPTS ? waitBefore(response, attempt) : undefined;
@@ -120,11 +121,15 @@ async function attemptOnce(
     try {
       return await exchange(wire, access, signal);
     } catch (error) {
-      const again = error instanceof WireFailure && error.stale && errnoOf(error.cause) === "ECONNRESET" && tries < 3;
+      const again =
+        error instanceof WireFailure && error.stale && STALE_CODES.has(errnoOf(error.cause) ?? "") && tries < 3;
       if (!again) throw unreachable(source.server, error);
     }
   }
 }
+
+/** How using a kept connection fails that the server has closed. */
+const STALE_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
 /** Milliseconds to wait before the request is sent again; `undefined` when the answer stands. */
 function waitBefore(response: WireResponse, attempt: number): number | undefined {

@@ -2,14 +2,14 @@ import type { Agent as HttpAgent } from "node:http";
 import type { Agent, RequestOptions } from "node:https";
 import type { KubeConfig, RequestContext } from "@kubernetes/client-node";
 import { messageOf, usageError, WasmeError } from "../domain/errors.ts";
-import { isObject } from "../domain/json.ts";
 import type { Env } from "../platform/env.ts";
 import type { RawKubeconfig } from "./merge-kubeconfig.ts";
-import { at, stringAt } from "./objects.ts";
+import { impersonationHeaders } from "./impersonation.ts";
+import { prepareKubeconfig } from "./prepare-kubeconfig.ts";
 
 /** What a request needs to be let in. */
 export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   /** Kept alive; the same one until the TLS material changes. */
   readonly agent: HttpAgent;
 }
@@ -36,7 +36,8 @@ const MAX_SOCKETS = 16;
  * Throws `KUBECONFIG_INVALID` (usage) and `KUBE_CREDENTIALS` (unauthorised) when a plugin fails.
  */
 export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => number): Promise<CredentialSource> {
-  const prepared = JSON.stringify(prepare(raw, env));
+  const prepared = JSON.stringify(prepareKubeconfig(raw, env));
+  const impersonated = impersonationHeaders(raw);
   const { KubeConfig: Config } = await importQuietly();
   const load = (): KubeConfig => {
     const config = new Config();
@@ -64,7 +65,9 @@ export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => n
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
     get: () => {
       if (cached === undefined || cached.until <= now()) {
-        cached = { credentials: authenticate(config, agents), until: now() + FRESH_MS };
+        const found = authenticate(config, agents);
+        const credentials = found.then((own) => ({ ...own, headers: { ...own.headers, ...impersonated } }));
+        cached = { credentials, until: now() + FRESH_MS };
       }
       return cached.credentials;
     },
@@ -130,41 +133,6 @@ class AgentKeeper {
     this.#current?.agent.destroy();
     this.#current = undefined;
   }
-}
-
-/** Fills the gaps of client-node 1.4: `tokenFile`, plain http, and what exec plugins expect in their environment. */
-function prepare(raw: RawKubeconfig, env: Env): RawKubeconfig {
-  const clusters = entries(raw["clusters"], "cluster", (cluster) =>
-    String(cluster["server"]).startsWith("http:") ? { ...cluster, "insecure-skip-tls-verify": true } : cluster,
-  );
-  const users = entries(raw["users"], "user", (user) => {
-    if (isObject(user["exec"])) return { ...user, exec: withExecInfo(user["exec"], env) };
-    const tokenFile = user["tokenFile"];
-    if (typeof tokenFile !== "string") return user;
-    return { ...user, token: undefined, "auth-provider": { name: "tokenFile", config: { tokenFile } } };
-  });
-  return { ...raw, clusters, users };
-}
-
-function entries(
-  list: unknown,
-  inner: string,
-  edit: (body: Record<string, unknown>) => Record<string, unknown>,
-): unknown[] {
-  if (!Array.isArray(list)) return [];
-  return list.map((entry: unknown) => {
-    const body = at(entry, inner);
-    return isObject(entry) && isObject(body) ? { ...entry, [inner]: edit(body) } : entry;
-  });
-}
-
-/** client-node leaves `KUBERNETES_EXEC_INFO` out; plugins read the API version to answer in from it. */
-function withExecInfo(exec: Record<string, unknown>, env: Env): Record<string, unknown> {
-  const version = stringAt(exec, "apiVersion") ?? "client.authentication.k8s.io/v1";
-  const info = JSON.stringify({ apiVersion: version, kind: "ExecCredential", spec: { interactive: false } });
-  const own = Array.isArray(exec["env"]) ? exec["env"] : [];
-  const inherited = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  return { ...exec, env: [...inherited, ...own, { name: "KUBERNETES_EXEC_INFO", value: info }] };
 }
 
 function checkServer(server: string): void {

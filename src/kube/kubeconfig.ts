@@ -80,6 +80,8 @@ function withAbsolutePaths(config: RawKubeconfig, folder: string): RawKubeconfig
         const path = body[key];
         if (typeof path === "string" && path !== "" && !isAbsolute(path)) body[key] = join(folder, path);
       }
+      const { exec } = body;
+      if (isObject(exec)) body["exec"] = { ...exec, command: absoluteCommand(exec["command"], folder) };
       return { ...entry, [inner]: body };
     });
   };
@@ -88,6 +90,12 @@ function withAbsolutePaths(config: RawKubeconfig, folder: string): RawKubeconfig
     clusters: fix(config["clusters"], "cluster", ["certificate-authority"]),
     users: fix(config["users"], "user", ["client-certificate", "client-key", "tokenFile"]),
   };
+}
+
+/** A bare name is looked up in PATH; one with a folder is relative to the kubeconfig, as for kubectl. */
+function absoluteCommand(command: unknown, folder: string): unknown {
+  if (typeof command !== "string" || isAbsolute(command) || !/[/\\]/u.test(command)) return command;
+  return join(folder, command);
 }
 
 async function inCluster(env: Env): Promise<RawKubeconfig | undefined> {

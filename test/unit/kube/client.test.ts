@@ -10,6 +10,7 @@ import { connectCluster } from "../../../src/kube/adapter.ts";
 import { follow } from "../../../src/kube/follow.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
+import { prepareKubeconfig } from "../../../src/kube/prepare-kubeconfig.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -65,10 +66,14 @@ describe("the Kubernetes client", () => {
     await rm(folder, { recursive: true });
   });
 
-  const openWith = async (user: Record<string, unknown>, env: Record<string, string> = {}): Promise<void> => {
+  const openWith = async (
+    user: Record<string, unknown>,
+    env: Record<string, string> = {},
+    address?: string,
+  ): Promise<void> => {
     const { port: number } = server.address() as AddressInfo;
     const config = {
-      clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${number}` } }],
+      clusters: [{ name: "c", cluster: { server: address ?? `http://127.0.0.1:${number}` } }],
       users: [{ name: "u", user }],
       contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
       "current-context": "x",
@@ -186,6 +191,73 @@ describe("the Kubernetes client", () => {
     port.close();
     await openWith({ exec: { apiVersion: "client.authentication.k8s.io/v1", command: "/no/such/plugin" } });
     await expect(get()).rejects.toMatchObject({ kind: "unauthorised", code: "KUBE_CREDENTIALS" });
+  });
+
+  it("acts as the user, groups, uid and extras the kubeconfig names", async () => {
+    port.close();
+    await openWith({
+      token: "t",
+      as: "jane",
+      "as-groups": ["a", "b"],
+      "as-uid": "7",
+      "as-user-extra": { "x/y": ["z"] },
+    });
+    const headers: string[] = [];
+    script = [
+      (request, response) => {
+        headers.push(...request.rawHeaders);
+        json(200, map)(request, response);
+      },
+    ];
+    await get();
+    const pairs = headers.flatMap((name, i) => (i % 2 === 0 ? [`${name.toLowerCase()}: ${headers[i + 1] ?? ""}`] : []));
+    expect(pairs.filter((pair) => pair.startsWith("impersonate-")).toSorted()).toEqual([
+      "impersonate-extra-x%2fy: z",
+      "impersonate-group: a",
+      "impersonate-group: b",
+      "impersonate-uid: 7",
+      "impersonate-user: jane",
+    ]);
+  });
+
+  it("goes through the environment's proxy, unless the kubeconfig names one", async () => {
+    const { port: number } = server.address() as AddressInfo;
+    const settings = (more: object): object =>
+      prepareKubeconfig({ clusters: [{ name: "c", cluster: { server: "https://k.example.com", ...more } }] }, env);
+    const env = { HTTPS_PROXY: `http://me:p%40ss@127.0.0.1:${number}`, NO_PROXY: "in.example.com" };
+    const proxied = { "proxy-url": `http://me:p%40ss@127.0.0.1:${number}/` };
+    expect(settings({})).toMatchObject({ clusters: [{ cluster: proxied }] });
+    expect(settings({ "proxy-url": "socks5://own" })).toMatchObject({
+      clusters: [{ cluster: { "proxy-url": "socks5://own" } }],
+    });
+    expect(JSON.stringify(settings({ server: "https://in.example.com" }))).not.toContain("proxy-url");
+    const connects: (string | undefined)[] = [];
+    server.on("connect", (request, socket) => {
+      connects.push(request.url, request.headers["proxy-authorization"]);
+      socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+    });
+    port.close();
+    await openWith({ token: "t" }, env, "https://k.example.com");
+    await expect(get()).rejects.toMatchObject({ code: "KUBE_UNREACHABLE" });
+    expect(connects.slice(0, 2)).toEqual(["k.example.com:443", `Basic ${Buffer.from("me:p@ss").toString("base64")}`]);
+  });
+
+  it("goes on watching when the server is away for a moment, and gives up when it stays away", async () => {
+    script = [
+      json(200, { apiVersion: "v1", kind: "ConfigMapList", metadata: { resourceVersion: "10" }, items: [] }),
+      ...Array.from({ length: 6 }, () => json(503, {}, { "retry-after": "1" })),
+      (_, response) => response.end(`${JSON.stringify({ type: "ADDED", object: map })}\n`),
+    ];
+    const snapshots: string[][] = [];
+    const watching = async (): Promise<void> => {
+      for await (const objects of follow({ port, clock }, { kind: Kinds.configMap, namespace: "n" })) {
+        snapshots.push([...objects.keys()]);
+        if (snapshots.length === 2) server.closeAllConnections();
+        if (snapshots.length === 2) server.close();
+      }
+    };
+    await expect(watching()).rejects.toMatchObject({ code: "KUBE_UNREACHABLE" });
+    expect(snapshots).toEqual([[], ["m"]]);
   });
 
   it("tells each warning once", async () => {

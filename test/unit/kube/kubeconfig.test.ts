@@ -38,6 +38,21 @@ ${more}`;
     });
   });
 
+  it("takes an exec plugin named with a folder relative to the kubeconfig, and a bare name as it is", async () => {
+    const exec = (command: string): string => `users: [{name: x, user: {exec: {command: ${command}}}}]\n`;
+    const context = "clusters: []\ncontexts: [{name: x, context: {}}]\ncurrent-context: x\n";
+    for (const [typed, found] of [
+      ["./bin/plugin", join(folder, "a/bin/plugin")],
+      ["plugin", "plugin"],
+      ["/abs/plugin", "/abs/plugin"],
+    ] as const) {
+      const file = await put("a/exec", context + exec(typed));
+      expect(await loadKubeconfig({ file, env: {}, cwd: "/" })).toMatchObject({
+        users: [{ user: { exec: { command: found } } }],
+      });
+    }
+  });
+
   it("prefers the flag, and falls back to the home folder", async () => {
     const flagged = await put("flag", config("f", "https://f", "current-context: f"));
     await put(".kube/config", config("h", "https://h", "current-context: h"));
