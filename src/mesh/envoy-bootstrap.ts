@@ -13,6 +13,7 @@ export interface InsertedFilter {
 
 const MANAGER_TYPE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const ROUTER_TYPE = "envoy.extensions.filters.http.router.v3.Router";
+const WASM_TYPE = "envoy.extensions.filters.http.wasm.v3.Wasm";
 const ROUTER_NAMES: ReadonlySet<string> = new Set(["envoy.filters.http.router", "envoy.router"]);
 const OLD_MANAGER_NAMES: ReadonlySet<string> = new Set([
   "envoy.http_connection_manager",
@@ -22,7 +23,7 @@ const OLD_MANAGER_NAMES: ReadonlySet<string> = new Set([
 /**
  * Puts `filter` (an entry of `http_filters`) right before the router of every HTTP connection manager of a v3
  * bootstrap: all static listeners, all their filter chains, the default chain too, in snake_case or camelCase. A
- * filter of the same name is replaced where it stands. The given object is not changed.
+ * Wasm filter of the same name is replaced where it stands. The given object is not changed.
  */
 export function insertIntoBootstrap(bootstrap: JsonObject, filter: JsonObject): InsertedFilter {
   const counts = { inserted: 0, outdated: 0, withoutRouter: 0 };
@@ -76,11 +77,16 @@ function editManager(manager: Json, filter: JsonObject, counts: Counts): Json {
 }
 
 function place(list: readonly Json[], filter: JsonObject): readonly Json[] | undefined {
-  if (list.some((item) => isObject(item) && item["name"] === filter["name"])) {
-    return list.map((item) => (isObject(item) && item["name"] === filter["name"] ? filter : item));
-  }
+  if (list.some((item) => isOlder(item, filter))) return list.map((item) => (isOlder(item, filter) ? filter : item));
   const router = list.findIndex(isRouter);
   return router === -1 ? undefined : list.toSpliced(router, 0, filter);
+}
+
+/** The same filter from an earlier run. Anything else of its name, be it the router or a JWT filter, is not ours. */
+function isOlder(item: Json, filter: JsonObject): boolean {
+  if (!isObject(item) || item["name"] !== filter["name"]) return false;
+  const config = item["typed_config"] ?? item["typedConfig"];
+  return isObject(config) && isType(config["@type"], WASM_TYPE);
 }
 
 function isRouter(item: Json): boolean {

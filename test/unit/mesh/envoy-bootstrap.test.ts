@@ -67,9 +67,17 @@ describe("inserting a filter into a bootstrap", () => {
   });
 
   it("replaces the filter of the same name where it stands", () => {
-    const old = { name: "auth", typed_config: { "@type": "x" } };
+    const old = { name: "auth", typed_config: { "@type": "x/envoy.extensions.filters.http.wasm.v3.Wasm" } };
     const result = insertIntoBootstrap(withFilters(manager(old, { name: "cors" }, ROUTER)), WASM);
     expect(result).toMatchObject({ bootstrap: withFilters(manager(WASM, { name: "cors" }, ROUTER)), inserted: 1 });
+  });
+
+  it("leaves another filter of that name, and the router, where they stand", () => {
+    const jwt: JsonObject = { name: FILTER.id, typed_config: { "@type": "x/envoy.Jwt" } };
+    const router: JsonObject = { ...ROUTER, name: FILTER.id };
+    expect(insertIntoBootstrap(withFilters(manager(jwt, router)), WASM).bootstrap).toEqual(
+      withFilters(manager(jwt, WASM, router)),
+    );
   });
 
   it("looks into a TypedStruct", () => {
