@@ -20,6 +20,7 @@ export async function parseBootstrap(text: string, where: string): Promise<JsonO
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
+    JSON.stringify(value); // throws for an anchor that holds itself
   } catch (error) {
     throw invalid(where, firstLine(messageOf(error)), error);
   }
@@ -31,7 +32,8 @@ export async function parseBootstrap(text: string, where: string): Promise<JsonO
 export async function formatBootstrap(bootstrap: JsonObject, file: string): Promise<string> {
   if (file.endsWith(".json")) return `${JSON.stringify(bootstrap, undefined, 2)}\n`;
   const { stringify } = await import("yaml");
-  return stringify(bootstrap, { lineWidth: 0, aliasDuplicateObjects: false });
+  // 1.1: Envoy takes an unquoted `on` or `y` for a truth value, and a plugin config may be that.
+  return stringify(bootstrap, { lineWidth: 0, version: "1.1", aliasDuplicateObjects: false });
 }
 
 function firstLine(message: string): string {

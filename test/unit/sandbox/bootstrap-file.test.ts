@@ -17,11 +17,18 @@ describe("reading a bootstrap", () => {
     ["", /it is not an object/u],
     ["just text", /it is not an object/u],
     ["a: *nope\n", /nope/u],
+    ["a: &a {b: *a}\n", /circular/u],
     [`a: &a [1,2]\n${bomb()}`, /alias/iu],
     [`#${"x".repeat(4 * 1024 * 1024)}`, /larger than 4194304 bytes/u],
   ])("refuses %#", async (text, message) => {
     await expect(parseBootstrap(text, "envoy.yaml")).rejects.toThrow(
       expect.objectContaining({ code: "BOOTSTRAP_INVALID", kind: "usage", message: expect.stringMatching(message) }),
+    );
+  });
+
+  it("quotes what Envoy's reader would take for a truth value", async () => {
+    expect(await formatBootstrap({ value: "on", other: "y", flag: true }, "-")).toBe(
+      'value: "on"\nother: "y"\nflag: true\n',
     );
   });
 
