@@ -57,7 +57,9 @@ export async function parseManifest(text: string, name: string): Promise<readonl
 
 function toValue(document: { toJS(options: { maxAliasCount: number }): unknown }, name: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
+    const value = document.toJS({ maxAliasCount: MAX_ALIASES });
+    JSON.stringify(value); // throws for an anchor that holds itself
+    return value;
   } catch (error) {
     throw invalid(name, firstLine(messageOf(error)), error);
   }
@@ -65,11 +67,19 @@ function toValue(document: { toJS(options: { maxAliasCount: number }): unknown }
 
 function objectsOf(value: unknown, where: string): readonly KubeObject[] {
   if (value === null || value === undefined) return [];
-  if (isObject(value) && value["kind"] === "List" && Array.isArray(value["items"])) {
-    return value["items"].flatMap((item: unknown) => objectsOf(item, where));
+  if (isObject(value) && Array.isArray(value["items"]) && String(value["kind"]).endsWith("List")) {
+    const own = itemType(value);
+    return value["items"].flatMap((item: unknown) => objectsOf(isObject(item) ? { ...own, ...item } : item, where));
   }
+  if (isKubeObject(value) && typeof value.metadata.name !== "string") throw invalid(where, "it has no metadata.name");
   if (isKubeObject(value)) return [value];
   throw invalid(where, "it is not a Kubernetes object: apiVersion, kind or metadata is missing");
+}
+
+/** Items of a typed list, as the API server gives them, may leave out what the list says: `DeploymentList`. */
+function itemType(list: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const kind = String(list["kind"]).replace(/List$/u, "");
+  return kind === "" ? {} : { apiVersion: list["apiVersion"], kind };
 }
 
 async function filesOf(cwd: string, source: string): Promise<readonly string[]> {

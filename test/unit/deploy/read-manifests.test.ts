@@ -51,12 +51,21 @@ describe("readManifests", () => {
     ["broken YAML, with the line", `${MAP}---\na: [\n`, /line \d/u],
     ["what is no object", "just text", /document 1.*not a Kubernetes object/u],
     ["aliases that explode", bomb(), /alias/iu],
+    ["an anchor that holds itself", "apiVersion: v1\nkind: Pod\nmetadata: &a {name: a, b: *a}\n", /circular/u],
+    ["an object without a name", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a}\n", /metadata\.name/u],
   ])("refuses %s", async (_, text, why) => {
     await expect(parseManifest(text, "m.yaml")).rejects.toMatchObject({
       kind: "usage",
       code: "MANIFEST_INVALID",
       message: expect.stringMatching(why) as string,
     });
+  });
+
+  it("counts a typed list as its items, with the type they leave out", async () => {
+    const text = "apiVersion: apps/v1\nkind: DeploymentList\nmetadata: {}\nitems: [{metadata: {name: a}}]\n";
+    expect(await parseManifest(text, "m.yaml")).toEqual([
+      { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "a" } },
+    ]);
   });
 
   it("refuses more than anybody means", async () => {
