@@ -1,5 +1,8 @@
 import type { Clock } from "../platform/clock.ts";
 
+/** Node's timers fire at once beyond this: 24 days. */
+const LONGEST_MS = 2_147_483_647;
+
 /**
  * Runs `work` with a signal that is aborted after `ms` milliseconds as well as with `signal`. When the time is up
  * first, the error of `late` is thrown.
@@ -18,7 +21,7 @@ export async function withDeadline<T>(
   const over = new AbortController();
   const both = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
   const ticking = clock
-    .sleep(ms, timer.signal)
+    .sleep(Math.min(ms, LONGEST_MS), timer.signal)
     .then(() => over.abort(late()))
     .catch(() => undefined);
   try {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { usageError, WasmeError } from "../../../src/domain/errors.ts";
+import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
 import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
 import { withOutcome } from "../../../src/deploy/outcomes.ts";
@@ -7,6 +8,7 @@ import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
 import { covers, sameObject } from "../../../src/deploy/same-object.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import type { KubeObject } from "../../../src/kube/objects.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
 
 const clock = { now: () => 0, sleep: async () => undefined };
 
@@ -113,5 +115,18 @@ describe("a live workload", () => {
     const template = (name: string): object => ({ template: { spec: { containers: [{ name }] } } });
     expect(isGateway(web("Deployment", template("istio-proxy")))).toBe(true);
     expect(isGateway(web("Deployment", template("app")))).toBe(false);
+  });
+});
+
+describe("withDeadline", () => {
+  it("does not end at once when the time is longer than a timer can be", async () => {
+    const work = async (signal: AbortSignal): Promise<string> => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 30);
+      });
+      return signal.aborted ? "late" : "in time";
+    };
+    const late = (): Error => new Error("late");
+    expect(await withDeadline({ clock: systemClock, ms: 2_592_000_000, late }, work)).toBe("in time");
   });
 });
