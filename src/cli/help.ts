@@ -34,7 +34,7 @@ export function renderGroupHelp(group: string, style: Style, width: number): str
 
 /** Help of one command: examples first, then arguments and options by group. */
 export function renderCommandHelp(spec: CommandSpec, style: Style, width: number): string {
-  const parts = [wrap(spec.description ?? `${spec.summary}.`, Math.min(width, 100))];
+  const parts = [wrap(spec.description ?? `${spec.summary}.`, columns(width))];
   if (spec.examples.length > 0) {
     const lines = spec.examples.map((example) => `  ${style.dim(`# ${example.does}`)}\n  ${example.command}`);
     parts.push(`${style.bold("Examples")}\n${lines.join("\n\n")}`);
@@ -93,7 +93,7 @@ function renderOptions(options: readonly OptionSpec[], width: number): string {
 /** Two columns; the second is wrapped under itself. Long first cells get a line of their own. */
 function renderRows(rows: readonly (readonly [string, string])[], width: number): string {
   const column = Math.min(MAX_COLUMN, Math.max(0, ...rows.map(([first]) => first.length)));
-  const room = Math.max(30, Math.min(width, 110) - column - 4);
+  const room = Math.max(30, columns(width) - column - 4);
   return rows
     .map(([first, second]) => {
       const lines = wrap(second, room).split("\n");
@@ -102,6 +102,11 @@ function renderRows(rows: readonly (readonly [string, string])[], width: number)
       return `  ${first.padEnd(column)}  ${lines.join(indent)}`;
     })
     .join("\n");
+}
+
+/** Lines on a wide terminal stay readable; into files and pagers go 80 columns. */
+function columns(width: number): number {
+  return Number.isFinite(width) ? Math.min(width, 100) : 80;
 }
 
 const MAX_COLUMN = 34;

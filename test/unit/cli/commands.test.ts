@@ -35,8 +35,8 @@ describe.each(allCommands().map((entry) => [entry.name, entry] as const))("%s", 
     }
   });
 
-  it("fits its help into 80 columns", async () => {
-    const help = renderCommandHelp(await entry.load(), createStyle(false), 80);
+  it.each([80, Number.POSITIVE_INFINITY])("fits its help into 80 columns, for a width of %d", async (width) => {
+    const help = renderCommandHelp(await entry.load(), createStyle(false), width);
     const long = help
       .split("\n")
       .filter((line) => line.length > 80 && !/^ {2}(?:#|wasme |source |kubectl |echo |printf )/u.test(line));

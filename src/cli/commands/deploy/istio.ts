@@ -30,16 +30,16 @@ export const deployIstio: CommandSpec = {
     "plan is shown, then applied. The image's tag is resolved once and its digest pinned.",
   examples: [
     {
-      command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop -l app=web --config greetings",
+      command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop -l app=web",
       does: "to the Deployments labelled app=web in namespace shop",
     },
     {
       command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop --dry-run=server",
-      does: "try every write on the cluster and show the difference, without changing anything",
+      does: "try every write on the cluster and show the difference; changes nothing",
     },
     {
       command: "wasme deploy istio hello:v1 --id hello -f web.yaml --dry-run=client",
-      does: "print what would be applied to the workloads of a manifest; no cluster is asked",
+      does: "print what would be applied to a manifest's workloads; asks no cluster",
     },
   ],
   arguments: [
