@@ -2,7 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import type { Filter } from "../domain/filter.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { workloadTitle } from "../domain/workload.ts";
+import { type Workload, workloadTitle } from "../domain/workload.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access } from "../kube/port.ts";
@@ -15,8 +15,9 @@ import { cacheAccess, planCache, writeAccess } from "./plan-cache.ts";
 import { servedVias } from "./our-objects.ts";
 import { planReplaced } from "./plan-replaced.ts";
 import { planTidying } from "./plan-tidying.ts";
+import { overlapWarnings } from "./overlap-warnings.ts";
 import { targetWarnings } from "./target-warnings.ts";
-import { type ClusterDeps, type DeployRequest, type Via } from "./request.ts";
+import { type ClusterDeps, type DeployRequest, type Via, type WorkloadQuery } from "./request.ts";
 import { refuseTaken } from "./refuse-taken.ts";
 import { deniedAsUndefined, requireAccess } from "./require-access.ts";
 import { selectWorkloads } from "./select-workloads.ts";
@@ -55,13 +56,11 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   await requireAccess(port, baseAccess(request, choice.via, { namespace, wanted }), signal);
   const way = choice.via === "envoyfilter" ? await fileSteps(deps, request, { image, targets }) : NO_FILES;
   const objects = await applyAll(deps, wanted, request.forceConflicts, choice.via);
-  refuseTaken(
-    objects,
-    targets.map(({ workload }) => workload),
-    request.id,
-  );
+  const chosen = targets.map(({ workload }) => workload);
+  refuseTaken(objects, chosen, request.id);
   const replaced = await planReplaced(deps, { id: request.id, via: choice.via, namespace, targets, served });
   const tidying = await planTidying(deps, { request, namespace, targets, objects, replaced });
+  const neighbours = await neighboursOf(deps, { ...request.workloads, namespace }, targets);
   const restarts = [...way.edits, ...tidying.edits].some(({ action }) => action === "update");
   const notes = [...way.notes, ...(restarts ? [] : ["no pod restarts"]), ...tidying.notes];
   return {
@@ -71,7 +70,11 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
     targets,
     steps: [...way.before, ...objects, ...way.after, ...replaced, ...tidying.steps],
     notes: [...headNotes(request, filter, { image, choice }), ...findings.notes, ...notes],
-    warnings: [...targetWarnings(targets, [...way.edits, ...tidying.edits]), ...registryWarnings(choice.via, image)],
+    warnings: [
+      ...overlapWarnings(chosen, neighbours, choice.via),
+      ...targetWarnings(targets, [...way.edits, ...tidying.edits]),
+      ...registryWarnings(choice.via, image),
+    ],
   };
 }
 
@@ -95,6 +98,17 @@ export function headNotes(
     `module ${image.moduleDigest}`,
     `by ${VIA_KIND[choice.via].kind}: ${choice.reason}`,
   ];
+}
+
+/** All workloads of the kind in the namespace, those chosen among them. */
+async function neighboursOf(
+  deps: ClusterDeps,
+  query: WorkloadQuery & { readonly namespace: string },
+  targets: readonly Target[],
+): Promise<readonly Workload[]> {
+  const everything = Object.keys(query.labels).length === 0;
+  const all = everything ? targets : await selectWorkloads(deps.port, { ...query, labels: {} }, deps.signal);
+  return all.map(({ workload }) => workload);
 }
 
 /** The namespace's labels; `undefined` when we may not read them. */

@@ -4,6 +4,9 @@ import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
 import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
 import { withOutcome } from "../../../src/deploy/outcomes.ts";
+import { overlapWarnings } from "../../../src/deploy/overlap-warnings.ts";
+import type { Via } from "../../../src/deploy/request.ts";
+import type { Workload } from "../../../src/domain/workload.ts";
 import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
 import { covers, sameObject } from "../../../src/deploy/same-object.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
@@ -128,5 +131,23 @@ describe("withDeadline", () => {
     };
     const late = (): Error => new Error("late");
     expect(await withDeadline({ clock: systemClock, ms: 2_592_000_000, late }, work)).toBe("in time");
+  });
+});
+
+describe("overlapWarnings", () => {
+  const pods = (name: string, podLabels: Record<string, string>): Workload => {
+    return { kind: "Deployment", name, namespace: "shop", labels: {}, podLabels, podAnnotations: {} };
+  };
+  const web = pods("web", { app: "web" });
+  const canary = pods("canary", { app: "web", track: "canary" });
+  const other = pods("other", { app: "other" });
+  const texts = (chosen: readonly Workload[], via: Via): readonly string[] =>
+    overlapWarnings(chosen, [web, canary, other], via).map(({ message }) => message);
+
+  it("tells which other pods a selector of labels reaches, and what happens there", () => {
+    expect(texts([web, canary], "wasmplugin")).toEqual([expect.stringMatching(/canary.*web.*runs there twice$/u)]);
+    expect(texts([web], "wasmplugin")).toEqual([expect.stringMatching(/canary.*runs there too$/u)]);
+    expect(texts([web], "envoyfilter")).toEqual([expect.stringMatching(/canary.*refuse their listeners$/u)]);
+    expect(texts([canary, other], "envoyfilter")).toEqual([]);
   });
 });
