@@ -1,5 +1,5 @@
 import { usageError } from "../domain/errors.ts";
-import type { Json, JsonObject } from "../domain/json.ts";
+import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
 import { MODULE_DIRECTORY, MODULE_VOLUME } from "./module-path.ts";
 import { itemsByName, parseVolumeList, type VolumeList, withItem, withoutItem } from "./volume-list.ts";
@@ -10,7 +10,7 @@ export type Annotations = Readonly<Record<string, string>>;
 /** What to write: new values, `null` for keys to be removed. Empty when nothing is to be done, so no pod restarts. */
 export interface AnnotationPatch {
   readonly changes: Readonly<Record<string, string | null>>;
-  /** Annotations in which the user has an item of our name that differs from ours: it is left as it is. */
+  /** Annotations in which the user mounts the directory under our name in a way of their own: left as it is. */
   readonly kept: readonly string[];
 }
 
@@ -47,7 +47,7 @@ const SLOTS: readonly Slot[] = [
 /**
  * Makes Istio's injector mount the node's module directory into the sidecar, beside what the user mounts. The value
  * found before is backed up once. Throws `ANNOTATION_INVALID`, or `ANNOTATION_CONFLICT` (usage) when the user mounts
- * something else at that directory.
+ * something else at that directory, or something else under our name.
  */
 export function mountModules(annotations: Annotations): AnnotationPatch {
   const changes: Record<string, string | null> = {};
@@ -61,6 +61,7 @@ export function mountModules(annotations: Annotations): AnnotationPatch {
       changes[slot.annotation] = canonicalJson(withItem(list, MODULE_VOLUME, slot.item));
       changes[slot.backup] = current ?? "";
     } else if (!sameJson(present, slot.item)) {
+      refuseOtherSource(slot, present);
       kept.push(slot.annotation);
     }
   }
@@ -116,6 +117,17 @@ function refuseSameDirectory(slot: Slot, list: VolumeList): void {
       },
     );
   }
+}
+
+/** An item of our name that leads elsewhere: the proxy would be told of a file it does not have, and open no port. */
+function refuseOtherSource(slot: Slot, present: JsonObject): void {
+  const { hostPath, mountPath } = present;
+  if (mountPath === MODULE_DIRECTORY || (isObject(hostPath) && hostPath["path"] === MODULE_DIRECTORY)) return;
+  throw usageError(
+    "ANNOTATION_CONFLICT",
+    `the annotation ${slot.annotation} has another item called ${MODULE_VOLUME}, not the node's ${MODULE_DIRECTORY}`,
+    { hint: "rename it, or deploy with --via wasmplugin" },
+  );
 }
 
 function withoutEqual(

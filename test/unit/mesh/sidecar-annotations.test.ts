@@ -67,12 +67,19 @@ describe("mounting the module directory into a sidecar", () => {
     expect(mountModules(reordered).changes).toEqual({});
   });
 
-  it("keeps an item of our name that the user wrote, and says so", () => {
-    const own = { [USER_VOLUME]: '[{"name":"wasme-cache","emptyDir":{}}]' };
+  it("keeps an item of our name that mounts the directory in the user's own way, and says so", () => {
+    const own = { [USER_VOLUME]: '[{"name":"wasme-cache","hostPath":{"path":"/var/lib/wasme"}}]' };
     const patch = mountModules(own);
     expect(patch.kept).toEqual([USER_VOLUME]);
     expect(patch.changes).not.toHaveProperty([USER_VOLUME]);
     expect(unmount(apply(own, patch))).toEqual(own);
+  });
+
+  it.each([
+    { [USER_VOLUME]: '[{"name":"wasme-cache","emptyDir":{}}]' },
+    { [USER_VOLUME_MOUNT]: '{"wasme-cache":{"mountPath":"/elsewhere"}}' },
+  ])("refuses an item of our name that leads elsewhere: %j", (own) => {
+    expect(() => mountModules(own)).toThrow(expect.objectContaining({ code: "ANNOTATION_CONFLICT", kind: "usage" }));
   });
 
   it("backs up afresh when somebody put the original value back in between", () => {
