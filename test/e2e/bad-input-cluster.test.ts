@@ -35,13 +35,13 @@ const KUBECONFIGS: readonly (readonly [string, string | undefined, string, Refus
     "none",
     undefined,
     "deploy istio ? --id x",
-    { exit: 2, code: "KUBECONFIG_MISSING", says: /no kubeconfig/u, hint: /--kubeconfig FILE or set KUBECONFIG/u },
+    { exit: 2, code: "KUBECONFIG_MISSING", says: /no kubeconfig/u, hint: /--kubeconfig FILE, or set KUBECONFIG/u },
   ],
   [
     "none",
     undefined,
     "undeploy istio --id x",
-    { exit: 2, code: "KUBECONFIG_MISSING", says: /no kubeconfig/u, hint: /--kubeconfig FILE or set KUBECONFIG/u },
+    { exit: 2, code: "KUBECONFIG_MISSING", says: /no kubeconfig/u, hint: /--kubeconfig FILE, or set KUBECONFIG/u },
   ],
   [
     "none under the name given",
