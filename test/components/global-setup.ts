@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { TestProject } from "vitest/node";
 import { clusterProgram } from "../cluster/build.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
+import { aptProgram } from "./apt.ts";
 import { buildahPath } from "./buildah.ts";
 import { envoyPath } from "./envoy.ts";
 import { inCi } from "./missing.ts";
@@ -16,7 +17,12 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   registry: registryPath,
   skopeo: skopeoPath,
   buildah: buildahPath,
+  zsh: () => aptProgram("zsh"),
+  fish: () => aptProgram("fish"),
 };
+
+/** Shells only end-to-end tests use. */
+const SHELLS: readonly string[] = ["zsh", "fish"];
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on
@@ -39,7 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 const needs: Readonly<Record<string, readonly string[]>> = {
   conformance: ["envoy"],
   e2e: Object.keys(installers),
-  integration: Object.keys(installers),
+  integration: Object.keys(installers).filter((name) => !SHELLS.includes(name)),
 };
 
 function wantedComponents(project: TestProject): readonly string[] {

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO_WASM } from "../support/modules.ts";
+import { aptProgram } from "../components/apt.ts";
+import { need } from "../components/require-component.ts";
 import { runCli } from "../support/run-cli.ts";
 import { makeTempDir, tempDir } from "../support/temp-dir.ts";
 
@@ -123,9 +125,9 @@ describe("other shells", () => {
       ["--no-config", "-c", "wasme completion fish | source; complete -C 'wasme pul'"],
       ["pull\tDownload an image from a registry"],
     ],
-  ] as const)("%s", ([shell, args, expected], context) => {
-    if (spawnSync(shell, ["--version"]).error !== undefined) context.skip(`${shell} is not installed`);
-    expect(run(shell, args)).toEqual(expected);
+  ] as const)("%s", async ([shell, args, expected], context) => {
+    const program = await need(context, shell, () => aptProgram(shell));
+    expect(run(program, args)).toEqual(expected);
   });
 
   it("zsh and fish scripts are whole: every shell has one that names the command", async () => {
