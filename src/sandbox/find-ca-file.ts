@@ -17,7 +17,6 @@ export async function findCaFile(env: Env, inContainer: boolean): Promise<string
   if (inContainer) return KNOWN_FILES[0];
   const named = envValue(env, "SSL_CERT_FILE");
   for (const file of named === undefined ? KNOWN_FILES : [named, ...KNOWN_FILES]) {
-    // eslint-disable-next-line no-await-in-loop -- the first one in order wins
     if (await isReadable(file)) return file;
   }
   return undefined;

@@ -6,7 +6,6 @@ import { type Env, envValue } from "../platform/env.ts";
 export async function findProgram(env: Env, name: string): Promise<string | undefined> {
   for (const directory of (envValue(env, "PATH") ?? "").split(delimiter)) {
     const path = join(directory, name);
-    // eslint-disable-next-line no-await-in-loop -- the first one in order wins
     if (directory !== "" && (await isExecutable(path))) return path;
   }
   return undefined;

@@ -36,7 +36,6 @@ export async function findEnvoy(env: Env, image: string | undefined): Promise<Lo
   const engines =
     envValue(env, "WASME_USE_PODMAN") === undefined ? (["docker", "podman"] as const) : (["podman"] as const);
   for (const engine of engines) {
-    // eslint-disable-next-line no-await-in-loop -- the first one in order wins
     const program = await findProgram(env, engine);
     if (program !== undefined) return { kind: "container", engine, program, image: image ?? DEFAULT_ENVOY_IMAGE };
   }

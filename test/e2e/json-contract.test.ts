@@ -90,9 +90,9 @@ describe("the -o json contract", () => {
     expect(documented.size).toBeGreaterThan(12);
   });
 
-  it.each([...documented])("%s has the documented shape, version 1", (kind, example) => {
+  it.for([...documented])("%s has the documented shape, version 1", ([kind, example], context) => {
     const found = seen.get(kind);
-    if (found === undefined && "skip" in cluster) return;
+    if (found === undefined && "skip" in cluster) context.skip(cluster.skip);
     expect(found?.value).toMatchObject({ kind, version: 1 });
     expect(shape(found?.value)).toEqual(shape(example));
   });

@@ -61,7 +61,7 @@ export interface ErrorLine {
 
 function expectText(stderr: string, refusal: Refusal): void {
   expect(stderr.endsWith("\n"), `ends with a line break: ${stderr}`).toBe(true);
-  // eslint-disable-next-line no-control-regex -- no terminal, no control characters
+  // oxlint-disable-next-line no-control-regex -- no terminal, no control characters
   expect(stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f]/u);
   expect(stderr, "no stack").not.toMatch(/^\s+at .*:\d+:\d+/mu);
   expect(stderr, "no errno of the file system").not.toMatch(/^\s+E[A-Z]{3,}: /mu);

@@ -1,7 +1,7 @@
 /** The lines a terminal shows in the end, after carriage returns, cursor movements and erasures were obeyed. */
 export function screenOf(raw: string): readonly string[] {
   const screen: Screen = { lines: [""], row: 0, column: 0 };
-  // eslint-disable-next-line no-control-regex -- terminal output is made of control characters
+  // oxlint-disable-next-line no-control-regex -- terminal output is made of control characters
   for (const [token, parameter = "", final] of raw.matchAll(/\u001b\[([0-9;?]*)([A-Za-z])|\u001b.|[^\u001b]/gsu)) {
     if (final !== undefined) CONTROLS[final]?.(screen, Number.parseInt(parameter, 10) || 1, parameter);
     else if (!token.startsWith("\u001b")) write(screen, token);
