@@ -1,4 +1,5 @@
 import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
 
 /** Bytes that can be opened again from the start: what a retried upload needs. */
 export interface BodySource {
@@ -13,10 +14,19 @@ export interface Fetcher {
   fetch(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
+/**
+ * How pushed content came to be there: its bytes were `written`, it was `mounted` from another repository without
+ * moving a byte, or it was `present` already.
+ */
+export type Placement = "written" | "mounted" | "present";
+
 /** Stores content; storing what is there already does nothing. Refuses bytes that do not match. */
 export interface Pusher {
-  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void>;
+  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement>;
 }
+
+/** Repositories (`team/filter`) of the same registry that are believed to have a blob: it may be mounted from there. */
+export type MountSources = (digest: Digest) => readonly string[];
 
 /** Tells whether content is there, without reading it. */
 export interface Exists {

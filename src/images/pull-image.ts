@@ -82,10 +82,12 @@ async function store(deps: PullDeps, { repository, image }: Pulled, events: Even
   const { manifest, descriptor, bytes } = image;
   const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes });
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
-  const { copied, skipped } = await copyContent(repository, target, blobs, deps.signal);
-  for (const { digest } of skipped) events({ type: "blob.skipped", digest, reason: "already in the store" });
+  const copied = await copyContent(repository, target, blobs, deps.signal);
+  for (const { descriptor: blob, placement } of copied) {
+    if (placement === "present") events({ type: "blob.skipped", digest: blob.digest, reason: "already in the store" });
+  }
   await deps.store.push(descriptor, bytesSource(bytes), deps.signal);
-  return copied.length > 0;
+  return copied.some(({ placement }) => placement === "written");
 }
 
 /** Names the image. A clean-up by somebody else may have taken a blob that was there before: then it is fetched. */

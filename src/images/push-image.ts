@@ -107,9 +107,9 @@ async function upload(
   target: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { copied } = await copyContent(source, repository, blobs, signal);
+  const copied = await copyContent(source, repository, blobs, signal);
   await repository.pushManifest(target, bytes, manifest.mediaType, signal);
-  return copied.reduce((sum, each) => sum + each.size, 0);
+  return copied.reduce((sum, { descriptor, placement }) => sum + (placement === "written" ? descriptor.size : 0), 0);
 }
 
 /** The tag, or the digest of a name that has none; a digest must be that of what is pushed. */

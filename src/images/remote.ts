@@ -1,4 +1,4 @@
-import type { Fetcher, Pusher } from "../domain/content.ts";
+import type { Fetcher, MountSources, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
@@ -21,9 +21,12 @@ export interface RemoteRepository extends Fetcher, Pusher {
   pushManifest(target: string, bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Descriptor>;
 }
 
-/** Opens the repository of a reference to read from it, or to write to it too; no request is made yet. */
+/**
+ * Opens the repository of a reference to read from it, or to write to it too; no request is made yet. `mountFrom` names
+ * repositories of the same registry that may spare an upload.
+ */
 export interface Remote {
-  repository(reference: ImageReference, access?: "pull" | "push"): RemoteRepository;
+  repository(reference: ImageReference, access?: "pull" | "push", mountFrom?: MountSources): RemoteRepository;
 }
 
 /** The image behind a reference in a registry: for an index the child that stands for it. */

@@ -1,3 +1,4 @@
+import type { MountSources, Placement } from "../domain/content.ts";
 import type { EventSink } from "../domain/events.ts";
 import { ignoreEvents } from "../domain/events.ts";
 import { type ImageReference, formatReference } from "../domain/image-reference.ts";
@@ -38,8 +39,11 @@ export interface RegistryClientOptions {
 
 /** Talks to OCI registries (distribution spec 1.1). Connections, tokens and uploads are shared by its repositories. */
 export interface RegistryClient {
-  /** The repository of a reference. `access` is what tokens are asked for at once: `push` before a push. */
-  repository(reference: ImageReference, access?: "pull" | "push"): Repository;
+  /**
+   * The repository of a reference. `access` is what tokens are asked for at once: `push` before a push. `mountFrom` names
+   * repositories of the same registry whose blobs may be mounted instead of uploaded.
+   */
+  repository(reference: ImageReference, access?: "pull" | "push", mountFrom?: MountSources): Repository;
   /** Names of all repositories of a registry; `undefined` when it does not tell them. */
   catalog(host: string, signal?: AbortSignal): Promise<readonly string[] | undefined>;
   /** Tries a credential on a registry; see {@link verifyLogin}. */
@@ -55,17 +59,20 @@ const IDLE_MS = 15_000;
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const deps = sessionDeps(options);
   const sessions = new Map<string, Session>();
-  const uploads = new Map<string, Promise<void>>();
+  const uploads = new Map<string, Promise<Placement>>();
   const sessionFor = (host: string): Session => {
     const session = sessions.get(host) ?? new Session(host, deps);
     sessions.set(host, session);
     return session;
   };
   return {
-    repository: (reference, access = "pull") => {
+    repository: (reference, access = "pull", mountFrom = () => []) => {
       const name = formatReference(reference).slice(reference.host.length + 1);
       const names = { repository: reference.repository, name };
-      return new RemoteRepository(new RepositoryContext(sessionFor(reference.host), names, access), uploads);
+      return new RemoteRepository(
+        new RepositoryContext(sessionFor(reference.host), { ...names, mountFrom }, access),
+        uploads,
+      );
     },
     catalog: async (host, signal) => {
       const { listCatalog } = await import("./catalog.ts");

@@ -1,3 +1,4 @@
+import type { MountSources } from "../domain/content.ts";
 import { type Scope, repositoryScope } from "./scopes.ts";
 import type { Session } from "./session.ts";
 
@@ -8,12 +9,19 @@ export class RepositoryContext {
   readonly repository: string;
   /** As messages name it: `team/filter` or `team/filter:v1`. */
   readonly name: string;
+  /** Where a blob may be mounted from. */
+  readonly mountFrom: MountSources;
   #access: "pull" | "push";
 
-  constructor(session: Session, names: { repository: string; name: string }, access: "pull" | "push") {
+  constructor(
+    session: Session,
+    names: { readonly repository: string; readonly name: string; readonly mountFrom: MountSources },
+    access: "pull" | "push",
+  ) {
     this.session = session;
     this.repository = names.repository;
     this.name = names.name;
+    this.mountFrom = names.mountFrom;
     this.#access = access;
   }
 

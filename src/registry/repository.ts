@@ -1,4 +1,4 @@
-import type { BodySource, Exists, Fetcher, Pusher } from "../domain/content.ts";
+import type { BodySource, Exists, Fetcher, Placement, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { MAX_MANIFEST } from "../domain/manifest.ts";
 import { collect } from "../domain/content.ts";
@@ -29,9 +29,9 @@ const ASK_FIRST = 64 * 1024;
 /** The requests of {@link Repository} over one session; the code of each way is loaded when it is gone. `uploads` is shared by all repositories of a client. */
 export class RemoteRepository implements Repository {
   readonly #context: RepositoryContext;
-  readonly #uploads: Map<string, Promise<void>>;
+  readonly #uploads: Map<string, Promise<Placement>>;
 
-  constructor(context: RepositoryContext, uploads: Map<string, Promise<void>>) {
+  constructor(context: RepositoryContext, uploads: Map<string, Promise<Placement>>) {
     this.#context = context;
     this.#uploads = uploads;
   }
@@ -53,12 +53,12 @@ export class RemoteRepository implements Repository {
   }
 
   /** Each digest is uploaded once, however often and from however many places it is pushed. */
-  async push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
+  async push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement> {
     this.#context.willWrite();
     if (isManifest(descriptor)) {
       const bytes = await collect(body.open(), MAX_MANIFEST, tooLarge);
       await this.pushManifest(descriptor.digest, bytes, descriptor.mediaType, signal);
-      return;
+      return "written";
     }
     const key = `${this.#context.session.host}/${this.#context.repository}@${descriptor.digest}`;
     const running = this.#uploads.get(key);
@@ -66,7 +66,7 @@ export class RemoteRepository implements Repository {
     const upload = this.#upload(descriptor, body, signal);
     this.#uploads.set(key, upload);
     upload.catch(() => this.#uploads.delete(key));
-    await upload;
+    return upload;
   }
 
   resolve(target: string, signal?: AbortSignal): Promise<Descriptor | undefined> {
@@ -86,14 +86,15 @@ export class RemoteRepository implements Repository {
     return listTags(this.#context, signal);
   }
 
-  async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<void> {
+  async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<Placement> {
     const { events } = this.#context.session.deps;
     if (descriptor.size >= ASK_FIRST && (await blobIsThere(this.#context, descriptor, signal))) {
       events({ type: "blob.skipped", digest: descriptor.digest, reason: "already there" });
-      return;
+      return "present";
     }
     const { uploadBlob } = await import("./blob-upload.ts");
     await uploadBlob(this.#context, descriptor, body, signal);
+    return "written";
   }
 
   #missing(descriptor: Descriptor): WasmeError {

@@ -1,5 +1,5 @@
 import { type FileHandle, utimes } from "node:fs/promises";
-import type { BodySource } from "../domain/content.ts";
+import type { BodySource, Placement } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, type DigestStream, startDigest } from "../domain/digest.ts";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
@@ -36,11 +36,14 @@ export async function writeBlob(
   descriptor: Descriptor,
   body: BodySource,
   options: { readonly verified?: boolean; readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> {
+): Promise<Placement> {
   const { verified = false, signal } = options;
   signal?.throwIfAborted();
   const path = blobPath(paths, descriptor.digest);
-  if (await isIntact(path, descriptor, signal)) return await makeYoung(path);
+  if (await isIntact(path, descriptor, signal)) {
+    await makeYoung(path);
+    return "present";
+  }
   const { digest } = descriptor;
   const hash = verified ? { update: () => undefined, digest: () => digest } : startDigest(digest);
   const writer = new DraftWriter(paths, await openDraft(paths), hash);
@@ -52,6 +55,7 @@ export async function writeBlob(
     }
     if (writer.size !== descriptor.size) throw wrongSize(descriptor, `${writer.size} instead of ${descriptor.size}`);
     await writer.commit(digest);
+    return "written";
   } finally {
     await writer.discard();
   }

@@ -1,4 +1,4 @@
-import type { BodySource, Exists, Fetcher, Pusher } from "../domain/content.ts";
+import type { BodySource, Exists, Fetcher, Placement, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
@@ -45,7 +45,7 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   /** True when the content is there with the right size; `push` replaces what has the size but was altered. */
   exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean>;
   /** As `push`, for a body read from a `Fetcher`: that verifies every byte, so it is not hashed once more here. */
-  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void>;
+  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement>;
   /** True when the content is there and every byte is right: reads it whole. */
   verify(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
   /** Bytes of the content with this digest; `undefined` when it is not there. */
@@ -92,11 +92,11 @@ class LayoutStore implements ImageStore {
     return readVerified(blobPath(this.#paths, descriptor.digest), descriptor, signal);
   }
 
-  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
+  push(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement> {
     return writeBlob(this.#paths, descriptor, body, { signal });
   }
 
-  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<void> {
+  pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement> {
     return writeBlob(this.#paths, descriptor, body, { signal, verified: true });
   }
 

@@ -27,9 +27,9 @@ export function storeRegistry(dir: string, refuse: (manifest: string) => void = 
           return store.fetch(descriptor, signal);
         },
         push: async (descriptor, body, signal) => {
-          if (await store.exists(descriptor)) return;
+          if (await store.exists(descriptor)) return "present";
           log.push(`push ${descriptor.digest}`);
-          await store.push(descriptor, body, signal);
+          return await store.push(descriptor, body, signal);
         },
         resolve: (target) => store.resolve(name(target)),
         fetchManifest: async (target) => {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { BodySource, Fetcher } from "../../../src/domain/content.ts";
+import type { BodySource, Fetcher, Placement } from "../../../src/domain/content.ts";
 import { type Descriptor, describe as describeBytes } from "../../../src/domain/descriptor.ts";
 import { copyContent } from "../../../src/images/copy-content.ts";
 import { gather } from "../../support/archives.ts";
@@ -20,8 +20,8 @@ const source: Fetcher = {
 };
 
 /** Takes everything, and notes how many transfers there were at once. */
-function target(push: (descriptor: Descriptor, body: BodySource, signal?: AbortSignal) => Promise<void>): {
-  readonly push: typeof push;
+function target(push: (descriptor: Descriptor, body: BodySource, signal?: AbortSignal) => Promise<Placement | void>): {
+  readonly push: (descriptor: Descriptor, body: BodySource, signal?: AbortSignal) => Promise<Placement>;
   readonly most: () => number;
   readonly running: () => number;
 } {
@@ -32,7 +32,7 @@ function target(push: (descriptor: Descriptor, body: BodySource, signal?: AbortS
       running += 1;
       most = Math.max(most, running);
       try {
-        await push(descriptor, body, signal);
+        return (await push(descriptor, body, signal)) ?? "written";
       } finally {
         running -= 1;
       }
@@ -46,18 +46,21 @@ describe("copyContent", () => {
   it("copies each digest once, four at a time, and tells what the target had", async () => {
     const got: string[] = [];
     const to = target(async (descriptor, body) => {
-      if (descriptor === blobs[3]) return;
+      if (descriptor === blobs[3]) return "present";
       got.push((await gather(body.open())).toString());
+      return "written";
     });
-    const { copied, skipped } = await copyContent(source, to, [...blobs, ...blobs]);
+    const copied = await copyContent(source, to, [...blobs, ...blobs]);
     expect(got.toSorted()).toEqual(
       blobs
         .filter((_, at) => at !== 3)
         .map(contentOf)
         .toSorted(),
     );
-    expect(copied).toHaveLength(11);
-    expect(skipped).toEqual([blobs[3]]);
+    expect(copied.map(({ descriptor }) => descriptor)).toEqual(blobs);
+    expect(copied.filter(({ placement }) => placement === "present").map(({ descriptor }) => descriptor)).toEqual([
+      blobs[3],
+    ]);
     expect(to.most()).toBe(4);
   });
 
