@@ -1,10 +1,12 @@
 import type { MountSources, Placement } from "../domain/content.ts";
 import type { EventSink } from "../domain/events.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import { ignoreEvents } from "../domain/events.ts";
 import { type ImageReference, formatReference } from "../domain/image-reference.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Env } from "../platform/env.ts";
 import { createHttpTransport, type HttpTransport } from "../platform/http-transport.ts";
+import { countTraffic } from "./counted-transport.ts";
 import { anonymous, type Credential, type CredentialSource } from "./credential.ts";
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
@@ -48,6 +50,8 @@ export interface RegistryClient {
   catalog(host: string, signal?: AbortSignal): Promise<readonly string[] | undefined>;
   /** Tries a credential on a registry; see {@link verifyLogin}. */
   verifyLogin(host: string, credential: Credential, signal?: AbortSignal): Promise<LoginCheck>;
+  /** What was sent so far. */
+  traffic(): Traffic;
   /** Ends its connections. */
   close(): void;
 }
@@ -57,7 +61,8 @@ const IDLE_MS = 15_000;
 
 /** Makes a client. Nothing is sent yet. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const deps = sessionDeps(options);
+  const transport = countTraffic(options.transport ?? defaultTransport(options));
+  const deps = { ...sessionDeps(options), transport };
   const sessions = new Map<string, Session>();
   const uploads = new Map<string, Promise<Placement>>();
   const sessionFor = (host: string): Session => {
@@ -82,15 +87,17 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       const { verifyLogin } = await import("./verify-login.ts");
       return verifyLogin(host, credential, deps, signal);
     },
-    close: () => deps.transport.close(),
+    traffic: () => transport.traffic(),
+    close: () => transport.close(),
   };
 }
 
-function sessionDeps(options: RegistryClientOptions): SessionDeps {
-  const { connectTimeoutMs, idleTimeoutMs = IDLE_MS } = options;
-  const limits = { idleTimeoutMs, ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }) };
+function defaultTransport({ env, connectTimeoutMs, idleTimeoutMs = IDLE_MS }: RegistryClientOptions): HttpTransport {
+  return createHttpTransport({ env, idleTimeoutMs, ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }) });
+}
+
+function sessionDeps(options: RegistryClientOptions): Omit<SessionDeps, "transport"> {
   return {
-    transport: options.transport ?? createHttpTransport({ env: options.env, ...limits }),
     credentials: options.credentials ?? anonymous,
     clock: options.clock ?? systemClock,
     events: options.events ?? ignoreEvents,
@@ -100,7 +107,7 @@ function sessionDeps(options: RegistryClientOptions): SessionDeps {
       ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
     },
     retryBudgetMs: options.retryBudgetMs ?? BUDGET_MS,
-    idleTimeoutMs,
+    idleTimeoutMs: options.idleTimeoutMs ?? IDLE_MS,
     userAgent: options.userAgent ?? "wasme",
   };
 }
