@@ -6,7 +6,7 @@ import { type ImageReference, formatReference } from "../domain/image-reference.
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Env } from "../platform/env.ts";
 import { createHttpTransport, type HttpTransport } from "../platform/http-transport.ts";
-import { countTraffic } from "./counted-transport.ts";
+import { observeTransport } from "./observed-transport.ts";
 import { anonymous, type Credential, type CredentialSource } from "./credential.ts";
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
@@ -61,7 +61,7 @@ const IDLE_MS = 15_000;
 
 /** Makes a client. Nothing is sent yet. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const transport = countTraffic(options.transport ?? defaultTransport(options));
+  const transport = observeTransport(options.transport ?? defaultTransport(options), options.events ?? ignoreEvents);
   const deps = { ...sessionDeps(options), transport };
   const sessions = new Map<string, Session>();
   const uploads = new Map<string, Promise<Placement>>();

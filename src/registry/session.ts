@@ -90,7 +90,7 @@ export class Session {
       const sent = await (await this.#authorizer)?.header(need);
       const followed = await this.#exchange(request, sent);
       const { response } = followed;
-      this.#tell(request, followed);
+      this.#tell(followed);
       if (isPassing(response.status)) throw passingStatus(response, this.#asked(request), this.deps.clock.now());
       if (response.status !== 401 || round > 2 || followed.url.origin !== this.origin.origin) return followed;
       let challenge = response.headers["www-authenticate"];
@@ -205,10 +205,8 @@ export class Session {
     return { host: this.host, action: request.action };
   }
 
-  /** For `--verbose`, without the query: it may be a secret. Shows each `Warning: 299` once (distribution spec). */
-  #tell(request: ApiRequest, { response, url }: FollowedResponse): void {
-    const where = `${url.origin}${url.pathname}`;
-    this.deps.events({ type: "debug", message: `${request.method} ${where}: ${response.status}` });
+  /** Shows each `Warning: 299` once (distribution spec). */
+  #tell({ response }: FollowedResponse): void {
     const header = response.headers["warning"];
     if (header === undefined) return;
     for (const [, text = ""] of header.matchAll(/299\s+-\s+"((?:[^"\\]|\\.)*)"/gu)) {
