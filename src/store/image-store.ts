@@ -6,9 +6,9 @@ import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/mani
 import type { LockOptions } from "../platform/file-lock.ts";
 import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from "./blob-reader.ts";
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
-import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED } from "./index-file.ts";
+import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED, withIndex } from "./index-file.ts";
 import { blobPath, checkLayout, type LayoutPaths, layoutPaths } from "./layout.ts";
-import type { PruneResult } from "./prune.ts";
+import type { PruneResult, StoreContent } from "./prune.ts";
 
 /** One name in the store. A damaged entry says what is wrong with it and never hides the others. */
 export type StoreEntry = OkEntry | DamagedEntry;
@@ -68,9 +68,25 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
   entries(): Promise<readonly StoreEntry[]>;
-  /** Removes content that no name reaches and that is older than `graceMs`, see `prune.ts`. */
-  prune(graceMs?: number, signal?: AbortSignal): Promise<PruneResult>;
+  /** Removes content that no name reaches and that is old enough, see `prune.ts`. */
+  prune(options?: PruneOptions, signal?: AbortSignal): Promise<PruneResult>;
+  /**
+   * Removes one blob at once, however young it is, unless a name reaches it; as long as a damaged entry hides what it
+   * reaches, everything counts as in use.
+   */
+  removeBlob(digest: Digest, signal?: AbortSignal): Promise<BlobRemoval>;
 }
+
+/** How a clean-up goes about it. */
+export interface PruneOptions {
+  /** How long unnamed content is kept, in milliseconds; default one hour. */
+  readonly graceMs?: number | undefined;
+  /** Only tells what would be removed: writes nothing, takes no lock. */
+  readonly dryRun?: boolean;
+}
+
+/** What became of a blob that was to be removed. */
+export type BlobRemoval = "removed" | "absent" | "in-use";
 
 /** Opens the store in `dir` (absolute). Nothing is read or written yet; the layout is made at the first write. */
 export function openStore(dir: string, options: Pick<LockOptions, "clock" | "waitMs"> = {}): ImageStore {
@@ -173,16 +189,30 @@ class LayoutStore implements ImageStore {
     return all;
   }
 
-  async prune(graceMs?: number, signal?: AbortSignal): Promise<PruneResult> {
-    let result: PruneResult = { removed: [], bytes: 0, skipped: undefined };
-    if (!(await checkLayout(this.#paths))) return result;
+  async prune(options: PruneOptions = {}, signal?: AbortSignal): Promise<PruneResult> {
+    if (!(await checkLayout(this.#paths))) return { removed: [], unfinished: 0, bytes: 0, skipped: undefined };
     const { pruneBlobs } = await import("./prune.ts");
-    await this.#change(async (entries) => {
-      const options = { graceMs, now: this.#lock.clock?.now() ?? Date.now() };
-      result = await pruneBlobs(this.#paths, entries, (descriptor) => this.manifest(descriptor), options);
-      return undefined;
-    }, signal);
-    return result;
+    const { graceMs, dryRun = false } = options;
+    const work = async (entries: readonly IndexEntry[]): Promise<PruneResult> => {
+      return await pruneBlobs(this.#content(entries), { graceMs, dryRun, now: this.#lock.clock?.now() ?? Date.now() });
+    };
+    return dryRun ? await work((await readIndex(this.#paths)).entries) : await this.#underLock(work, signal);
+  }
+
+  async removeBlob(digest: Digest, signal?: AbortSignal): Promise<BlobRemoval> {
+    // Looking first without the lock keeps a read-only store from failing for content it does not have.
+    if ((await this.sizeOf(digest)) === undefined) return "absent";
+    const { removeUnreached } = await import("./prune.ts");
+    return await this.#underLock(async (entries) => await removeUnreached(this.#content(entries), digest), signal);
+  }
+
+  #content(entries: readonly IndexEntry[]): StoreContent {
+    return { paths: this.#paths, entries, readManifest: (descriptor) => this.manifest(descriptor) };
+  }
+
+  /** Does something that leaves the index as it is, while nobody else changes it. */
+  #underLock<T>(work: (entries: readonly IndexEntry[]) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return withIndex(this.#paths, ({ entries }) => work(entries), { ...this.#lock, signal });
   }
 
   #change(edit: Parameters<typeof changeIndex>[1], signal: AbortSignal | undefined): Promise<void> {

@@ -5,7 +5,7 @@ import { isObject, tryParseJson } from "../domain/json.ts";
 import { parseDescriptor } from "../domain/manifest.ts";
 import { MediaType } from "../domain/media-types.ts";
 import { makeDirectory, writeError, writeFileAtomic } from "../platform/atomic-file.ts";
-import { type LockOptions, withFileLock } from "../platform/file-lock.ts";
+import { type LockOptions, type StillHeld, withFileLock } from "../platform/file-lock.ts";
 import { ensureLayout, type LayoutPaths, storeUnreadable } from "./layout.ts";
 
 /** The annotation of an index entry that says when it was last stored or tagged, ISO 8601. */
@@ -63,16 +63,24 @@ export async function changeIndex(
   edit: (entries: readonly IndexEntry[]) => Promise<readonly IndexEntry[] | undefined>,
   options: LockOptions = {},
 ): Promise<void> {
-  await prepare(paths);
-  const change = async (stillHeld: () => Promise<void>): Promise<void> => {
-    const { raw, entries } = await readIndex(paths);
+  const change = async ({ raw, entries }: StoreIndex, stillHeld: StillHeld): Promise<void> => {
     const edited = await edit(entries);
     if (edited === undefined) return;
     const text = JSON.stringify({ ...raw, manifests: edited.map((entry) => entry.raw) });
     await stillHeld();
     await writeFileAtomic(paths.index, text);
   };
-  await withFileLock(paths.lock, change, options);
+  await withIndex(paths, change, options);
+}
+
+/** Does something while nobody else can change the index. Makes the layout first where there is none. */
+export async function withIndex<T>(
+  paths: LayoutPaths,
+  work: (index: StoreIndex, stillHeld: StillHeld) => Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
+  await prepare(paths);
+  return await withFileLock(paths.lock, async (stillHeld) => await work(await readIndex(paths), stillHeld), options);
 }
 
 async function prepare(paths: LayoutPaths): Promise<void> {

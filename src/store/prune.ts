@@ -2,85 +2,70 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, isDigest } from "../domain/digest.ts";
-import { errnoOf, WasmeError } from "../domain/errors.ts";
-import { type ParsedManifest, referencedBy } from "../domain/manifest.ts";
-import { isIndexType, MediaType } from "../domain/media-types.ts";
+import { errnoOf } from "../domain/errors.ts";
+import type { ParsedManifest } from "../domain/manifest.ts";
 import { TEMPORARY_PREFIX, writeError } from "../platform/atomic-file.ts";
 import type { IndexEntry } from "./index-file.ts";
-import type { LayoutPaths } from "./layout.ts";
+import { blobPath, type LayoutPaths } from "./layout.ts";
+import { markReachable } from "./mark.ts";
 
-/** What a clean-up did. */
+/** What a clean-up did, or would do. */
 export interface PruneResult {
   readonly removed: readonly Digest[];
+  /** Unfinished files that writers left behind. */
+  readonly unfinished: number;
   /** Bytes freed, unfinished files included. */
   readonly bytes: number;
   /** Why nothing was removed: the content of a damaged entry is not known, so all of it might be in use. */
   readonly skipped: string | undefined;
 }
 
+/** The store as a clean-up finds it. */
+export interface StoreContent {
+  readonly paths: LayoutPaths;
+  readonly entries: readonly IndexEntry[];
+  readonly readManifest: (descriptor: Descriptor) => Promise<ParsedManifest>;
+}
+
 /** How old unnamed content must be: longer than any transfer between a blob and its name takes. One hour. */
-const PRUNE_GRACE = 60 * 60 * 1000;
+export const PRUNE_GRACE: number = 60 * 60 * 1000;
 
 /**
- * Removes blobs no entry reaches, and unfinished files, when older than the grace; the caller holds the lock.
+ * Removes blobs no entry reaches, and unfinished files, when older than the grace; the caller holds the lock. A dry run
+ * needs no lock: it only looks.
  *
  * Why this loses nothing: a writer puts blobs first and the name last. Fresh blobs are protected by the grace; blobs a
  * writer found in place were made young by it; and naming checks under this same lock that everything is there, so a
  * writer that was slower than the grace is told instead of naming a hole.
  */
 export async function pruneBlobs(
-  paths: LayoutPaths,
-  entries: readonly IndexEntry[],
-  readManifest: (descriptor: Descriptor) => Promise<ParsedManifest>,
-  options: { readonly graceMs?: number | undefined; readonly now: number },
+  { paths, entries, readManifest }: StoreContent,
+  options: { readonly graceMs?: number | undefined; readonly now: number; readonly dryRun?: boolean },
 ): Promise<PruneResult> {
   const limit = options.now - (options.graceMs ?? PRUNE_GRACE);
-  const reached = new Set<Digest>();
-  for (const entry of entries) {
-    const fault = await mark(entry, reached, readManifest);
-    if (fault !== undefined) return { removed: [], bytes: 0, skipped: fault };
-  }
+  const { reached, fault } = await markReachable(entries, readManifest);
+  if (fault !== undefined) return { removed: [], unfinished: 0, bytes: 0, skipped: fault };
   const removed: Digest[] = [];
+  let unfinished = 0;
   let bytes = 0;
   for await (const found of oldFiles(paths, limit)) {
     if (found.digest !== undefined && reached.has(found.digest)) continue;
-    if (!(await remove(found.path))) continue;
+    if (options.dryRun !== true && !(await remove(found.path))) continue;
     bytes += found.size;
-    if (found.digest !== undefined) removed.push(found.digest);
+    if (found.digest === undefined) unfinished += 1;
+    else removed.push(found.digest);
   }
-  return { removed, bytes, skipped: undefined };
+  return { removed, unfinished, bytes, skipped: undefined };
 }
 
-/** Adds all that an entry reaches; the answer is what hinders that. */
-async function mark(
-  entry: IndexEntry,
-  reached: Set<Digest>,
-  readManifest: (descriptor: Descriptor) => Promise<ParsedManifest>,
-): Promise<string | undefined> {
-  if (entry.descriptor === undefined) return `${entry.reference} is damaged`;
-  const waiting = [entry.descriptor];
-  const opened = new Set<Digest>();
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    reached.add(next.digest);
-    // Not decided by `reached`: one image may list another's manifest as a plain layer, and must not hide its content.
-    if (!isManifestType(next.mediaType) || opened.has(next.digest)) continue;
-    opened.add(next.digest);
-    try {
-      const parsed = await readManifest(next);
-      const { subject } = parsed.kind === "image" ? parsed.manifest : parsed.index;
-      waiting.push(...referencedBy(parsed), ...(subject === undefined ? [] : [subject]));
-    } catch (error) {
-      if (!(error instanceof WasmeError)) throw error;
-      // A child or subject of an index may be absent; then it reaches nothing here. Anything else is damage.
-      if (error.code !== "BLOB_MISSING" || next === entry.descriptor)
-        return `${entry.reference} is damaged: ${error.message}`;
-    }
-  }
-  return undefined;
-}
-
-function isManifestType(mediaType: string): boolean {
-  return isIndexType(mediaType) || mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
+/** Removes one blob unless an entry reaches it, see `ImageStore.removeBlob`; the caller holds the lock. */
+export async function removeUnreached(
+  { paths, entries, readManifest }: StoreContent,
+  digest: Digest,
+): Promise<"removed" | "absent" | "in-use"> {
+  const { reached, fault } = await markReachable(entries, readManifest);
+  if (fault !== undefined || reached.has(digest)) return "in-use";
+  return (await remove(blobPath(paths, digest))) ? "removed" : "absent";
 }
 
 interface OldFile {

@@ -72,7 +72,7 @@ describe("a store used by several processes", () => {
       if (entry.state !== "ok" || entry.manifest.kind !== "image") throw new Error(`${entry.reference} is not usable`);
       for (const layer of entry.manifest.manifest.layers) expect(await store.verify(layer)).toBe(true);
     }
-    expect(await store.prune(-60_000)).toMatchObject({ skipped: undefined });
+    expect(await store.prune({ graceMs: -60_000 })).toMatchObject({ skipped: undefined });
     expect(readdirSync(join(dir, "ingest"))).toEqual([]);
   });
 });

@@ -53,7 +53,7 @@ describe("the store", () => {
             damagedImages.delete(image);
           }
           if (what === "untag" && (await store.untag(name)) !== model.delete(name)) throw new Error(`untag of ${name}`);
-          if (what === "prune") await store.prune(-60_000);
+          if (what === "prune") await store.prune({ graceMs: -60_000 });
           if (what === "damage" && [...model.values()].includes(image)) {
             const { layer } = await putImage(openStore(join(tempDir(), "other")), `image ${image}`);
             const { algorithm, hex } = digestParts(layer.digest);
@@ -67,7 +67,7 @@ describe("the store", () => {
         expect(new Map(entries.map((entry) => [entry.reference, entry.state]))).toEqual(
           new Map([...model].map(([name, image]) => [name, damagedImages.has(image) ? "damaged" : "ok"])),
         );
-        await store.prune(-60_000);
+        await store.prune({ graceMs: -60_000 });
         const kept = new Set(model.values()).size;
         const blobs = steps.some((each) => each.do === "tag") ? readdirSync(join(dir, "blobs/sha256")) : [];
         expect(blobs).toHaveLength(kept === 0 ? 0 : 2 * kept + 1);

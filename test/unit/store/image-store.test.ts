@@ -46,7 +46,7 @@ describe("the image store", () => {
     expect(await store.entries()).toEqual([]);
     expect(await store.resolve("a/b:c")).toBeUndefined();
     expect(await store.untag("a/b:c")).toBe(false);
-    expect(await store.prune()).toEqual({ removed: [], bytes: 0, skipped: undefined });
+    expect(await store.prune()).toEqual({ removed: [], unfinished: 0, bytes: 0, skipped: undefined });
     await expect(stat(dir)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
@@ -214,8 +214,26 @@ describe("the image store", () => {
     const [one, two] = [await put("one"), await put("two")];
     await store.tag("h/r:one", one.manifest);
     await overwrite(fileOf(one.manifest), "x".repeat(one.manifest.size));
-    expect(await store.prune(-1)).toMatchObject({ removed: [], skipped: expect.stringContaining("h/r:one") });
+    expect(await store.prune({ graceMs: -1 })).toMatchObject({
+      removed: [],
+      skipped: expect.stringContaining("h/r:one"),
+    });
     expect(await store.exists(two.layer)).toBe(true);
+  });
+
+  it("removes one blob at once, unless a name reaches it", async () => {
+    const [one, two] = [await put("one"), await put("two")];
+    await store.tag("h/r:one", one.manifest);
+    expect(await store.removeBlob(one.layer.digest)).toBe("in-use");
+    expect(await store.removeBlob(one.manifest.digest)).toBe("in-use");
+    expect(await store.removeBlob(two.layer.digest)).toBe("removed");
+    expect(await store.removeBlob(two.layer.digest)).toBe("absent");
+    expect(await store.exists(two.layer)).toBe(false);
+    expect(await store.exists(one.layer)).toBe(true);
+    await overwrite(fileOf(one.manifest), "x".repeat(one.manifest.size));
+    expect(await store.removeBlob(two.manifest.digest)).toBe("in-use");
+    await store.untag("h/r:one");
+    expect(await store.removeBlob(two.manifest.digest)).toBe("removed");
   });
 
   it("keeps the content of an image whose manifest another image lists as a layer", async () => {
@@ -227,7 +245,7 @@ describe("the image store", () => {
     await store.push(outer, bytesSource(bytes));
     await store.tag("h/r:outer", outer);
     await store.tag("h/r:inner", inner.manifest);
-    expect(await store.prune(-60_000)).toMatchObject({ removed: [], skipped: undefined });
+    expect(await store.prune({ graceMs: -60_000 })).toMatchObject({ removed: [], skipped: undefined });
     expect(await store.exists(inner.layer)).toBe(true);
   });
 });
