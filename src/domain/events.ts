@@ -22,6 +22,13 @@ export type ProgressEvent =
       readonly done: number;
       readonly total: number;
     }
+  /** A blob arrived whole and was accepted by who checked it. `size` in bytes. */
+  | {
+      readonly type: "blob.done";
+      readonly digest: Digest;
+      readonly direction: "upload" | "download";
+      readonly size: number;
+    }
   /** A blob that needed no transfer. */
   | { readonly type: "blob.skipped"; readonly digest: Digest; readonly reason: string }
   /** A line printed by a child process (compiler, container engine): goes to stderr as it is. */

@@ -40,6 +40,7 @@ export class RemoteRepository implements Repository {
     if (!isManifest(descriptor)) {
       const { downloadBlob } = await import("./blob-download.ts");
       yield* downloadBlob(this.#context, descriptor, signal);
+      this.#done(descriptor, "download");
       return;
     }
     const found = await this.fetchManifest(descriptor.digest, signal);
@@ -94,7 +95,12 @@ export class RemoteRepository implements Repository {
     }
     const { uploadBlob } = await import("./blob-upload.ts");
     await uploadBlob(this.#context, descriptor, body, signal);
+    this.#done(descriptor, "upload");
     return "written";
+  }
+
+  #done({ digest, size }: Descriptor, direction: "upload" | "download"): void {
+    this.#context.session.deps.events({ type: "blob.done", digest, direction, size });
   }
 
   #missing(descriptor: Descriptor): WasmeError {

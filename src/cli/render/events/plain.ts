@@ -1,7 +1,7 @@
 import { assertNever } from "../../../domain/errors.ts";
 import { redact } from "../../../domain/redact.ts";
 import type { Channel } from "../../../platform/terminal.ts";
-import { type Renderer, warningLine } from "./renderer.ts";
+import { blobLine, type Renderer, warningLine } from "./renderer.ts";
 
 /** One line per milestone: for logs, pipes and CI. */
 export function plainRenderer(stderr: Channel): Renderer {
@@ -20,8 +20,10 @@ export function plainRenderer(stderr: Channel): Renderer {
           return line(warningLine(event, stderr.style));
         case "output":
           return line(redact(event.line));
-        case "blob.progress":
+        case "blob.done":
         case "blob.skipped":
+          return line(blobLine(event));
+        case "blob.progress":
           return undefined;
         default:
           return assertNever(event);

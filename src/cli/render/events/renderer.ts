@@ -1,6 +1,8 @@
+import { shortDigest } from "../../../domain/digest.ts";
 import type { ProgressEvent } from "../../../domain/events.ts";
 import { redact } from "../../../domain/redact.ts";
 import type { Style } from "../../../platform/terminal.ts";
+import { formatSize } from "../size.ts";
 
 /** Draws what happens; `debug` events never reach it. */
 export interface Renderer {
@@ -8,6 +10,12 @@ export interface Renderer {
   /** Prints a line of its own, above anything live. */
   line(text: string): void;
   close(): void;
+}
+
+/** One line for a blob that is settled: `6f8160e3  30.0 kB uploaded`, `6f8160e3  already there`. */
+export function blobLine(event: Extract<ProgressEvent, { type: "blob.done" | "blob.skipped" }>): string {
+  const what = event.type === "blob.skipped" ? redact(event.reason) : `${formatSize(event.size)} ${event.direction}ed`;
+  return `${shortDigest(event.digest)}  ${what}`;
 }
 
 /** The line of a warning, with its hint under it. */

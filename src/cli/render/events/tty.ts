@@ -1,26 +1,17 @@
-import { type Digest, shortDigest } from "../../../domain/digest.ts";
+import type { Digest } from "../../../domain/digest.ts";
 import { assertNever } from "../../../domain/errors.ts";
 import { redact } from "../../../domain/redact.ts";
 import type { Channel } from "../../../platform/terminal.ts";
-import { formatSize } from "../size.ts";
-import { type Renderer, warningLine } from "./renderer.ts";
-
-interface Bar {
-  readonly digest: Digest;
-  readonly direction: "upload" | "download";
-  readonly total: number;
-  done: number;
-  readonly since: number;
-}
+import { blobLine, type Renderer, warningLine } from "./renderer.ts";
+import { type Transfer, trackTransfer, transferLine } from "./transfer-bar.ts";
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const FRAME_MS = 80;
-const BAR_WIDTH = 24;
 
 /** Spinners and bars redrawn in place under the lines already printed; wiped when closed. */
 export function ttyRenderer(stderr: Channel): Renderer {
   const tasks = new Map<string, string>();
-  const bars = new Map<Digest, Bar>();
+  const bars = new Map<Digest, Transfer>();
   let drawn = 0;
   let frame = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -65,10 +56,12 @@ export function ttyRenderer(stderr: Channel): Renderer {
         case "task.end":
           return endTask(event);
         case "blob.progress":
-          track(bars, event);
+          bars.set(event.digest, trackTransfer(bars.get(event.digest), event, performance.now()));
           return schedule();
+        case "blob.done":
         case "blob.skipped":
-          return line(stderr.style.dim(`${shortDigest(event.digest)}  ${redact(event.reason)}`));
+          bars.delete(event.digest);
+          return line(stderr.style.dim(blobLine(event)));
         default:
           return assertNever(event);
       }
@@ -83,32 +76,11 @@ export function ttyRenderer(stderr: Channel): Renderer {
   }
 }
 
-function track(bars: Map<Digest, Bar>, event: Omit<Bar, "since">): void {
-  const { digest, direction, total, done } = event;
-  const bar = bars.get(digest);
-  if (bar === undefined) bars.set(digest, { digest, direction, total, done, since: performance.now() });
-  else bar.done = done;
-}
-
-function liveLines(tasks: Map<string, string>, bars: Map<Digest, Bar>, frame: string, stderr: Channel): string[] {
+function liveLines(tasks: Map<string, string>, bars: Map<Digest, Transfer>, frame: string, stderr: Channel): string[] {
   const spinners = [...tasks.values()].map(
     (message) => `${stderr.style.cyan(frame)} ${fit(message, stderr.width - 2)}`,
   );
-  return [...spinners, ...[...bars.values()].map((bar) => barLine(bar, stderr))];
-}
-
-/** `↑ 6f8160e3 ━━━━━━━━────  45%  12.3 MB / 27.1 MB  10.2 MB/s`, shortened for narrow terminals. */
-function barLine(bar: Bar, { style, width }: Channel): string {
-  const share = bar.total === 0 ? 1 : Math.min(1, bar.done / bar.total);
-  const filled = Math.round(share * BAR_WIDTH);
-  const seconds = Math.max(0.001, (performance.now() - bar.since) / 1000);
-  const head = `${bar.direction === "upload" ? "↑" : "↓"} ${shortDigest(bar.digest)}`;
-  const percent = `${Math.floor(share * 100)}%`.padStart(4);
-  const sizes = `${formatSize(bar.done)} / ${formatSize(bar.total)}`;
-  const speed = `${formatSize(Math.round(bar.done / seconds))}/s`;
-  const graph = style.cyan("━".repeat(filled)) + style.dim("─".repeat(BAR_WIDTH - filled));
-  if (width < 60) return `${head} ${percent}  ${sizes}`;
-  return `${head} ${graph} ${percent}  ${sizes}  ${speed}`;
+  return [...spinners, ...[...bars.values()].map((bar) => transferLine(bar, stderr, performance.now()))];
 }
 
 function fit(text: string, width: number): string {
