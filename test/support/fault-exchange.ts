@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ForwardOptions } from "./fault-backend.ts";
 
 /** What a fault does with a request: answers it, breaks it, or lets it through changed. */
 export type Fault = (exchange: FaultExchange) => Promise<void> | void;
@@ -10,7 +11,7 @@ export interface FaultExchange {
   /** Base URL of the other origin: same host name, other port, no authentication. */
   readonly elsewhere: string;
   /** What the real registry says; the request's body is passed on. */
-  answer(): Promise<RealAnswer>;
+  answer(options?: ForwardOptions): Promise<RealAnswer>;
 }
 
 /** A complete answer of the real registry. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { gzipSync } from "node:zlib";
-import { type Fault, type RealAnswer, send } from "./fault-exchange.ts";
+import { type Fault, type FaultExchange, type RealAnswer, send } from "./fault-exchange.ts";
 
 /** Answers with a status and no body. */
 export function status(code: number, head: Record<string, string> = {}): Fault {
@@ -20,7 +20,7 @@ export function refuse(code: number, error: string, message: string): Fault {
 }
 
 /** The real answer, changed. */
-export function change(edit: (answer: RealAnswer, exchange: Parameters<Fault>[0]) => Partial<RealAnswer>): Fault {
+export function change(edit: (answer: RealAnswer, exchange: FaultExchange) => Partial<RealAnswer>): Fault {
   return async (exchange) => {
     const answer = await exchange.answer();
     send(exchange.response, { ...answer, ...edit(answer, exchange) });
@@ -68,6 +68,34 @@ export function loseAnswer(): Fault {
   };
 }
 
+/** Does what was asked and resets the connection after the first bytes of the answer, head included. */
+export function loseAnswerAfter(bytes: number): Fault {
+  return async (exchange) => {
+    const { response, request } = exchange;
+    const answer = await exchange.answer();
+    const head = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const whole = Buffer.concat([Buffer.from(`HTTP/1.1 ${answer.status} OK\r\n${head.join("")}\r\n`), answer.body]);
+    response.detachSocket(request.socket);
+    await new Promise((resolve) => request.socket.write(whole.subarray(0, bytes), resolve));
+    request.socket.resetAndDestroy();
+  };
+}
+
+/** The real answer; then the connection, which the client may have kept, is reset. */
+export function resetAfterAnswer(): Fault {
+  return async (exchange) => {
+    const { response, request } = exchange;
+    const answer = await exchange.answer();
+    response.once("finish", () => setTimeout(() => request.socket.resetAndDestroy(), 5));
+    send(response, answer);
+  };
+}
+
+/** Takes only the beginning of an upload's body, and does not say so but in `range`. */
+export function takeBeginning(bytes: number): Fault {
+  return async (exchange) => send(exchange.response, await exchange.answer({ bodyLimit: bytes }));
+}
+
 /** Another body; its length is said honestly. */
 export function body(edit: (real: Buffer) => Buffer): Fault {
   return change((answer) => {
@@ -112,6 +140,14 @@ export function endless(head: Record<string, string> = {}): Fault {
   };
 }
 
+/** Answers 400 to a request that brings credentials, as storage behind signed addresses does; else as it is. */
+export function refuseCredentials(): Fault {
+  return async (exchange) => {
+    if (exchange.request.headers.authorization === undefined) send(exchange.response, await exchange.answer());
+    else await refuse(400, "InvalidArgument", "only one auth mechanism allowed")(exchange);
+  };
+}
+
 /** Sends on to the other origin. */
 export function redirectElsewhere(code = 307): Fault {
   return ({ request, response, elsewhere }) => {
@@ -151,7 +187,7 @@ export function noRange(): Fault {
   };
 }
 
-async function flushed(response: Parameters<Fault>[0]["response"]): Promise<void> {
+async function flushed(response: FaultExchange["response"]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
   if (response.writableNeedDrain) await Promise.race([once(response, "drain"), once(response, "close")]);
 }
