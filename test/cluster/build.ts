@@ -3,7 +3,7 @@ import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installOnce } from "../components/cache.mjs";
-import { goProgram } from "../components/go.ts";
+import { goBuild, goEnvironment, goProgram } from "../components/go.ts";
 import { installing } from "../components/missing.ts";
 import { runOk } from "../components/run.ts";
 
@@ -31,19 +31,17 @@ const sources = fileURLToPath(new URL(".", import.meta.url));
 
 function build(draft: string): Promise<void> {
   return installing("cluster", async () => {
-    const go = await goProgram();
-    const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOWORK: "off" };
-    const options = { cwd: sources, env, timeoutMs: 40 * 60_000 };
     const output = join(draft, "cluster");
-    await runOk(go, ["build", "-trimpath", "-ldflags", linkerFlags(), "-o", output, "."], options);
-    const module = await runOk(go, ["mod", "download", "-json", "istio.io/api"], options);
+    await goBuild({ directory: sources, package: ".", output, linkerFlags: stamps() });
+    const options = { cwd: sources, env: goEnvironment(), timeoutMs: 10 * 60_000 };
+    const module = await runOk(await goProgram(), ["mod", "download", "-json", "istio.io/api"], options);
     const { Dir } = JSON.parse(module.stdout) as { Dir: string };
     await copyFile(join(Dir, "kubernetes", "customresourcedefinitions.gen.yaml"), join(draft, "istio-crds.yaml"));
   });
 }
 
 /** Without the stamp `/version` answers a placeholder that is no semantic version, and clients choke on it. */
-function linkerFlags(): string {
+function stamps(): readonly string[] {
   const [major, minor] = kubernetesVersion.split(".");
   const stamp = {
     gitVersion: `v${kubernetesVersion}`,
@@ -53,12 +51,13 @@ function linkerFlags(): string {
     gitCommit: "0".repeat(40),
     buildDate: "1970-01-01T00:00:00Z",
   };
-  const names = Object.entries(stamp).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
-  return ["-s", "-w", ...names].join(" ");
+  return Object.entries(stamp).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
 }
 
 async function sourceHash(): Promise<string> {
-  const hash = createHash("sha256").update([process.platform, process.arch, linkerFlags()].join("\n"));
+  const hash = createHash("sha256").update(
+    [process.platform, process.arch, ["-s", "-w", ...stamps()].join(" ")].join("\n"),
+  );
   for (const name of ["go.mod", "go.sum", "main.go"]) hash.update(await readFile(join(sources, name)));
   return hash.digest("hex").slice(0, 16);
 }

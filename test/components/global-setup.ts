@@ -7,6 +7,7 @@ import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { aptProgram } from "./apt.ts";
 import { buildahPath } from "./buildah.ts";
 import { envoyPath } from "./envoy.ts";
+import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
 import { inCi } from "./missing.ts";
 import { registryPath } from "./registry.ts";
 import { skopeoPath } from "./skopeo.ts";
@@ -17,6 +18,10 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   registry: registryPath,
   skopeo: skopeoPath,
   buildah: buildahPath,
+  oras: orasPath,
+  crane: cranePath,
+  distribution: distributionPath,
+  zot: zotPath,
   zsh: () => aptProgram("zsh"),
   fish: () => aptProgram("fish"),
 };
@@ -78,7 +83,10 @@ async function installAll(names: readonly string[]): Promise<Record<string, stri
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
         process.stderr.write(`test component ${name}: ${what} after ${seconds} s\n`);
       };
-      const slow = setTimeout(() => line("still installing (a first build takes about five minutes)"), 20_000);
+      const slow = setTimeout(
+        () => line("still installing (first builds take some minutes, one after the other)"),
+        20_000,
+      );
       try {
         await installers[name]?.();
         line("ready");

