@@ -33,6 +33,16 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerIndex;
 }
 
+/**
+ * True for a layer that a registry need not have, since its licence keeps it from being distributed there (OCI image
+ * spec, layer.md "Non-Distributable Layers"; Docker's foreign layers).
+ */
+export function isNonDistributable(mediaType: string): boolean {
+  return /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/u.test(
+    mediaType,
+  );
+}
+
 /** The media type without parameters and in lower case, as headers must be compared. */
 export function bareMediaType(header: string | undefined): string | undefined {
   return header?.split(";", 1)[0]?.trim().toLowerCase();

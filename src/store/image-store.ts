@@ -3,6 +3,7 @@ import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
+import { isNonDistributable } from "../domain/media-types.ts";
 import type { LockOptions } from "../platform/file-lock.ts";
 import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from "./blob-reader.ts";
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
@@ -22,6 +23,12 @@ export interface OkEntry {
   readonly manifest: ParsedManifest;
   /** ISO 8601; `undefined` when another tool wrote the entry. */
   readonly updated: string | undefined;
+}
+
+/** A name and what it stands for, as the index has it. */
+export interface StoreName {
+  readonly reference: string;
+  readonly descriptor: Descriptor;
 }
 
 /** An entry that cannot be used. */
@@ -60,14 +67,17 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   resolve(reference: string): Promise<Descriptor | undefined>;
   /**
    * Names a stored manifest, replacing what had that name; annotations of the descriptor that start with `wasme.io/`
-   * are kept with the name. Throws `CONTENT_MISSING` when the manifest or something an
-   * image manifest points to is not stored: a name never points into the void.
+   * are kept with the name. Throws `CONTENT_MISSING`, with the digest in its details, when the
+   * manifest or something an image manifest points to is not stored: a name never points into the void. Layers that
+   * may not be distributed are the exception.
    */
   tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void>;
   /** Removes a name; false when there was none. The content stays until {@link prune}. */
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
   entries(): Promise<readonly StoreEntry[]>;
+  /** All names that lead to a descriptor, read from the index alone: nothing of the content is looked at. */
+  names(): Promise<readonly StoreName[]>;
   /** Removes content that no name reaches and that is old enough, see `prune.ts`. */
   prune(options?: PruneOptions, signal?: AbortSignal): Promise<PruneResult>;
   /**
@@ -189,6 +199,14 @@ class LayoutStore implements ImageStore {
     return all;
   }
 
+  async names(): Promise<readonly StoreName[]> {
+    await checkLayout(this.#paths);
+    const { entries } = await readIndex(this.#paths);
+    return entries.flatMap(({ reference, descriptor }) =>
+      descriptor === undefined ? [] : [{ reference, descriptor }],
+    );
+  }
+
   async prune(options: PruneOptions = {}, signal?: AbortSignal): Promise<PruneResult> {
     if (!(await checkLayout(this.#paths))) return { removed: [], unfinished: 0, bytes: 0, skipped: undefined };
     const { pruneBlobs } = await import("./prune.ts");
@@ -224,6 +242,7 @@ class LayoutStore implements ImageStore {
     if (missing === undefined) return;
     throw new WasmeError("failed", "CONTENT_MISSING", `${missing.digest} is not in the store`, {
       hint: "run the command again",
+      details: { digest: missing.digest },
     });
   }
 
@@ -231,7 +250,7 @@ class LayoutStore implements ImageStore {
   async #firstMissing(parsed: ParsedManifest): Promise<Descriptor | undefined> {
     if (parsed.kind === "index") return undefined;
     for (const child of [parsed.manifest.config, ...parsed.manifest.layers]) {
-      if (!(await this.exists(child))) return child;
+      if (!isNonDistributable(child.mediaType) && !(await this.exists(child))) return child;
     }
     return undefined;
   }
