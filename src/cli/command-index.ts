@@ -17,6 +17,7 @@ export interface CommandSection {
 export const GROUPS: Readonly<Record<string, string>> = {
   deploy: "Deploy a filter to a data plane",
   undeploy: "Remove a filter from a data plane",
+  store: "Look after the local image store",
 };
 
 /** Every command there is. A test holds names and summaries against the specs. */
@@ -48,6 +49,21 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
       entry("pull", "Download an image from a registry", async () => (await import("./commands/pull.ts")).pull),
       entry("login", "Store credentials for a registry", async () => (await import("./commands/login.ts")).login),
       entry("logout", "Remove stored credentials", async () => (await import("./commands/logout.ts")).logout),
+    ],
+  },
+  {
+    title: "Local store",
+    commands: [
+      entry(
+        "store prune",
+        "Remove content no image needs",
+        async () => (await import("./commands/store/prune.ts")).storePrune,
+      ),
+      entry(
+        "store path",
+        "Print the folder of the local store",
+        async () => (await import("./commands/store/path.ts")).storePath,
+      ),
     ],
   },
   {

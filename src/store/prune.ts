@@ -1,13 +1,13 @@
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Descriptor } from "../domain/descriptor.ts";
-import { type Digest, isDigest } from "../domain/digest.ts";
+import type { Digest } from "../domain/digest.ts";
 import { errnoOf } from "../domain/errors.ts";
 import type { ParsedManifest } from "../domain/manifest.ts";
-import { TEMPORARY_PREFIX, writeError } from "../platform/atomic-file.ts";
+import { writeError } from "../platform/atomic-file.ts";
 import type { IndexEntry } from "./index-file.ts";
 import { blobPath, type LayoutPaths } from "./layout.ts";
 import { markReachable } from "./mark.ts";
+import { storedFiles } from "./stored-files.ts";
 
 /** What a clean-up did, or would do. */
 export interface PruneResult {
@@ -48,7 +48,9 @@ export async function pruneBlobs(
   const removed: Digest[] = [];
   let unfinished = 0;
   let bytes = 0;
-  for await (const found of oldFiles(paths, limit)) {
+  for await (const found of storedFiles(paths)) {
+    // What has neither a digest's name nor a temporary one is not ours.
+    if (found.kind === "stray" || found.touched >= limit) continue;
     if (found.digest !== undefined && reached.has(found.digest)) continue;
     if (options.dryRun !== true && !(await remove(found.path))) continue;
     bytes += found.size;
@@ -66,42 +68,6 @@ export async function removeUnreached(
   const { reached, fault } = await markReachable(entries, readManifest);
   if (fault !== undefined || reached.has(digest)) return "in-use";
   return (await remove(blobPath(paths, digest))) ? "removed" : "absent";
-}
-
-interface OldFile {
-  readonly path: string;
-  readonly size: number;
-  /** `undefined` for an unfinished file. */
-  readonly digest: Digest | undefined;
-}
-
-/** Files of the store last touched before `limit`; what has neither a digest's name nor a temporary one is not ours. */
-async function* oldFiles(paths: LayoutPaths, limit: number): AsyncGenerator<OldFile> {
-  const folders = [
-    { dir: paths.ingest, algorithm: undefined },
-    { dir: join(paths.blobs, "sha256"), algorithm: "sha256" },
-    { dir: join(paths.blobs, "sha512"), algorithm: "sha512" },
-    { dir: paths.dir, algorithm: undefined },
-  ];
-  for (const { dir, algorithm } of folders) {
-    for (const name of await namesIn(dir)) {
-      const digest = algorithm === undefined ? undefined : `${algorithm}:${name}`;
-      const known = digest !== undefined && isDigest(digest) ? digest : undefined;
-      if (known === undefined && !name.startsWith(TEMPORARY_PREFIX)) continue;
-      const path = join(dir, name);
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() === true && found.mtimeMs < limit) yield { path, size: found.size, digest: known };
-    }
-  }
-}
-
-async function namesIn(dir: string): Promise<readonly string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 async function remove(path: string): Promise<boolean> {
