@@ -9,7 +9,7 @@ import { buildahPath } from "./buildah.ts";
 import { envoyPath } from "./envoy.ts";
 import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
 import { inCi } from "./missing.ts";
-import { registryPath } from "./registry.ts";
+import { registryPath } from "./registry-kinds.ts";
 import { skopeoPath } from "./skopeo.ts";
 
 const installers: Readonly<Record<string, () => Promise<unknown>>> = {

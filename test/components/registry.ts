@@ -1,16 +1,16 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stringify } from "yaml";
-import { aptUnpack } from "./apt.ts";
 import { createServerIdentity, createSigningCertificate, type ServerIdentity } from "./certificates.ts";
 import { type Child, startChild } from "./child.ts";
-import { findProgram } from "./run.ts";
+import { prepareRegistry, type RegistryKind } from "./registry-kinds.ts";
 import { startTokenServer, type TokenServer, type TokenServerBehaviour } from "./token-server.ts";
-import { alice, registryUsers, type RegistryUser } from "./users.ts";
+import { alice, type RegistryUser } from "./users.ts";
 
 /** What kind of registry to start; the default lets everybody in over plain http. */
 export interface RegistryOptions {
+  /** Default `docker-registry`. */
+  readonly kind?: RegistryKind;
   /** `htpasswd` asks for Basic, `token` for a bearer token of a server that is started with it. */
   readonly auth?: "none" | "htpasswd" | "token";
   /** Serves https on 127.0.0.2 (clients force http on names like localhost) with an authority of its own. */
@@ -18,8 +18,9 @@ export interface RegistryOptions {
   readonly token?: TokenServerBehaviour;
 }
 
-/** A running registry: Debian's docker-registry, data in a temporary folder. */
+/** A running registry, data in a temporary folder. */
 export interface RunningRegistry {
+  readonly kind: RegistryKind;
   /** `127.0.0.1:PORT`, as it stands in an image reference. */
   readonly host: string;
   /** `http://` or `https://` and the host. */
@@ -32,23 +33,20 @@ export interface RunningRegistry {
   readonly ca: string | undefined;
   /** The token server; undefined unless `auth` is `token`. */
   readonly tokens: TokenServer | undefined;
-  /** Where blobs are stored, for tests that damage them: `docker/registry/v2/blobs/sha256/…/data` below it. */
+  /**
+   * Where blobs are stored, for tests that damage them: below it `docker/registry/v2/blobs/sha256/…/data`, or zot's OCI
+   * layouts, one folder for each repository.
+   */
   readonly dataDirectory: string;
   log(): string;
   stop(): Promise<void>;
 }
 
-/** The registry's executable: in PATH, else unpacked from Debian's package. Throws `MissingComponent`. */
-export async function registryPath(): Promise<string> {
-  return (await findProgram("docker-registry")) ?? join(await aptUnpack("docker-registry"), "usr/bin/docker-registry");
-}
-
 /** Starts a registry and waits until it listens: under half a second (with TLS or tokens, certificates first). */
 export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
-  const program = await registryPath();
+  const { kind = "docker-registry", auth = "none" } = options;
   const directory = await mkdtemp(join(tmpdir(), "wasme-registry-"));
   const address = options.tls === true ? "127.0.0.2" : "127.0.0.1";
-  const auth = options.auth ?? "none";
   let tokens: TokenServer | undefined;
   let child: Child | undefined;
   const stop = async (): Promise<void> => {
@@ -56,21 +54,19 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const identity = options.tls === true ? await createServerIdentity(directory, address) : undefined;
-    if (auth === "token") tokens = await startTokens(directory, { address, identity, behaviour: options.token ?? {} });
-    const config = join(directory, "config.yaml");
-    const settings = { ...baseConfig(directory, address, identity), ...(await authConfig(directory, auth, tokens)) };
-    await writeFile(config, stringify(settings));
-    const running = await startChild(program, ["serve", config], {
-      cwd: directory,
-      env: cleanEnvironment(),
-      scratch: directory,
-    });
+    const tls = options.tls === true ? await createServerIdentity(directory, address) : undefined;
+    if (auth === "token") tokens = await startTokens(directory, { address, tls, behaviour: options.token ?? {} });
+    const tokenCertificate = join(directory, "token.crt");
+    const setup = { directory, address, tls, tokens, tokenCertificate, htpasswd: auth === "htpasswd" };
+    const launch = await prepareRegistry(kind, setup);
+    const place = { cwd: directory, env: cleanEnvironment(), scratch: directory };
+    const running = await startChild(launch.program, launch.arguments, place);
     child = running;
-    const [, host = ""] = await running.seen(/listening on ([\d.]+:\d+)/);
+    const host = launch.listening(await running.seen(launch.line));
     return {
+      kind,
       host,
-      ...(await trust(host, identity)),
+      ...(await trust(host, tls)),
       user: auth === "none" ? undefined : alice,
       tokens,
       dataDirectory: join(directory, "data"),
@@ -91,41 +87,16 @@ async function trust(
   return { url: `https://${host}`, caFile: identity.caFile, ca: await readFile(identity.caFile, "utf8") };
 }
 
-function baseConfig(directory: string, address: string, identity: ServerIdentity | undefined): object {
-  const tls = identity === undefined ? {} : { tls: { certificate: identity.certificate, key: identity.key } };
-  return {
-    version: "0.1",
-    log: { level: "info" },
-    storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: true } },
-    http: { addr: `${address}:0`, secret: "test", ...tls },
-  };
-}
-
-async function authConfig(
-  directory: string,
-  auth: "none" | "htpasswd" | "token",
-  tokens: TokenServer | undefined,
-): Promise<object> {
-  if (auth === "htpasswd") {
-    const path = join(directory, "htpasswd");
-    await writeFile(path, registryUsers.map(({ htpasswd }) => `${htpasswd}\n`).join(""));
-    return { auth: { htpasswd: { realm: "wasme test", path } } };
-  }
-  if (tokens === undefined) return {};
-  const { realm, service, issuer } = tokens;
-  return { auth: { token: { realm, service, issuer, rootcertbundle: join(directory, "token.crt") } } };
-}
-
 interface TokenSetup {
   readonly address: string;
-  readonly identity: ServerIdentity | undefined;
+  readonly tls: ServerIdentity | undefined;
   readonly behaviour: TokenServerBehaviour;
 }
 
 async function startTokens(directory: string, setup: TokenSetup): Promise<TokenServer> {
-  const { address, identity, behaviour } = setup;
+  const { address, tls, behaviour } = setup;
   const signing = await createSigningCertificate(directory);
-  return startTokenServer({ signing, address, behaviour, ...(identity === undefined ? {} : { tls: identity }) });
+  return startTokenServer({ signing, address, behaviour, ...(tls === undefined ? {} : { tls }) });
 }
 
 /** The registry takes every REGISTRY_… variable for a setting, skopeo's REGISTRY_AUTH_FILE too. */

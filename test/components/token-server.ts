@@ -188,7 +188,8 @@ function decide({ method, user, credentials }: Asked, behaviour: TokenServerBeha
 
 function allowed({ scopes, user }: Asked): readonly object[] {
   return scopes.flatMap((scope) => {
-    const [, type, name, actions = ""] = /^([^:]+):(.+):([^:]*)$/.exec(scope) ?? [];
+    // zot asks for no repository at all, `repository::pull`, where a login is tried.
+    const [, type, name, actions = ""] = /^([^:]+):(.*):([^:]*)$/.exec(scope) ?? [];
     const granted = actions.split(",").filter((action) => action === "pull" || user?.mayPush === true);
     return granted.length === 0 ? [] : [{ type, name, actions: granted }];
   });

@@ -4,7 +4,7 @@ export interface RegistryUser {
   readonly password: string;
   /** The line of an htpasswd file, made once with `htpasswd -Bbn -C 5`, so that the tests need no such program. */
   readonly htpasswd: string;
-  /** Whether token authentication lets the user push. (htpasswd knows no such difference.) */
+  /** Whether the user may push where a registry tells its users apart: with tokens, and zot with htpasswd too. */
   readonly mayPush: boolean;
 }
 
