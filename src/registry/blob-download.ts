@@ -14,7 +14,7 @@ import { ContentCheck } from "./verify-stream.ts";
 /** Progress of this much between two failures earns new tries. Bytes. */
 const EARNED = 256 * 1024;
 /** Share of the idle time-out after which a silent body is given up and asked for again where it stopped. */
-const STALL_SHARE = 0.4;
+const STALL_SHARE = 1 / 3;
 /** Size of the pieces passed on. Bytes. */
 const LARGE = 512 * 1024;
 

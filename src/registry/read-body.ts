@@ -16,7 +16,9 @@ export const BodyLimit: Readonly<Record<"token" | "error" | "list", number>> = {
  */
 export async function readBody(response: HttpResponse, url: URL, limit: number): Promise<Uint8Array> {
   const tooLong = (): Error =>
-    new WasmeError("failed", "BODY_TOO_LARGE", `${url.host} sent an answer of more than ${limit} bytes`);
+    new WasmeError("failed", "BODY_TOO_LARGE", `${url.host} sent an answer of more than ${limit} bytes`, {
+      hint: "check that the host is a registry, not a web page or a proxy in front of it",
+    });
   refuseEncoded(response, url);
   if (Number(response.headers["content-length"] ?? 0) > limit) {
     response.discard();
