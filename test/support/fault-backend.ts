@@ -1,11 +1,5 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
-import type { RealAnswer } from "./fault-exchange.ts";
-
-/** What a forwarded request may differ in from the one that came. */
-export interface ForwardOptions {
-  /** Bytes of the body that are passed on; all of it when absent. */
-  readonly bodyLimit?: number | undefined;
-}
+import type { ForwardOptions, RealAnswer } from "./fault-exchange.ts";
 
 /** Asks the registry behind the faults; its relative locations stay as they are. */
 export function forward(request: IncomingMessage, base: string, options: ForwardOptions = {}): Promise<RealAnswer> {

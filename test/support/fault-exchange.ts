@@ -1,5 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ForwardOptions } from "./fault-backend.ts";
+
+/** What a forwarded request may differ in from the one that came. */
+export interface ForwardOptions {
+  /** Bytes of the body that are passed on; all of it when absent. */
+  readonly bodyLimit?: number | undefined;
+}
 
 /** What a fault does with a request: answers it, breaks it, or lets it through changed. */
 export type Fault = (exchange: FaultExchange) => Promise<void> | void;

@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { gzipSync } from "node:zlib";
 import { type Fault, type FaultExchange, type RealAnswer, send } from "./fault-exchange.ts";
 
+export type { Fault as AnyFault } from "./fault-exchange.ts";
+
 /** Answers with a status and no body. */
 export function status(code: number, head: Record<string, string> = {}): Fault {
   return ({ request, response }) => {
@@ -156,6 +158,14 @@ export function redirectElsewhere(code = 307): Fault {
   };
 }
 
+/** The real location as a whole URL. */
+export function locationAbsolute(): Fault {
+  return change((answer, { request }) => {
+    const location = new URL(answer.headers["location"] ?? "", `http://${request.headers.host ?? ""}`).href;
+    return { headers: { ...answer.headers, location } };
+  });
+}
+
 /** An upload goes on at the other origin. */
 export function locationElsewhere(): Fault {
   return change((answer, { elsewhere }) => {
@@ -176,6 +186,13 @@ export function gzip(): Fault {
 export function silence(): Fault {
   return ({ request }) => {
     request.resume();
+  };
+}
+
+/** No answer, and the body stays unread. */
+export function neverRead(): Fault {
+  return ({ request }) => {
+    request.pause();
   };
 }
 

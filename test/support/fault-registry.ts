@@ -71,7 +71,7 @@ export async function startFaultRegistry(
   const rules = { registry: [] as Rule[], elsewhere: [] as Rule[] };
   const uploads = new Uploads();
   const scheme = tls === undefined ? "http" : "https";
-  const make = (): Server => (tls === undefined ? createServer() : (createTlsServer(tls) as unknown as Server));
+  const make = (): Server => (tls === undefined ? createServer() : createTlsServer(tls));
   const servers = { registry: make(), elsewhere: make() };
   const [host, beside] = await Promise.all([listen(servers.registry, address), listen(servers.elsewhere, address)]);
   const url = `${scheme}://${host}`;
@@ -142,10 +142,10 @@ class Uploads {
     this.#paths.set(path, upload);
     let says = false;
     const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => ServerResponse;
-    response.writeHead = ((...head: unknown[]) => {
+    response.writeHead = (...head: unknown[]) => {
       says = head[0] === 202 && JSON.stringify(head).includes(path);
       return writeHead(...head);
-    }) as ServerResponse["writeHead"];
+    };
     response.once("finish", () => {
       upload.told = says;
     });
