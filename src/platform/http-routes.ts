@@ -37,7 +37,8 @@ export function createRoutes(env: Env): Routes {
     find: async (url, tls, connectMs) => {
       const proxy = await proxyFor(url, env);
       if (url.protocol === "https:") {
-        const key = JSON.stringify([url.host, tls.caFile, tls.insecure, proxy?.url.href]);
+        const { caFile, insecure, certFile, keyFile } = tls;
+        const key = JSON.stringify([url.host, caFile, insecure, certFile, keyFile, proxy?.url.href]);
         const agent = await pool(key, () => secureAgent(tls, env, proxy && { ...proxy, connectMs }));
         const { request } = await import("node:https");
         return { open: (method, headers, signal) => request(requestOptions(url, { method, headers, signal, agent })) };
@@ -105,14 +106,17 @@ async function secureAgent(
   const agent = new https.Agent({ ...POOL, ...trust });
   if (proxy === undefined) return agent;
   const [{ connect }, { openTunnel }] = await Promise.all([import("node:tls"), import("./http-tunnel.ts")]);
+  let session: Buffer | undefined; // a pool is for one host: its sessions fit all its connections
   agent.createConnection = (options, callback) => {
     const host = options.host ?? options.hostname ?? "";
     openTunnel(proxy, `${host.includes(":") ? `[${host}]` : host}:${options.port ?? 443}`, proxy.connectMs).then(
-      (socket) =>
-        callback?.(
-          null,
-          connect({ ...trust, host, socket, servername: options.servername ?? host, ALPNProtocols: ["http/1.1"] }),
-        ),
+      (socket) => {
+        const servername = options.servername ?? host;
+        const resumed = session === undefined ? {} : { session };
+        const secure = connect({ ...trust, ...resumed, host, socket, servername, ALPNProtocols: ["http/1.1"] });
+        secure.on("session", (fresh) => (session = fresh));
+        callback?.(null, secure);
+      },
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );
     return undefined;
