@@ -1,11 +1,13 @@
-import { readFile } from "node:fs/promises";
 import { errnoOf, usageError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
+import { readAtMost } from "../platform/read-file.ts";
 import { parseAuthEntry } from "./auth-entry.ts";
 import type { Credential } from "./credential.ts";
 
 /** A file in the form of Docker's `config.json`, as far as it is about credentials. */
 export interface AuthFile {
+  /** Its path, or the variable that holds it: for messages. */
+  readonly where: string;
   /** As it is, with everything in it. */
   readonly raw: Readonly<Record<string, unknown>>;
   readonly auths: Readonly<Record<string, unknown>>;
@@ -25,9 +27,9 @@ const HUB_NAMES: ReadonlySet<string> = new Set([
 
 /** Reads such a file; `undefined` when there is none. Throws `AUTH_FILE_INVALID` (usage) for one that is no JSON object. */
 export async function readAuthFile(path: string): Promise<AuthFile | undefined> {
-  let text: string;
+  let bytes: Uint8Array | undefined;
   try {
-    text = await readFile(path, "utf8");
+    bytes = await readAtMost(path, MAX_FILE);
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
@@ -36,7 +38,20 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
       cause: error,
     });
   }
-  return parseAuthFile(text, path);
+  if (bytes !== undefined) return parseAuthFile(Buffer.from(bytes).toString("utf8"), path);
+  throw usageError("AUTH_FILE_INVALID", `cannot read the credentials in ${path}: it has more than ${MAX_FILE} bytes`);
+}
+
+/** Far more than anybody's. Bytes. */
+const MAX_FILE = 4 * 1024 * 1024;
+
+/**
+ * Reads a file somebody named: it must be there. Once: it may be a pipe. Throws `AUTH_FILE_INVALID` (usage).
+ */
+export async function readNamedAuthFile(path: string): Promise<AuthFile> {
+  const found = await readAuthFile(path);
+  if (found !== undefined) return found;
+  throw usageError("AUTH_FILE_INVALID", `cannot read the credentials in ${path}: no such file`);
 }
 
 /** Parses the text of such a file; an empty one is like `{}`. Throws `AUTH_FILE_INVALID` (usage). */
@@ -49,6 +64,7 @@ export function parseAuthFile(text: string, where: string): AuthFile {
   }
   const { auths, credHelpers, credsStore } = raw;
   return {
+    where,
     raw,
     auths: isObject(auths) ? auths : {},
     credHelpers: isObject(credHelpers) ? credHelpers : {},
@@ -58,22 +74,21 @@ export function parseAuthFile(text: string, where: string): AuthFile {
 
 /**
  * The credential of a host in `auths`. Keys may be URLs and, in containers' files, paths: the most specific one that
- * holds the repository wins. Hosts must be equal, ports included; a part of a name is never enough.
+ * holds the repository wins. Hosts must be equal, ports included; a part of a name is never enough. An entry that is
+ * meant and cannot be read is `AUTH_FILE_INVALID` (usage): going on as nobody would hide it.
  */
-export function findAuth(
-  auths: Readonly<Record<string, unknown>>,
-  host: string,
-  repository = "",
-): Credential | undefined {
+export function findAuth({ auths, where }: AuthFile, host: string, repository = ""): Credential | undefined {
   const wanted = hostKey(host);
-  let best: { readonly path: string; readonly credential: Credential } | undefined;
+  let best: { readonly path: string; readonly entry: Credential | "damaged" } | undefined;
   for (const [key, value] of Object.entries(auths)) {
     const { host: name, path } = splitKey(key);
     if (name !== wanted || !covers(path, repository)) continue;
-    const credential = parseAuthEntry(value);
-    if (credential !== undefined && (best === undefined || path.length > best.path.length)) best = { path, credential };
+    const entry = parseAuthEntry(value);
+    if (entry !== undefined && (best === undefined || path.length > best.path.length)) best = { path, entry };
   }
-  return best?.credential;
+  if (best?.entry !== "damaged") return best && { ...best.entry, source: where };
+  const message = `cannot read the credentials for ${host} in ${where}: "auth" is not user:password in base64`;
+  throw usageError("AUTH_FILE_INVALID", message, { hint: `correct ${where}, or log in again: wasme login ${host}` });
 }
 
 /** The keys of an object that name this host, whatever way they are written. */

@@ -3,6 +3,7 @@ import { type Challenge, parseChallenges } from "./auth-challenge.ts";
 import { basicHeader, type Credential, type CredentialSource } from "./credential.ts";
 import { isMetadataHost } from "./redirects.ts";
 import { mergeScopes, type Scope } from "./scopes.ts";
+import { TokenCache } from "./token-cache.ts";
 import { requestToken, type Token, type TokenDeps } from "./token-client.ts";
 
 /** What a request needs to be allowed. */
@@ -13,7 +14,7 @@ export interface Need {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A 401 in answer to a request. */
+/** A 401 in answer to a request, or a 403 that says `insufficient_scope`. */
 export interface Rejection {
   /** The `authorization` that was sent, if any. */
   readonly sent: string | undefined;
@@ -35,81 +36,102 @@ type Mode =
   | { readonly scheme: "basic" }
   | { readonly scheme: "bearer"; readonly realm: URL; readonly service?: string };
 
-interface Cached {
-  readonly token: Promise<Token>;
-  /** Requests it was used for: a token that never worked is not renewed again and again. */
-  uses: number;
+const BEARER = "Bearer ";
+
+/** What a request was refused for in the end. */
+export interface Denial {
+  /** The scopes the token lacks, as far as the registry told; none under Basic. */
+  readonly scopes: readonly Scope[];
+  /** Who asked; `undefined` for nobody. */
+  readonly credential: Credential | undefined;
 }
 
 /**
  * Authorizes requests to one registry. It says nothing until the registry asks; then answers by Basic, or by Bearer
- * with tokens cached by service and scopes, one request for each at a time.
+ * with tokens cached by token server, service and scopes, one request for each at a time. A request whose
+ * authorization was refused is sent once more, with what the refusal taught, and not again.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #tokens = new Map<string, Cached>();
+  readonly #tokens: TokenCache;
   readonly #credentials = new Map<string, Promise<Credential | undefined>>();
   /** What challenges asked for beyond what we thought was needed. */
   readonly #extra = new Map<string, readonly Scope[]>();
+  /** Requests that were refused with an authorization before. */
+  readonly #refused = new WeakSet<Need>();
   #mode: Mode | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#tokens = new TokenCache(options.tokens.now);
   }
 
   /** The `authorization` to send; `undefined` when none is known to be wanted, or there is none. */
   async header(need: Need): Promise<string | undefined> {
-    if (this.#mode === undefined) return undefined;
+    const mode = this.#mode;
+    if (mode === undefined) return undefined;
     const credential = await this.#credential(need.repository);
-    if (credential?.kind === "registry-token") return `Bearer ${credential.token}`;
-    if (this.#mode.scheme === "bearer") return `Bearer ${await this.#token(this.#mode, need, credential)}`;
+    if (credential?.kind === "registry-token") return `${BEARER}${credential.token}`;
+    if (mode.scheme === "bearer") return `${BEARER}${await this.#token(mode, need, credential)}`;
     return credential?.kind === "basic" ? basicHeader(credential.username, credential.password) : undefined;
   }
 
-  /** Learns from a 401; true when sending again makes sense. */
+  /** Learns from a refusal; true when sending again makes sense. `need` is the same object for all tries of a request. */
   async renew(need: Need, rejection: Rejection): Promise<boolean> {
-    const offered = choose(parseChallenges(rejection.challenge));
+    const { sent, challenge } = rejection;
+    const offered = choose(parseChallenges(challenge));
     if (offered !== undefined) this.#mode = this.#checked(offered);
-    if (this.#mode === undefined) return false;
-    if (rejection.sent === undefined) {
+    const mode = this.#mode;
+    if (mode === undefined || this.#refused.has(need)) return false;
+    const credential = await this.#credential(need.repository);
+    if (sent === undefined) {
       this.#widen(need, offered);
-      return this.#mode.scheme === "bearer" || isSendable(await this.#credential(need.repository));
+      return mode.scheme === "bearer" || isSendable(credential);
     }
-    if (this.#mode.scheme === "basic" || (await this.#credential(need.repository))?.kind === "registry-token")
-      return false;
-    const key = this.#key(this.#mode, need);
-    if (this.#widen(need, offered)) return true;
-    const cached = this.#tokens.get(key);
-    if (cached === undefined) return true;
-    if (`Bearer ${(await cached.token).value}` !== rejection.sent) return true; // somebody renewed it meanwhile
-    if (cached.uses < 2) return false;
-    this.#tokens.delete(key);
-    return true;
+    this.#refused.add(need);
+    if (credential?.kind === "registry-token") return false;
+    if (mode.scheme === "basic") return credential?.kind === "basic" && sent.startsWith(BEARER);
+    return !sent.startsWith(BEARER) || this.#renewToken(mode, need, { sent, offered });
   }
 
-  async #token(mode: Mode & { scheme: "bearer" }, need: Need, credential: Credential | undefined): Promise<string> {
-    const { tokens, host } = this.#options;
+  #renewToken(
+    mode: Mode & { scheme: "bearer" },
+    need: Need,
+    { sent, offered }: { readonly sent: string; readonly offered: Challenge | undefined },
+  ): boolean {
     const key = this.#key(mode, need);
-    const known = this.#tokens.get(key);
-    if (known !== undefined && (await known.token).expires > tokens.now()) {
-      known.uses += 1;
-      return (await known.token).value;
-    }
-    const current = this.#tokens.get(key);
-    if (current !== known && current !== undefined) return (await current.token).value; // another request was faster
-    const scopes = this.#scopes(need);
+    if (this.#widen(need, offered)) return true;
+    if (offered?.params["error"] === "insufficient_scope") return false; // it was asked for already
+    return this.#tokens.refuse(key, sent.slice(BEARER.length));
+  }
+
+  /** Why a request was refused in the end, for its message. */
+  async denial(need: Need, challenge: string | undefined): Promise<Denial> {
+    const credential = await this.#credential(need.repository);
+    if (this.#mode?.scheme !== "bearer" || credential?.kind === "registry-token") return { scopes: [], credential };
+    const named = scopesOf(choose(parseChallenges(challenge)));
+    return { scopes: named.length > 0 ? named : this.#scopes(need), credential };
+  }
+
+  #token(mode: Mode & { scheme: "bearer" }, need: Need, credential: Credential | undefined): Promise<string> {
+    const { tokens, host } = this.#options;
     const { realm, service } = mode;
-    const token = requestToken({ realm, service, scopes, credential, host, signal: need.signal }, tokens);
-    this.#tokens.set(key, { token, uses: 1 });
-    token.catch(() => this.#tokens.delete(key));
-    return (await token).value;
+    const scopes = this.#scopes(need);
+    const ask = async (signal: AbortSignal): Promise<Token> => {
+      const token = await requestToken({ realm, service, scopes, credential, host, signal }, tokens);
+      if (credential?.kind === "identity-token" && token.refreshToken !== undefined) {
+        // The one we had may be good for a single use.
+        this.#credentials.set(need.repository ?? "", Promise.resolve({ ...credential, token: token.refreshToken }));
+      }
+      return token;
+    };
+    return this.#tokens.get(this.#key(mode, need), ask, need.signal);
   }
 
   /** Adds the scopes of a challenge to what is asked for from now on; true when there were new ones. */
   #widen(need: Need, offered: Challenge | undefined): boolean {
-    const wanted = offered?.params["scope"]?.split(/\s+/u).filter((scope) => scope !== "") ?? [];
     const before = this.#scopes(need);
-    const after = mergeScopes(before, wanted);
+    const after = mergeScopes(before, scopesOf(offered));
     if (after.join(" ") === before.join(" ")) return false;
     this.#extra.set(need.scopes.join(" "), after);
     return true;
@@ -119,16 +141,18 @@ export class Authorizer {
     return mergeScopes(need.scopes, this.#extra.get(need.scopes.join(" ")) ?? []);
   }
 
-  #key(mode: Mode, need: Need): string {
-    const bearer = mode.scheme === "bearer" ? [mode.realm.href, mode.service] : [];
-    return JSON.stringify([...bearer, need.repository, ...this.#scopes(need)]);
+  #key(mode: Mode & { scheme: "bearer" }, need: Need): string {
+    return JSON.stringify([mode.realm.href, mode.service, need.repository, ...this.#scopes(need)]);
   }
 
   #credential(repository: string | undefined): Promise<Credential | undefined> {
     const key = repository ?? "";
-    const known = this.#credentials.get(key) ?? this.#options.credentials(this.#options.host, repository);
-    this.#credentials.set(key, known);
-    return known;
+    const known = this.#credentials.get(key);
+    if (known !== undefined) return known;
+    const found = this.#options.credentials(this.#options.host, repository);
+    this.#credentials.set(key, found);
+    found.catch(() => this.#credentials.delete(key));
+    return found;
   }
 
   /** A realm must be https, or http like the registry itself, and no metadata service. */
@@ -139,6 +163,7 @@ export class Authorizer {
     const url = URL.canParse(realm) ? new URL(realm) : undefined;
     const refuse = (why: string): Error =>
       new WasmeError("failed", "REALM_REFUSED", `${this.#options.host} names a token server we do not ask: ${why}`, {
+        hint: "this is a fault or an attack on the side of the registry: tell its operator",
         details: { realm: realm.slice(0, 200) },
       });
     if (url === undefined) throw refuse("it is not a URL");
@@ -154,6 +179,11 @@ export class Authorizer {
 /** True for what can answer a Basic challenge. */
 function isSendable(credential: Credential | undefined): boolean {
   return credential !== undefined && credential.kind !== "identity-token";
+}
+
+/** The scopes a challenge names: several are separated by spaces (a mount needs two). */
+function scopesOf(challenge: Challenge | undefined): readonly Scope[] {
+  return challenge?.params["scope"]?.split(/\s+/u).filter((scope) => scope !== "") ?? [];
 }
 
 /** Bearer before Basic; others (Negotiate, …) are not for us. */

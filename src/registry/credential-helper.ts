@@ -3,6 +3,7 @@ import { isObject, tryParseJson } from "../domain/json.ts";
 import { stripControls } from "../domain/redact.ts";
 import type { Env } from "../platform/env.ts";
 import type { ProcessRunner } from "../platform/process-runner.ts";
+import { basicCredential, TOKEN_USER } from "./auth-entry.ts";
 import type { Credential } from "./credential.ts";
 
 /** A program `docker-credential-NAME` that keeps secrets. */
@@ -17,8 +18,6 @@ export interface CredentialHelper {
 const TIMEOUT_MS = 30_000;
 const MAX_OUTPUT = 1024 * 1024;
 const NOT_FOUND = /credentials not found/iu;
-/** The user name that marks a secret as a refresh token. */
-const TOKEN_USER = "<token>";
 
 /**
  * The helper of that name, found in PATH and run without a shell, at most 30 s. Throws `CREDENTIAL_HELPER_INVALID`
@@ -67,8 +66,7 @@ function parseAnswer(program: string, output: string): Credential | undefined {
   if (typeof username !== "string" || typeof secret !== "string")
     throw failed(program, "get", "it answered no credential");
   if (secret === "") return undefined;
-  if (username === TOKEN_USER) return { kind: "identity-token", username: "", token: secret };
-  return { kind: "basic", username, password: secret };
+  return { ...basicCredential(username, secret), source: program };
 }
 
 function answerFor(key: string, credential: Credential): Readonly<Record<string, string>> {

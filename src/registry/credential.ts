@@ -1,5 +1,10 @@
 /** A way to prove who is asking. Secrets: never logged, never in an error. */
-export type Credential =
+export type Credential = Secret & {
+  /** Where it was found, for messages: a file, a variable or a program; absent when it was typed. */
+  readonly source?: string;
+};
+
+type Secret =
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
   /** A refresh token, to be exchanged at the token endpoint (Docker's `identitytoken`). */
   | { readonly kind: "identity-token"; readonly username: string; readonly token: string }

@@ -5,7 +5,7 @@ import { type EventSink, ignoreEvents } from "../domain/events.ts";
 import { type Env, envValue } from "../platform/env.ts";
 import type { Paths } from "../platform/paths.ts";
 import type { ProcessRunner } from "../platform/process-runner.ts";
-import { type AuthFile, findAuth, keysOf, parseAuthFile, readAuthFile } from "./auth-file.ts";
+import { type AuthFile, findAuth, keysOf, parseAuthFile, readAuthFile, readNamedAuthFile } from "./auth-file.ts";
 import type { Credential, CredentialSource } from "./credential.ts";
 import { credentialHelper } from "./credential-helper.ts";
 import { credentialKey } from "./registry-host.ts";
@@ -20,8 +20,8 @@ export interface CredentialDeps {
   readonly signal?: AbortSignal;
   /** From the command line: wins over everything, for every registry. */
   readonly explicit?: Credential;
-  /** Files in Docker's form asked for by name; must exist. */
-  readonly authFiles?: readonly string[];
+  /** Files in Docker's form asked for by name, or their content; must exist. */
+  readonly authFiles?: readonly (string | AuthFile)[];
 }
 
 /**
@@ -56,7 +56,7 @@ function places(deps: CredentialDeps): readonly Place[] {
     ...(deps.authFiles ?? []).map(
       (file): Place =>
         () =>
-          readNamedFile(file),
+          typeof file === "string" ? readNamedAuthFile(file) : Promise.resolve(file),
     ),
     ...(inline === undefined
       ? []
@@ -78,12 +78,6 @@ function containersFiles(env: Env): readonly string[] {
   return [...(runtime === undefined ? [] : [runtime]), config].map((dir) => join(dir, "containers", "auth.json"));
 }
 
-async function readNamedFile(file: string): Promise<AuthFile> {
-  const found = await readAuthFile(file);
-  if (found !== undefined) return found;
-  throw new WasmeError("usage", "AUTH_FILE_INVALID", `cannot read the credentials in ${file}: no such file`);
-}
-
 interface Wanted {
   readonly host: string;
   readonly repository: string | undefined;
@@ -100,7 +94,7 @@ async function findIn(file: AuthFile, wanted: Wanted, deps: CredentialDeps): Pro
     const found = await askGeneralHelper(file.credsStore, host, deps);
     if (found !== undefined) return found;
   }
-  return findAuth(file.auths, host, repository);
+  return findAuth(file, host, repository);
 }
 
 /** The helper `credHelpers` names for a host. */

@@ -3,7 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { stripControls } from "../domain/redact.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { HttpTransport } from "../platform/http-transport.ts";
+import type { HttpResponse, HttpTransport } from "../platform/http-transport.ts";
 import type { TlsSettings } from "../platform/http-trust.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credential.ts";
@@ -46,6 +46,9 @@ export interface ApiRequest {
   /** Shared by the requests of one larger step; a request has its own otherwise. */
   readonly budget?: RetryBudget;
 }
+
+/** What is told of a request that was refused. */
+type Refused = Pick<ApiRequest, "action"> & Partial<Pick<ApiRequest, "repository" | "scopes" | "signal">>;
 
 /** A connection with one registry: its address, its authentication, its patience. */
 export class Session {
@@ -92,7 +95,7 @@ export class Session {
       const { response } = followed;
       this.#tell(followed);
       if (isPassing(response.status)) throw passingStatus(response, this.#asked(request), this.deps.clock.now());
-      if (response.status !== 401 || round > 2 || followed.url.origin !== this.origin.origin) return followed;
+      if (!mayBeAllowed(response) || round > 2 || followed.url.origin !== this.origin.origin) return followed;
       let challenge = response.headers["www-authenticate"];
       if (challenge === undefined && sent === undefined && !pinged) {
         pinged = true;
@@ -105,8 +108,15 @@ export class Session {
   }
 
   /** The error for an answer nobody expected. Reads its body. */
-  refusal({ response, url }: FollowedResponse, request: Pick<ApiRequest, "action">): Promise<Error> {
-    return statusError(response, url, this.#asked(request));
+  async refusal({ response, url }: FollowedResponse, request: Refused): Promise<Error> {
+    const error = await statusError(response, url, this.#asked(request));
+    if (error.kind !== "unauthorised" || url.origin !== this.origin.origin) return error;
+    const authorizer = await this.#authorizer;
+    if (authorizer === undefined) return error;
+    const { repository, scopes = [], signal } = request;
+    const denial = await authorizer.denial({ repository, scopes, signal }, response.headers["www-authenticate"]);
+    const { withDenial } = await import("./denied.ts");
+    return withDenial(error, denial, this.host);
   }
 
   async #openAuthorizer(): Promise<Authorizer> {
@@ -116,7 +126,12 @@ export class Session {
       host: this.host,
       origin: () => this.origin,
       credentials,
-      tokens: { ...this.#followOptions(), now: () => clock.now(), budget: (signal) => this.budget(signal) },
+      tokens: {
+        ...this.#followOptions(),
+        now: () => clock.now(),
+        budget: (signal) => this.budget(signal),
+        tell: (followed) => this.#tell(followed),
+      },
     });
   }
 
@@ -181,7 +196,7 @@ export class Session {
         secrets: authorization === undefined ? {} : { authorization },
         home: this.origin,
         idleTimeoutMs: Math.min(idleTimeoutMs, patience),
-        ...(bodyIdleTimeoutMs === undefined ? {} : { bodyIdleTimeoutMs }),
+        ...(bodyIdleTimeoutMs === undefined ? {} : { bodyIdleTimeoutMs: Math.min(bodyIdleTimeoutMs, patience) }),
         ...(body && { body }),
         ...(onSent && { onSent }),
         ...(signal && { signal }),
@@ -215,6 +230,11 @@ export class Session {
       this.deps.events({ type: "warning", message: `${this.host} says: ${stripControls(text.slice(0, 500))}` });
     }
   }
+}
+
+/** True for a refusal another authorization may change (RFC 6750 section 3.1). */
+function mayBeAllowed({ status, headers }: HttpResponse): boolean {
+  return status === 401 || (status === 403 && headers["www-authenticate"]?.includes("insufficient_scope") === true);
 }
 
 /** An http client at a TLS port is hung up on; a TLS client at an http port gets garbage. */

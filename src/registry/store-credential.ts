@@ -18,7 +18,7 @@ export type StoredIn =
 
 type StoreDeps = Pick<CredentialDeps, "env" | "paths" | "exec">;
 
-const EMPTY: AuthFile = { raw: {}, auths: {}, credHelpers: {}, credsStore: undefined };
+const EMPTY: AuthFile = { where: "", raw: {}, auths: {}, credHelpers: {}, credsStore: undefined };
 
 /**
  * Keeps a credential for a registry: with the helper Docker's config names for it, else in Docker's config file, which

@@ -4,7 +4,7 @@ import { isObject, tryParseJson } from "../domain/json.ts";
 import { basicHeader, type Credential } from "./credential.ts";
 import { type FollowedResponse, type FollowOptions, type GuardedRequest, sendFollowing } from "./follow-redirects.ts";
 import { BodyLimit, readBody } from "./read-body.ts";
-import { isPassing, passingStatus, statusError } from "./status-errors.ts";
+import { isPassing, passingStatus } from "./status-errors.ts";
 import { withRetry, type RetryBudget } from "./retry.ts";
 
 /** A bearer token and when it ends. */
@@ -12,6 +12,8 @@ export interface Token {
   readonly value: string;
   /** Milliseconds since the epoch, a tenth of its life before the real end. */
   readonly expires: number;
+  /** To ask by the next time, in place of the one that was sent. */
+  readonly refreshToken?: string;
 }
 
 /** What a token is asked for. */
@@ -29,6 +31,8 @@ export interface TokenRequest {
 export interface TokenDeps extends FollowOptions {
   readonly now: () => number;
   readonly budget: (signal: AbortSignal | undefined) => RetryBudget;
+  /** Told every answer: servers send warnings along. */
+  readonly tell: (followed: FollowedResponse) => void;
 }
 
 /** Lifetime of a token whose server does not say (distribution token spec). */
@@ -38,7 +42,8 @@ const NO_POST: ReadonlySet<number> = new Set([400, 401, 404, 405]);
 
 /**
  * Asks the token endpoint: by GET with Basic, or by POST with a refresh token, falling back to GET.
- * Throws `LOGIN_REFUSED` (unauthorised) when it wants none of our credentials, `TOKEN_INVALID` (failed) for nonsense.
+ * Throws `LOGIN_REFUSED` (unauthorised) when it wants none of our credentials, `TOKEN_REFUSED` (failed) when it does not
+ * give tokens at all, `TOKEN_INVALID` (failed) for nonsense.
  */
 export async function requestToken(request: TokenRequest, deps: TokenDeps): Promise<Token> {
   const budget = deps.budget(request.signal);
@@ -79,25 +84,42 @@ async function send(
   const { signal } = request;
   const followed = await sendFollowing({ ...call, home: request.realm, ...(signal && { signal }) }, deps);
   const { response, url } = followed;
+  deps.tell(followed);
   if (isPassing(response.status)) throw passingStatus(response, asked(url, request), deps.now());
   return followed;
 }
 
 async function read({ response, url }: FollowedResponse, request: TokenRequest, deps: TokenDeps): Promise<Token> {
-  if (response.status === 401 || response.status === 403) {
-    response.discard();
-    throw refused(request, response.status);
+  if (response.status !== 200) {
+    const { tokenRefused } = await import("./token-refused.ts");
+    throw await tokenRefused(response, url, request);
   }
-  if (response.status !== 200) throw await statusError(response, url, asked(url, request));
   const body = tryParseJson(new TextDecoder().decode(await readBody(response, url, BodyLimit.token)));
   const fields = isObject(body) ? body : {};
   const value = [fields["token"], fields["access_token"]].find((each) => typeof each === "string" && each !== "");
-  if (typeof value !== "string" || !/^[\x21-\x7e]+$/u.test(value)) {
+  if (typeof value !== "string" || !VISIBLE.test(value)) {
     throw new WasmeError("failed", "TOKEN_INVALID", `${url.host} answered without a usable token for ${request.host}`);
   }
-  const life = fields["expires_in"];
-  const seconds = typeof life === "number" && life > 0 ? life : DEFAULT_LIFE_S;
-  return { value, expires: deps.now() + seconds * 900 };
+  const next = fields["refresh_token"];
+  return {
+    value,
+    expires: deps.now() + lifeOf(fields, response.headers.date) * 900,
+    ...(typeof next === "string" && VISIBLE.test(next) ? { refreshToken: next } : {}),
+  };
+}
+
+/** What may stand in a header. */
+const VISIBLE = /^[\x21-\x7e]+$/u;
+
+/**
+ * Seconds a token has left. Some servers hand out one they made a while ago; how long ago is told by two times of the
+ * same clock, `issued_at` and the answer's `date`: that clock may be wrong.
+ */
+function lifeOf(fields: Readonly<Record<string, unknown>>, date: string | undefined): number {
+  const { expires_in: told, issued_at: issued } = fields;
+  const life = typeof told === "number" && told > 0 ? told : DEFAULT_LIFE_S;
+  const age = typeof issued === "string" ? (Date.parse(date ?? "") - Date.parse(issued)) / 1000 : 0;
+  return age > 0 && age < life ? life - age : life;
 }
 
 function basicOf(credential: Credential | undefined): Record<string, string> {
@@ -108,13 +130,4 @@ function basicOf(credential: Credential | undefined): Record<string, string> {
 
 function asked(url: URL, request: TokenRequest): { host: string; action: string } {
   return { host: url.host, action: `give a token for ${request.host}` };
-}
-
-function refused(request: TokenRequest, status: number): WasmeError {
-  const who = request.credential === undefined ? "an anonymous token" : "the stored credentials";
-  const message = `${request.realm.host} refused ${who} for ${request.host} (${status})`;
-  return new WasmeError("unauthorised", "LOGIN_REFUSED", message, {
-    hint: `wasme login ${request.host}`,
-    details: { host: request.host, status, scopes: request.scopes },
-  });
 }

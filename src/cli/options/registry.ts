@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { errnoOf, usageError } from "../../domain/errors.ts";
+import type { AuthFile } from "../../registry/auth-file.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { Credential, CredentialSource } from "../../registry/credential.ts";
 import type { OptionSpec } from "../command-spec.ts";
@@ -75,7 +76,7 @@ async function credentialsOf(context: Context, values: Values): Promise<Credenti
   const explicit = await explicitCredential(context, values);
   const named = list(values, "authFile");
   for (const file of named) await requireFile(context, file, "--auth-file");
-  const authFiles = named.map((file) => resolve(context.cwd, file));
+  const authFiles = await readAuthFiles(named.map((file) => resolve(context.cwd, file)));
   let source: Promise<CredentialSource> | undefined;
   const open = async (): Promise<CredentialSource> => {
     const { createCredentials } = await import("../../registry/credentials.ts");
@@ -84,10 +85,14 @@ async function credentialsOf(context: Context, values: Values): Promise<Credenti
   return async (host, repository) => (await (source ??= open()))(host, repository);
 }
 
-/**
- * A file that was named must be there: the usual places may lack theirs, but a typing mistake must not go unnoticed.
- * It is not read here, so that a pipe can be given too.
- */
+/** Read at once, so that a mistake in one is told before anything is done, and once, so that a pipe can be given. */
+async function readAuthFiles(paths: readonly string[]): Promise<readonly AuthFile[]> {
+  if (paths.length === 0) return [];
+  const { readNamedAuthFile } = await import("../../registry/auth-file.ts");
+  return Promise.all(paths.map((path) => readNamedAuthFile(path)));
+}
+
+/** A file that was named must be there: the usual places may lack theirs, but a typing mistake must not go unnoticed. */
 async function requireFile({ cwd }: Context, file: string, what: string): Promise<void> {
   const { access, constants } = await import("node:fs/promises");
   try {

@@ -5,6 +5,8 @@ import type { ProgressEvent } from "../../../src/domain/events.ts";
 import type { Env } from "../../../src/platform/env.ts";
 import { resolvePaths } from "../../../src/platform/paths.ts";
 import { runProcess } from "../../../src/platform/process-runner.ts";
+import { parseAuthFile } from "../../../src/registry/auth-file.ts";
+import type { CredentialSource } from "../../../src/registry/credential.ts";
 import { type CredentialDeps, createCredentials } from "../../../src/registry/credentials.ts";
 import { eraseCredential, storeCredential } from "../../../src/registry/store-credential.ts";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -52,10 +54,20 @@ const auth = (user: string, password: string): { auth: string } => {
 };
 const basic = (username: string, password = "p"): object => ({ kind: "basic", username, password });
 
+/** What is found, without the place. */
+function lookUp(deps: CredentialDeps): CredentialSource {
+  return async (host, repository) => {
+    const found = await createCredentials(deps)(host, repository);
+    if (found === undefined) return undefined;
+    const { source: _source, ...credential } = found;
+    return credential;
+  };
+}
+
 describe("createCredentials", () => {
   it("finds nothing in an empty home", async () => {
     const home = await makeHome();
-    expect(await createCredentials(home)("ghcr.io")).toBeUndefined();
+    expect(await lookUp(home)("ghcr.io")).toBeUndefined();
   });
 
   it("takes the first place that has one", async () => {
@@ -71,7 +83,7 @@ describe("createCredentials", () => {
     const runtime = { XDG_RUNTIME_DIR: join(home.dir, "run") };
     const inline = { DOCKER_AUTH_CONFIG: JSON.stringify(entry("inline")) };
     const who = async (extra: Partial<CredentialDeps>): Promise<unknown> => {
-      const found = await createCredentials({ ...home, ...extra })("r.test");
+      const found = await lookUp({ ...home, ...extra })("r.test");
       return found?.kind === "basic" ? found.username : undefined;
     };
     const env = { ...home.env, ...runtime, ...inline };
@@ -106,7 +118,7 @@ describe("createCredentials", () => {
     ["docker.io", "hub.docker.io", false],
   ])("host %s and key %s: %s", async (host, key, matches) => {
     const home = await makeHome({ ".docker/config.json": { auths: { [key]: auth("u", "p") } } });
-    expect(await createCredentials(home)(host)).toEqual(matches ? basic("u") : undefined);
+    expect(await lookUp(home)(host)).toEqual(matches ? basic("u") : undefined);
   });
 
   it.each([
@@ -119,17 +131,47 @@ describe("createCredentials", () => {
     ],
     ["a registry token", { registrytoken: "t" }, { kind: "registry-token", token: "t" }],
     ["an empty entry", {}, undefined],
-    ["an auth that is no base64 of a pair", { auth: "!!!" }, undefined],
+    ["auth before user name and password", { ...auth("u", "p"), username: "x", password: "y" }, basic("u")],
+    ["a password for the user <token>", auth("<token>", "t"), { kind: "identity-token", username: "", token: "t" }],
+    ["a pair padded with zero bytes", { auth: Buffer.from("u:p\0\0").toString("base64") }, basic("u")],
     ["nonsense", 7, undefined],
   ])("reads %s", async (_name, entry, credential) => {
     const home = await makeHome({ ".docker/config.json": { auths: { "r.test": entry } } });
-    expect(await createCredentials(home)("r.test")).toEqual(credential);
+    expect(await lookUp(home)("r.test")).toEqual(credential);
+  });
+
+  it("tells an entry that is damaged, and only when it is meant", async () => {
+    const auths = { "r.test": { auth: "!!!" }, "r.test/mine": auth("u", "p"), "other.test": auth("o", "p") };
+    const home = await makeHome({ ".config/containers/auth.json": { auths } });
+    const file = join(home.dir, ".config", "containers", "auth.json");
+    await expect(lookUp(home)("r.test", "a/b")).rejects.toMatchObject({
+      kind: "usage",
+      code: "AUTH_FILE_INVALID",
+      message: `cannot read the credentials for r.test in ${file}: "auth" is not user:password in base64`,
+    });
+    expect(await lookUp(home)("r.test", "mine/filter")).toEqual(basic("u"));
+    expect(await lookUp(home)("other.test")).toEqual(basic("o"));
+  });
+
+  it("tells where it found one", async () => {
+    const entry = { auths: { "r.test": auth("u", "p") } };
+    const home = await makeHome({ ".docker/config.json": entry });
+    const inline = { ...home.env, DOCKER_AUTH_CONFIG: JSON.stringify(entry) };
+    const sources = [home, { ...home, env: inline }, { ...home, authFiles: [parseAuthFile("{}", "x"), "/dev/null"] }];
+    const found = await Promise.all(sources.map((deps) => createCredentials(deps)("r.test")));
+    const file = join(home.dir, ".docker", "config.json");
+    expect(found.map((each) => each?.source)).toEqual([file, "DOCKER_AUTH_CONFIG", file]);
+  });
+
+  it("never reads a file without end", async () => {
+    const endless = createCredentials({ ...(await makeHome()), authFiles: ["/dev/zero"] });
+    await expect(endless("r.test")).rejects.toMatchObject({ code: "AUTH_FILE_INVALID", kind: "usage" });
   });
 
   it("prefers the most specific path of a containers file", async () => {
     const auths = { "r.test": auth("host", "p"), "r.test/a": auth("a", "p"), "r.test/a/b": auth("ab", "p") };
     const home = await makeHome({ ".config/containers/auth.json": { auths } });
-    const find = createCredentials(home);
+    const find = lookUp(home);
     expect(await find("r.test", "a/b")).toEqual(basic("ab"));
     expect(await find("r.test", "a/b/c")).toEqual(basic("ab"));
     expect(await find("r.test", "a/bc")).toEqual(basic("a"));
@@ -139,8 +181,8 @@ describe("createCredentials", () => {
 
   it("refuses a file it cannot read, and a named one that is not there", async () => {
     const home = await makeHome({ ".docker/config.json": "{oops" });
-    await expect(createCredentials(home)("r.test")).rejects.toMatchObject({ code: "AUTH_FILE_INVALID", kind: "usage" });
-    const named = createCredentials({ ...(await makeHome()), authFiles: ["/no/such/file.json"] });
+    await expect(lookUp(home)("r.test")).rejects.toMatchObject({ code: "AUTH_FILE_INVALID", kind: "usage" });
+    const named = lookUp({ ...(await makeHome()), authFiles: ["/no/such/file.json"] });
     await expect(named("r.test")).rejects.toMatchObject({ code: "AUTH_FILE_INVALID" });
   });
 
@@ -158,7 +200,7 @@ describe("createCredentials", () => {
       await writeFile(join(home.dir, "vault", "own.test"), answer("own"));
       await writeFile(join(home.dir, "vault", "general.test"), answer("general"));
       await writeFile(join(home.dir, "vault", "https___index.docker.io_v1_"), answer("<token>"));
-      const find = createCredentials(home);
+      const find = lookUp(home);
       expect(await find("own.test")).toEqual(basic("own"));
       expect(await find("general.test")).toEqual(basic("general"));
       expect(await find("file.test")).toEqual(basic("file"));
@@ -170,7 +212,7 @@ describe("createCredentials", () => {
     it("warn and go on when the general one is not installed", async () => {
       const config = { credsStore: "gone", auths: { "r.test": auth("u", "p") } };
       const home = await makeHome({ ".docker/config.json": config });
-      expect(await createCredentials(home)("r.test")).toEqual(basic("u"));
+      expect(await lookUp(home)("r.test")).toEqual(basic("u"));
       expect(home.seen).toMatchObject([
         { type: "warning", message: expect.stringContaining("docker-credential-gone") },
       ]);
@@ -178,9 +220,9 @@ describe("createCredentials", () => {
 
     it("fail when the one for the host does", async () => {
       const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": "own" } } });
-      await expect(createCredentials(home)("r.test")).rejects.toMatchObject({ code: "CREDENTIAL_HELPER_MISSING" });
+      await expect(lookUp(home)("r.test")).rejects.toMatchObject({ code: "CREDENTIAL_HELPER_MISSING" });
       await addHelper(home, "own", "#!/bin/sh\necho 'the vault is locked'\necho secret >&2\nexit 1\n");
-      await expect(createCredentials(home)("r.test")).rejects.toMatchObject({
+      await expect(lookUp(home)("r.test")).rejects.toMatchObject({
         code: "CREDENTIAL_HELPER_FAILED",
         message: "the credential helper docker-credential-own failed to get: the vault is locked",
       });
@@ -190,7 +232,7 @@ describe("createCredentials", () => {
       const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": "own" } } });
       await addHelper(home, "own", `#!/bin/sh\ntouch "${home.dir}/started"\nexec sleep 60\n`);
       const stop = new AbortController();
-      const asking = createCredentials({ ...home, signal: stop.signal })("r.test");
+      const asking = lookUp({ ...home, signal: stop.signal })("r.test");
       await expect.poll(() => stat(join(home.dir, "started")).catch(() => undefined)).toBeDefined();
       stop.abort(new Error("enough"));
       await expect(asking).rejects.toThrow("enough");
@@ -198,7 +240,7 @@ describe("createCredentials", () => {
 
     it.each(["../evil", "a b", "-x", "a;b"])("are never started under the name %j", async (name) => {
       const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": name } } });
-      await expect(createCredentials(home)("r.test")).rejects.toMatchObject({ code: "CREDENTIAL_HELPER_INVALID" });
+      await expect(lookUp(home)("r.test")).rejects.toMatchObject({ code: "CREDENTIAL_HELPER_INVALID" });
     });
   });
 });
@@ -222,7 +264,7 @@ describe("storeCredential and eraseCredential", () => {
     expect(await storeCredential(home, "r.test", alice)).toEqual({ kind: "file", path });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(dirname(path))).mode & 0o777).toBe(0o700);
-    expect(await createCredentials(home)("r.test")).toEqual(alice);
+    expect(await lookUp(home)("r.test")).toEqual(alice);
   });
 
   it("keeps everything else in the file, in order, and the link to it", async () => {
@@ -259,7 +301,7 @@ describe("storeCredential and eraseCredential", () => {
     const home = await makeHome();
     const hosts = Array.from({ length: 8 }, (_each, at) => `r${at}.test`);
     await Promise.all(hosts.map((host) => storeCredential(home, host, alice)));
-    const find = createCredentials(home);
+    const find = lookUp(home);
     expect(await Promise.all(hosts.map((host) => find(host)))).toEqual(hosts.map(() => alice));
     expect(await readdir(join(home.dir, ".docker"))).toEqual(["config.json"]);
   });
@@ -291,8 +333,8 @@ describe("storeCredential and eraseCredential", () => {
       { kind: "helper", program: "docker-credential-general" },
       { kind: "file", path: join(home.dir, ".docker", "config.json") },
     ]);
-    expect(await createCredentials(home)("r.test")).toBeUndefined();
-    expect(await createCredentials(home)("other.test")).toEqual(basic("u"));
+    expect(await lookUp(home)("r.test")).toBeUndefined();
+    expect(await lookUp(home)("other.test")).toEqual(basic("u"));
     expect(await eraseCredential(home, "r.test")).toEqual([]);
     expect(await eraseCredential(await makeHome(), "r.test")).toEqual([]);
   });
