@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { MountSources, Placement } from "../domain/content.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { Traffic } from "../domain/traffic.ts";
@@ -7,7 +8,9 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Env } from "../platform/env.ts";
 import { createHttpTransport, type HttpTransport } from "../platform/http-transport.ts";
 import { observeTransport } from "./observed-transport.ts";
+import type { TlsSettings } from "../platform/http-trust.ts";
 import { anonymous, type Credential, type CredentialSource } from "./credential.ts";
+import type { RegistryConfig } from "./registry-config.ts";
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
 import { Session, type SessionDeps } from "./session.ts";
@@ -27,6 +30,13 @@ export interface RegistryClientOptions {
   readonly insecure?: boolean;
   /** PEM file of authorities to trust beside the usual ones. */
   readonly caFile?: string;
+  /** PEM files of a client certificate and its key, shown to registries and nobody else; both or none. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** The user's settings of single registries (`registries.json`); it may be absent. */
+  readonly configFile?: string;
+  /** Uploads go in pieces of so many bytes. Default: as a whole, and in pieces where a registry wants that. */
+  readonly chunkSize?: number;
   /** Most that all waits for one request may take together. Default 15 000 ms. */
   readonly retryBudgetMs?: number;
   /** Until a connection stands. Default 10 000 ms. */
@@ -102,12 +112,31 @@ function sessionDeps(options: RegistryClientOptions): Omit<SessionDeps, "transpo
     clock: options.clock ?? systemClock,
     events: options.events ?? ignoreEvents,
     plainHttp: options.plainHttp ?? false,
-    tls: {
-      ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
-      ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
-    },
+    tls: tlsOf(options),
+    config: configReader(options.configFile),
+    chunkSize: options.chunkSize,
     retryBudgetMs: options.retryBudgetMs ?? BUDGET_MS,
     idleTimeoutMs: options.idleTimeoutMs ?? IDLE_MS,
     userAgent: options.userAgent ?? "wasme",
   };
+}
+
+function tlsOf({ caFile, certFile, keyFile, insecure }: RegistryClientOptions): TlsSettings {
+  return {
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+    ...(insecure === true ? { insecure } : {}),
+  };
+}
+
+/** Reads the file once. Mostly there is none: then not even its reader is loaded. */
+function configReader(file: string | undefined): () => Promise<RegistryConfig> {
+  let config: Promise<RegistryConfig> | undefined;
+  const read = async (path: string): Promise<RegistryConfig> => {
+    if (!existsSync(path)) return new Map();
+    const { readRegistryConfig } = await import("./registry-config.ts");
+    return readRegistryConfig(path);
+  };
+  return () => (config ??= file === undefined ? Promise.resolve(new Map()) : read(file));
 }

@@ -9,6 +9,8 @@ import type { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credential.ts";
 import { type FollowedResponse, sendFollowing } from "./follow-redirects.ts";
 import { isPlainHttpAnswer } from "./network-errors.ts";
+import type { Quirks } from "./quirks.ts";
+import type { RegistryConfig, RegistrySettings } from "./registry-config.ts";
 import { type RegistryOrigin, registryOrigin } from "./registry-host.ts";
 import { RetryBudget, TransientError, withRetry } from "./retry.ts";
 import type { Scope } from "./scopes.ts";
@@ -23,6 +25,10 @@ export interface SessionDeps {
   readonly plainHttp: boolean;
   /** Applied to the registry itself; a CA file also to where it sends us. */
   readonly tls: TlsSettings;
+  /** The user's settings of single registries; read when the first request is made. */
+  readonly config: () => Promise<RegistryConfig>;
+  /** Uploads go in pieces of this size. Bytes. */
+  readonly chunkSize: number | undefined;
   readonly retryBudgetMs: number;
   /** Longest silence of a server. Milliseconds. */
   readonly idleTimeoutMs: number;
@@ -58,6 +64,9 @@ export class Session {
   /** Made, and its code loaded, when the registry first asks who we are. */
   #authorizer: Promise<Authorizer> | undefined;
   #origin: RegistryOrigin;
+  #config: Promise<RegistryConfig> | undefined;
+  /** What the user's file says, once it was read. */
+  #settings: RegistryConfig = new Map();
   /** Whether the server has answered in the scheme of the origin. */
   #settled = false;
   readonly #warned = new Set<string>();
@@ -65,13 +74,20 @@ export class Session {
   constructor(host: string, deps: SessionDeps) {
     this.host = host;
     this.deps = deps;
-    const tlsMeant = deps.tls.caFile !== undefined || deps.tls.insecure === true;
-    this.#origin = registryOrigin(host, { plainHttp: deps.plainHttp, tlsMeant });
+    this.#origin = this.#chooseOrigin({});
   }
 
   /** Where the API is. */
   get origin(): URL {
     return this.#origin.first;
+  }
+
+  /** What the registry does in its own way; the user's file and `chunkSize` win over what is known of it. */
+  async quirks(): Promise<Quirks> {
+    const [config, { quirksOf }] = await Promise.all([this.#configured(), import("./quirks.ts")]);
+    const { chunkSize } = this.deps;
+    const asked = chunkSize === undefined ? {} : ({ upload: "chunked", chunkSize } as const);
+    return quirksOf(this.host, { ...config.get(this.host), ...asked });
   }
 
   /** A fresh budget for the tries of one step. */
@@ -87,6 +103,7 @@ export class Session {
 
   /** Sends once, with authentication; throws a {@link TransientError} for an answer that may pass. */
   async once(request: ApiRequest): Promise<FollowedResponse> {
+    await this.#configured();
     const need = { repository: request.repository, scopes: request.scopes, signal: request.signal };
     let pinged = false;
     for (let round = 0; ; round++) {
@@ -117,6 +134,23 @@ export class Session {
     const denial = await authorizer.denial({ repository, scopes, signal }, response.headers["www-authenticate"]);
     const { withDenial } = await import("./denied.ts");
     return withDenial(error, denial, this.host);
+  }
+
+  /** Reads the user's file, and minds what it says of this registry. */
+  #configured(): Promise<RegistryConfig> {
+    this.#config ??= this.deps.config().then((config) => {
+      const own = config.get(this.host);
+      this.#settings = config;
+      if (own !== undefined) this.#origin = this.#chooseOrigin(own);
+      return config;
+    });
+    return this.#config;
+  }
+
+  #chooseOrigin(own: RegistrySettings): RegistryOrigin {
+    const tls = { ...own, ...this.deps.tls };
+    const tlsMeant = tls.caFile !== undefined || tls.certFile !== undefined || tls.insecure === true;
+    return registryOrigin(this.host, { plainHttp: this.deps.plainHttp || own.plainHttp === true, tlsMeant });
   }
 
   async #openAuthorizer(): Promise<Authorizer> {
@@ -209,11 +243,15 @@ export class Session {
     return { transport: this.deps.transport, tlsFor: (url) => this.#tlsFor(url) };
   }
 
-  /** The check is only ever left out for the host the user named. */
+  /**
+   * The check is only ever left out for the host the user named, and the client certificate only ever shown to it; what
+   * the user's file says of a host holds for that host alone.
+   */
   #tlsFor(url: URL): TlsSettings {
-    const { caFile, insecure } = this.deps.tls;
-    if (insecure === true && url.hostname === this.origin.hostname) return { insecure: true };
-    return caFile === undefined ? {} : { caFile };
+    const { caFile, ...ours } = this.deps.tls;
+    const own = this.#settings.get(url.origin === this.origin.origin ? this.host : url.host);
+    const flags = url.hostname === this.origin.hostname ? ours : {};
+    return { ...own, ...flags, ...(caFile === undefined ? {} : { caFile }) };
   }
 
   #asked(request: Pick<ApiRequest, "action">): { host: string; action: string } {
