@@ -18,6 +18,7 @@ export const MediaType = {
   wasmToOciConfig: "application/vnd.wasm.config.v1+json",
   wasmToOciModule: "application/vnd.wasm.content.layer.v1+wasm",
   componentModule: "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
+  spinConfig: "application/vnd.fermyon.spin.application.v1+config",
 } as const;
 
 /** What we ask for when we fetch a manifest: single manifests first, then indexes. */

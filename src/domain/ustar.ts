@@ -11,8 +11,11 @@ export interface TarHeader {
   readonly type: string;
 }
 
-/** A header for a regular file, mode 0644, owner 0, time 0: equal content makes equal archives. `name` is ASCII. */
-export function encodeTarHeader(name: string, size: number): Uint8Array {
+/**
+ * A header for a regular file, mode 0644, owner 0: equal content makes equal archives. `name` is ASCII, `mtime` the time
+ * in seconds since 1970, 0 unless one is asked for.
+ */
+export function encodeTarHeader(name: string, size: number, mtime = 0): Uint8Array {
   const block = Buffer.alloc(TAR_BLOCK);
   if (name.length > 100 || size > 0o77777777777) throw new RangeError(`${name} does not fit a ustar header`);
   block.write(name, 0, "latin1");
@@ -20,7 +23,7 @@ export function encodeTarHeader(name: string, size: number): Uint8Array {
   block.write("0000000\0", 108, "latin1");
   block.write("0000000\0", 116, "latin1");
   block.write(`${size.toString(8).padStart(11, "0")}\0`, 124, "latin1");
-  block.write("00000000000\0", 136, "latin1");
+  block.write(`${mtime.toString(8).padStart(11, "0")}\0`, 136, "latin1");
   block.write("0", 156, "latin1");
   block.write("ustar\u000000", 257, "latin1");
   block.write(`${checksum(block).toString(8).padStart(6, "0")}\0 `, 148, "latin1");

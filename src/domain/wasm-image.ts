@@ -2,6 +2,10 @@ import { type Descriptor, describe, TITLE } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { MediaType } from "./media-types.ts";
 import { escapeHtml, formatRuntimeConfig, type RuntimeConfig } from "./runtime-config.ts";
+import { formatSourceDate } from "./source-date.ts";
+
+/** The formats wasme writes. */
+export type PackFormat = "oci" | "compat" | "cncf";
 
 /** A manifest ready to be stored or pushed, and the small blobs that go with it. The large one is only described. */
 export interface PackedImage {
@@ -10,7 +14,7 @@ export interface PackedImage {
   readonly bytes: Uint8Array;
   /** Config blob; in the `oci` format also the first layer. */
   readonly config: { readonly descriptor: Descriptor; readonly bytes: Uint8Array };
-  /** The module as it is (`oci`), or the tar+gzip layer that holds it (`compat`). */
+  /** The module as it is (`oci`, `cncf`), or the tar+gzip layer that holds it (`compat`). */
   readonly layer: Descriptor;
 }
 
@@ -23,9 +27,9 @@ export interface BlobFacts {
 /**
  * Packs a module in the `oci` format, the two-layer artifact Istio and the old tool read: the runtime config is both
  * the config and the first layer (Istio insists on exactly two), the module follows as it is. Nothing in it depends on
- * time or machine: equal module and runtime config have equal digests.
+ * time or machine: equal module and runtime config have equal digests. `created` is only written when it is given.
  */
-export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig): PackedImage {
+export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig, created?: Date): PackedImage {
   const configBytes = formatRuntimeConfig(runtimeConfig);
   const config = describe(MediaType.soloConfig, configBytes, { [TITLE]: RUNTIME_CONFIG_FILE });
   const layer: Descriptor = {
@@ -40,8 +44,8 @@ export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig): Packed
     config,
     layers: [config, layer],
     annotations: {
-      [ABI_VERSION]: (runtimeConfig.abiVersions ?? []).join(","),
-      [RUNTIME_TYPE]: runtimeConfig.type ?? "",
+      ...abiAnnotations(runtimeConfig),
+      ...(created === undefined ? {} : { [CREATED]: formatSourceDate(created) }),
     },
   };
   return pack(manifest, { descriptor: config, bytes: configBytes }, layer);
@@ -50,12 +54,12 @@ export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig): Packed
 /**
  * Packs the `compat` format, an ordinary image with one tar+gzip layer, for registries that refuse artifacts.
  * `layer` describes the compressed layer, `diffId` is the digest of the tar inside (OCI image spec, config.md). No
- * time of making is written, so that equal content has equal digests.
+ * time of making is written unless `created` is given, so that equal content has equal digests.
  */
-export function packCompat(layer: BlobFacts, diffId: Digest): PackedImage {
-  const configBytes = Buffer.from(
-    JSON.stringify({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [diffId] } }),
-  );
+export function packCompat(layer: BlobFacts, diffId: Digest, created?: Date): PackedImage {
+  const time = created === undefined ? {} : { created: formatSourceDate(created) };
+  const image = { architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [diffId] } };
+  const configBytes = Buffer.from(JSON.stringify({ ...time, ...image }));
   const config = describe(MediaType.ociConfig, configBytes);
   const described: Descriptor = { mediaType: MediaType.ociTarGzip, digest: layer.digest, size: layer.size };
   const manifest = {
@@ -68,14 +72,50 @@ export function packCompat(layer: BlobFacts, diffId: Digest): PackedImage {
   return pack(manifest, { descriptor: config, bytes: configBytes }, described);
 }
 
+/**
+ * Packs the `cncf` format, the wasm artifact of the CNCF's runtime group: a config that lists the layers and one layer,
+ * the module as it is. Its config must have a time of making (readers in Rust refuse one without): 1970 unless `created`
+ * is given, so that equal content has equal digests. The format has no place for a runtime config: it is kept in an
+ * annotation, and so comes back when the image is converted again.
+ */
+export function packCncf(module: BlobFacts, runtimeConfig: RuntimeConfig | undefined, created?: Date): PackedImage {
+  const time = formatSourceDate(created ?? new Date(0));
+  const configBytes = Buffer.from(
+    JSON.stringify({ created: time, architecture: "wasm", os: "wasip1", layerDigests: [module.digest] }),
+  );
+  const config = describe(MediaType.cncfConfig, configBytes);
+  const layer: Descriptor = { mediaType: MediaType.cncfModule, digest: module.digest, size: module.size };
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config,
+    layers: [layer],
+    ...(runtimeConfig === undefined ? {} : { annotations: runtimeConfigAnnotations(runtimeConfig) }),
+  };
+  return pack(manifest, { descriptor: config, bytes: configBytes }, layer);
+}
+
 /** The files inside a `compat` layer. */
 export const MODULE_FILE = "plugin.wasm";
 export const RUNTIME_CONFIG_FILE = "runtime-config.json";
+
+/** The manifest annotation that keeps a runtime config, as JSON, where the format has no other place for it. */
+export const RUNTIME_CONFIG_ANNOTATION = "wasme.io/runtime-config";
 
 /** Manifest annotations of the wasm OCI image spec; present, and empty when there is nothing to say, as they always were. */
 const ABI_VERSION = "module.wasm.runtime/abi_version";
 const RUNTIME_TYPE = "module.wasm.runtime/type";
 const VARIANT = "module.wasm.image/variant";
+const CREATED = "org.opencontainers.image.created";
+
+function abiAnnotations({ abiVersions, type }: RuntimeConfig): Record<string, string> {
+  return { [ABI_VERSION]: (abiVersions ?? []).join(","), [RUNTIME_TYPE]: type ?? "" };
+}
+
+function runtimeConfigAnnotations(runtimeConfig: RuntimeConfig): Record<string, string> {
+  const text = Buffer.from(formatRuntimeConfig(runtimeConfig)).toString("utf8");
+  return { ...abiAnnotations(runtimeConfig), [RUNTIME_CONFIG_ANNOTATION]: text };
+}
 
 function pack(manifest: object, config: PackedImage["config"], layer: Descriptor): PackedImage {
   const bytes = Buffer.from(escapeHtml(JSON.stringify(manifest)));

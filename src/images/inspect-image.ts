@@ -4,8 +4,10 @@ import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { type ConsumerVerdict, consumersOf } from "../domain/layout-consumers.ts";
+import type { OciManifest } from "../domain/manifest.ts";
 import type { ImageFormat, ImageSource } from "../domain/resolved-image.ts";
 import type { RuntimeConfig } from "../domain/runtime-config.ts";
+import { isTarGzip } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { checkModule, MAX_MODULE } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
@@ -56,10 +58,8 @@ export async function inspectImage(
   const where = formatReference(reference);
   const repository = from === "registry" ? deps.registry.repository(reference) : undefined;
   const source: Fetcher = repository ?? deps.store;
-  const image =
-    repository === undefined
-      ? await findStoredImage(deps.store, reference)
-      : await fetchImage(repository, reference, signal);
+  const remote = repository === undefined ? undefined : await fetchImage(repository, reference, signal);
+  const image = remote ?? (await findStoredImage(deps.store, reference));
   const contents = await readImage(source, image.manifest, { where, signal });
   const limit = MAX_MODULE;
   if (contents.module.size > limit) throw tooLarge(where, limit);
@@ -78,8 +78,27 @@ export async function inspectImage(
     moduleSize: contents.module.size,
     ...(contents.runtimeConfig === undefined ? {} : { runtimeConfig: contents.runtimeConfig }),
     module: checkModule(bytes),
-    consumers: consumersOf(image.manifest, mediaType),
+    consumers: consumersOf({
+      manifest: image.manifest,
+      mediaType,
+      moduleSize: contents.module.size,
+      ...(await lastLayerFact(source, image.manifest, { packing: contents.layout.packing, where, signal })),
+      index: remote?.index,
+    }),
   };
+}
+
+/** Proxies look into a last layer that is tar+gzip, also where the module is found elsewhere: whether they find one. */
+async function lastLayerFact(
+  source: Fetcher,
+  { layers }: OciManifest,
+  options: { readonly packing: "raw" | "tar+gzip"; readonly where: string; readonly signal: AbortSignal | undefined },
+): Promise<{ readonly pluginInLast?: boolean }> {
+  const last = layers.at(-1);
+  if (last === undefined || !isTarGzip(last)) return {};
+  if (options.packing === "tar+gzip") return { pluginInLast: true };
+  const { holdsModule } = await import("./packed-layer.ts");
+  return { pluginInLast: await holdsModule(source, last, options) };
 }
 
 function tooLarge(where: string, limit: number): Error {

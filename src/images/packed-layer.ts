@@ -51,6 +51,17 @@ export async function* openPacked(source: Fetcher, layer: Descriptor, options: O
   if (!found) throw noModule(options.where);
 }
 
+/** True when a tar+gzip layer holds a module where proxies look for it; a damaged one does not. */
+export async function holdsModule(source: Fetcher, layer: Descriptor, options: Options): Promise<boolean> {
+  try {
+    for await (const entry of entriesOf(source, layer, options)) if (isFile(entry, MODULE_FILE)) return true;
+    return false;
+  } catch (error) {
+    if (error instanceof WasmeError && error.code === "LAYER_INVALID") return false;
+    throw error;
+  }
+}
+
 function entriesOf(source: Fetcher, layer: Descriptor, { signal }: Options): AsyncGenerator<TarEntry> {
   return readTar(gunzip(source.fetch(layer, signal)), MAX_UNPACKED);
 }

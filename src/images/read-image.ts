@@ -1,5 +1,4 @@
 import { collect, type Fetcher } from "../domain/content.ts";
-import type { Descriptor } from "../domain/descriptor.ts";
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import type { OciManifest } from "../domain/manifest.ts";
 import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
@@ -38,7 +37,7 @@ export async function readImage(
   }
   await checkHeader(source.fetch(layout.module, options.signal), options.where);
   const { digest, size } = layout.module;
-  return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout.runtimeConfig, options) };
+  return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout, options) };
 }
 
 /** Streams the wasm bytes of an image, verified up to the last byte; see {@link readImage} for the errors. */
@@ -85,10 +84,12 @@ function checkMagic(head: Uint8Array, where: string): void {
 
 async function readConfig(
   source: Fetcher,
-  descriptor: Descriptor | undefined,
+  { runtimeConfig: descriptor, runtimeConfigText: text }: WasmLayout,
   options: Options,
 ): Promise<RuntimeConfig | undefined> {
-  if (descriptor === undefined) return undefined;
+  if (descriptor === undefined) {
+    return text === undefined ? undefined : parseConfig(Buffer.from(text), options.where);
+  }
   if (descriptor.size > MAX_RUNTIME_CONFIG) throw configTooLong(options.where)();
   const stream = source.fetch(descriptor, options.signal);
   return parseConfig(await collect(stream, MAX_RUNTIME_CONFIG, configTooLong(options.where)), options.where);

@@ -2,7 +2,8 @@ import type { Fetcher, MountSources, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
-import { type OciManifest, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
+import { type OciIndex, type OciManifest, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import { chooseChild } from "../domain/wasm-layout.ts";
 
 /** A manifest as the registry served it, its digest checked. */
@@ -27,6 +28,8 @@ export interface RemoteRepository extends Fetcher, Pusher {
  */
 export interface Remote {
   repository(reference: ImageReference, access?: "pull" | "push", mountFrom?: MountSources): RemoteRepository;
+  /** What was sent over it so far, when it counts. */
+  traffic?(): Traffic;
 }
 
 /** The image behind a reference in a registry: for an index the child that stands for it. */
@@ -34,11 +37,16 @@ export interface RemoteImage {
   readonly descriptor: Descriptor;
   readonly manifest: OciManifest;
   readonly bytes: Uint8Array;
+  /** The outermost index the reference means, when it means one. */
+  readonly index: OciIndex | undefined;
+  /** False when the image was taken from an index in which proxies find none: they would refuse the reference. */
+  readonly forProxies: boolean;
 }
 
 /**
- * Fetches the manifest of an image; of an index, that of the child proxies take. Throws `IMAGE_NOT_FOUND` (not found),
- * `PLATFORM_MISSING` or `LAYOUT_UNKNOWN` (incompatible), and what the registry client throws.
+ * Fetches the manifest of an image; of an index, that of the child proxies take, else one for a wasm platform. Indexes in
+ * indexes are followed a few steps. Throws `IMAGE_NOT_FOUND` (not found), `PLATFORM_MISSING` or `LAYOUT_UNKNOWN`
+ * (incompatible), and what the registry client throws.
  */
 export async function fetchImage(
   repository: Pick<RemoteRepository, "fetchManifest">,
@@ -46,15 +54,23 @@ export async function fetchImage(
   signal?: AbortSignal,
 ): Promise<RemoteImage> {
   const where = formatReference(reference);
-  const first = await readManifest(repository, { target: referenceTarget(reference), where }, signal);
-  if (first.parsed.kind === "image") return { ...first.served, manifest: first.parsed.manifest };
-  const child = chooseChild(first.parsed.index, where);
-  const second = await readManifest(repository, { target: child.digest, where }, signal);
-  if (second.parsed.kind === "image") return { ...second.served, manifest: second.parsed.manifest };
-  throw new WasmeError("incompatible", "LAYOUT_UNKNOWN", `${where} is an index of indexes`, {
-    hint: "push a single image",
-  });
+  let index: OciIndex | undefined;
+  let forProxies = true;
+  let target: string = referenceTarget(reference);
+  for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth += 1) {
+    const { served, parsed } = await readManifest(repository, { target, where }, signal);
+    if (parsed.kind === "image") return { ...served, manifest: parsed.manifest, index, forProxies };
+    index ??= parsed.index;
+    const chosen = chooseChild(parsed.index, where);
+    forProxies &&= chosen.forProxies;
+    target = chosen.child.digest;
+  }
+  const message = `${where} is an index of indexes, more than ${MAX_INDEX_DEPTH} deep`;
+  throw new WasmeError("incompatible", "LAYOUT_UNKNOWN", message, { hint: "push a single image" });
 }
+
+/** Real images have one; builders that merge indexes, two. */
+const MAX_INDEX_DEPTH = 4;
 
 async function readManifest(
   repository: Pick<RemoteRepository, "fetchManifest">,
