@@ -55,6 +55,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
     title: "Local store",
     commands: [
       entry(
+        "store verify",
+        "Read and check every byte of the local store",
+        async () => (await import("./commands/store/verify.ts")).storeVerify,
+      ),
+      entry(
         "store prune",
         "Remove content no image needs",
         async () => (await import("./commands/store/prune.ts")).storePrune,

@@ -5,6 +5,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
 import { isNonDistributable } from "../domain/media-types.ts";
 import type { LockOptions } from "../platform/file-lock.ts";
+import type { AuditOptions, StoreAudit } from "./audit.ts";
 import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from "./blob-reader.ts";
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
 import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED, withIndex } from "./index-file.ts";
@@ -80,6 +81,8 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   names(): Promise<readonly StoreName[]>;
   /** Removes content that no name reaches and that is old enough, see `prune.ts`. */
   prune(options?: PruneOptions, signal?: AbortSignal): Promise<PruneResult>;
+  /** Reads and hashes everything, or what some names need, and tells what is wrong, see `audit.ts`. */
+  audit(options?: AuditOptions): Promise<StoreAudit>;
   /**
    * Removes one blob at once, however young it is, unless a name reaches it; as long as a damaged entry hides what it
    * reaches, everything counts as in use.
@@ -222,6 +225,11 @@ class LayoutStore implements ImageStore {
     if ((await this.sizeOf(digest)) === undefined) return "absent";
     const { removeUnreached } = await import("./prune.ts");
     return await this.#underLock(async (entries) => await removeUnreached(this.#content(entries), digest), signal);
+  }
+
+  async audit(options: AuditOptions = {}): Promise<StoreAudit> {
+    const { auditStore } = await import("./audit.ts");
+    return await auditStore(this.#paths, (descriptor) => this.manifest(descriptor), options);
   }
 
   #content(entries: readonly IndexEntry[]): StoreContent {

@@ -53,6 +53,7 @@ async function mark(
   return undefined;
 }
 
-function isManifestType(mediaType: string): boolean {
+/** True for a manifest or index that may point to more. */
+export function isManifestType(mediaType: string): boolean {
   return isIndexType(mediaType) || mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
 }
