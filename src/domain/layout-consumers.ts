@@ -148,10 +148,14 @@ function googleRule({ manifest: { config, layers }, index, moduleSize = 0, plugi
   if (moduleSize > GOOGLE_LIMIT) return refuses("its limit for module and configuration is 2 MiB");
   if (isImageConfig(config) && layers.length === 1 && layers.every(isTarGzip)) return ACCEPTS;
   if (layers.some(isTarGzip)) return unknown("only an image with plugin.wasm in its one layer is documented");
-  const isSolo = typeOf(config) === MediaType.soloConfig || typeOf(config) === MediaType.ociEmpty;
-  const hasSolo = layers.some((layer) => typeOf(layer) === MediaType.soloModule);
-  if (isSolo && hasSolo) return unknown("artifacts of this type are not documented");
+  if (isSolo(config, layers)) return unknown("artifacts of this type are not documented");
   return refuses("it needs plugin.wasm in a tar+gzip layer of an ordinary image");
+}
+
+function isSolo(config: Descriptor, layers: readonly Descriptor[]): boolean {
+  const type = typeOf(config);
+  const known = type === MediaType.soloConfig || type === MediaType.ociEmpty;
+  return known && layers.some((layer) => typeOf(layer) === MediaType.soloModule);
 }
 
 function isImageConfig(config: Descriptor): boolean {

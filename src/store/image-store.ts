@@ -8,7 +8,7 @@ import type { LockOptions } from "../platform/file-lock.ts";
 import type { AuditOptions, StoreAudit } from "./audit.ts";
 import { type ByteRange, readRaw, readVerified, readVerifiedBytes, sizeOf } from "./blob-reader.ts";
 import { type BlobWriter, isIntact, openBlobWriter, writeBlob } from "./blob-writer.ts";
-import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED, withIndex } from "./index-file.ts";
+import { changeIndex, type IndexEntry, indexEntry, readIndex, UPDATED, withIndex, withNotes } from "./index-file.ts";
 import { blobPath, checkLayout, type LayoutPaths, layoutPaths } from "./layout.ts";
 import type { PruneResult, StoreContent } from "./prune.ts";
 
@@ -73,6 +73,11 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
    * may not be distributed are the exception.
    */
   tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void>;
+  /**
+   * Adds annotations that start with `wasme.io/` to a name, as long as it stands for `digest`; when it was stored stays
+   * as it is. False when it no longer does.
+   */
+  note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean>;
   /** Removes a name; false when there was none. The content stays until {@link prune}. */
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
@@ -177,6 +182,17 @@ class LayoutStore implements ImageStore {
       const named = indexEntry(reference, withOwnNotes(descriptor), new Date(clock?.now() ?? Date.now()));
       return [...entries.filter((entry) => entry.reference !== reference), named];
     }, signal);
+  }
+
+  async note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean> {
+    let found = false;
+    await this.#change(async (entries) => {
+      const named = (entry: IndexEntry): boolean =>
+        entry.reference === reference && entry.descriptor?.digest === digest;
+      found = entries.some(named);
+      return found ? entries.map((entry) => (named(entry) ? withNotes(entry, notes) : entry)) : undefined;
+    }, undefined);
+    return found;
   }
 
   async untag(reference: string, signal?: AbortSignal): Promise<boolean> {

@@ -54,6 +54,14 @@ export function indexEntry(reference: string, descriptor: Descriptor, updated: D
   return { raw: named, descriptor: named, fault: undefined, reference };
 }
 
+/** The same entry with more annotations; whatever else stands in it is kept. */
+export function withNotes(entry: IndexEntry, notes: Readonly<Record<string, string>>): IndexEntry {
+  const { raw, descriptor } = entry;
+  if (!isObject(raw) || descriptor === undefined) return entry;
+  const annotations = { ...descriptor.annotations, ...notes };
+  return { ...entry, raw: { ...raw, annotations }, descriptor: { ...descriptor, annotations } };
+}
+
 /**
  * Changes the index as one step, under the lock: reads it again, lets `edit` make the new entries (or `undefined` for
  * no change), and replaces the file. Makes the layout first where there is none.
