@@ -1,0 +1,206 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { bytesSource } from "../../src/domain/content.ts";
+import { type ImageReference, parseImageReference } from "../../src/domain/image-reference.ts";
+import { MediaType } from "../../src/domain/media-types.ts";
+import { pullImage } from "../../src/images/pull-image.ts";
+import { pushImage } from "../../src/images/push-image.ts";
+import { tagImage } from "../../src/images/tag-image.ts";
+import type { Repository } from "../../src/registry/repository.ts";
+import { openStore } from "../../src/store/image-store.ts";
+import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
+import { componentOf, type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
+import { type Component, component } from "../components/require-component.ts";
+import { reader } from "../components/users.ts";
+import { failure } from "../support/failure.ts";
+import { pullTestImage, pushTestImage, readAll, testImage } from "../support/fault-image.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import { connect, impostor, storeWith, type Watched } from "./registry-support.ts";
+
+/** How people run registries, and how many requests each way costs on top: once for Basic, twice for a token. */
+const modes: readonly (readonly [string, RegistryOptions, readonly string[]])[] = [
+  ["open to all", {}, []],
+  ["htpasswd", { auth: "htpasswd" }, ["again"]],
+  ["tokens", { auth: "token" }, ["again", "GET token"]],
+  ["TLS and htpasswd", { tls: true, auth: "htpasswd" }, ["again"]],
+  ["TLS and tokens", { tls: true, auth: "token" }, ["again", "GET token"]],
+];
+
+const matrix = registryKinds.flatMap((kind) => modes.map(([mode, options, extra]) => ({ kind, mode, options, extra })));
+
+const ranged = testImage(1_500_000, "ranged");
+
+/** The same for every registry and every way in: what one of them needs differently is named in the test. */
+describe.each(matrix)("$kind, $mode", ({ kind, options, extra }) => {
+  let found: Component<RunningRegistry>;
+  beforeAll(async () => {
+    found = await component(componentOf[kind], () => startRegistry({ ...options, kind }));
+  });
+  afterAll(async () => {
+    if ("ready" in found) await found.ready.stop();
+  });
+
+  /** A client as one command has it: nothing is known from an earlier one. */
+  function open(settings: Parameters<typeof connect>[1] = {}): Watched {
+    const client = connect(registry(), settings);
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  function registry(): RunningRegistry {
+    if ("skip" in found) throw new Error(found.skip);
+    return found.ready;
+  }
+
+  const at = (path: string): ImageReference => parseImageReference(`${registry().host}/${path}`);
+
+  /** What a command sent, sorted; the first request is sent again where the registry asked who it is. */
+  const withLogin = (first: string, ...rest: readonly string[]): readonly string[] =>
+    [first, ...extra.map((each) => (each === "again" ? first : each)), ...rest].toSorted();
+
+  const sorted = ({ sent }: Watched): readonly string[] => sent.toSorted();
+
+  beforeEach((context) => {
+    if ("skip" in found) context.skip(found.skip);
+  });
+
+  it("a small filter goes up in six requests, again in one, down in three and again in one", async () => {
+    const reference = at("demo/small:v1");
+    const { store, moduleDigest } = await storeWith(tempDir(), `${registry().host}/demo/small:v1`, 30_000);
+    const first = open();
+    const pushed = await pushImage({ store, registry: first }, { reference });
+    const upload = ["POST upload", "PUT upload"];
+    expect(sorted(first)).toEqual(withLogin("HEAD manifest", ...upload, ...upload, "PUT manifest"));
+
+    const again = open();
+    expect(await pushImage({ store, registry: again }, { reference })).toEqual({
+      ...pushed,
+      unchanged: true,
+      uploadedBytes: 0,
+    });
+    expect(sorted(again)).toEqual(withLogin("HEAD manifest"));
+
+    const fresh = openStore(join(tempDir(), "images"));
+    const down = open();
+    const pulled = await pullImage({ store: fresh, registry: down }, { reference });
+    expect(pulled).toMatchObject({ manifestDigest: pushed.manifestDigest, moduleDigest, unchanged: false });
+    expect(sorted(down)).toEqual(withLogin("GET manifest", "GET blob", "GET blob"));
+
+    const unchanged = open();
+    expect(await pullImage({ store: fresh, registry: unchanged }, { reference })).toMatchObject({ unchanged: true });
+    expect(sorted(unchanged)).toEqual(withLogin("GET manifest"));
+  });
+
+  it("a large filter comes back by tag and by digest, and is not sent twice", async () => {
+    const name = `${registry().host}/demo/large`;
+    const { store, moduleDigest } = await storeWith(tempDir(), `${name}:v1`, 9_000_000);
+    const client = open();
+    const { manifestDigest } = await pushImage({ store, registry: client }, { reference: at("demo/large:v1") });
+    for (const target of [":v1", `@${manifestDigest}`]) {
+      const fresh = openStore(join(tempDir(), "images"));
+      const pulled = await pullImage({ store: fresh, registry: client }, { reference: at(`demo/large${target}`) });
+      expect(pulled).toMatchObject({ manifestDigest, moduleDigest });
+    }
+    await tagImage({ store }, { source: at("demo/large:v1"), target: at("demo/large:v2") });
+    const second = open();
+    await pushImage({ store, registry: second }, { reference: at("demo/large:v2") });
+    // The config is smaller than the question whether it is there.
+    const rest = ["HEAD blob", "POST upload", "PUT upload", "PUT manifest"];
+    expect(sorted(second)).toEqual(withLogin("HEAD manifest", ...rest));
+  });
+
+  it("a download that breaks off goes on where it stopped", async () => {
+    await pushTestImage(open().repository(at("demo/ranged:v1"), "push"), ranged);
+    const client = open({ wire: { cutAfter: 1_000_000 } });
+    const bytes = await readAll(client.repository(at("demo/ranged:v1")).fetch(ranged.moduleDescriptor));
+    expect(Buffer.compare(bytes, ranged.module)).toBe(0);
+    expect(client.ranges).toEqual(["bytes=1000000-"]);
+  });
+
+  it("tags are listed over pages", async () => {
+    const image = testImage(100, "tags");
+    const repository = open().repository(at("demo/tags:v1"), "push");
+    const tags = ["a", "b", "c", "d", "v1"];
+    await pushTestImage(repository, image);
+    for (const tag of tags) await repository.pushManifest(tag, image.manifest, MediaType.ociManifest);
+    expect((await open().repository(at("demo/tags:v1")).tags())?.toSorted()).toEqual(tags);
+    const paged = open({
+      wire: {
+        rewrite: (request) => {
+          if (!request.url.pathname.endsWith("/tags/list") || request.url.search !== "") return request;
+          return { ...request, url: new URL("?n=2", request.url) };
+        },
+      },
+    });
+    expect((await paged.repository(at("demo/tags:v1")).tags())?.toSorted()).toEqual(tags);
+    // docker-registry ignores the size of a page.
+    const pages = paged.sent.filter((each) => each === "GET tags").length - extra.filter((e) => e === "again").length;
+    expect(pages).toBe(kind === "docker-registry" ? 1 : 3);
+  });
+
+  it("what is not there is no error", async () => {
+    const repository = open().repository(at("demo/nothing:v1"));
+    expect(await repository.resolve("v1")).toBeUndefined();
+    expect(await repository.fetchManifest("v1")).toBeUndefined();
+    expect(await repository.tags()).toBeUndefined();
+    expect(await repository.exists(testImage(100, "absent").moduleDescriptor)).toBe(false);
+  });
+
+  it.runIf(options.auth !== undefined)("a wrong password is refused, a right one verified", async () => {
+    const { user = impostor, host } = registry();
+    const { username } = user;
+    const login = (password: string): Promise<unknown> =>
+      open().verifyLogin(host, { kind: "basic", username, password });
+    expect(await login(user.password)).toBe("verified");
+    expect(await failure(login("wrong"))).toMatchObject({ code: "LOGIN_REFUSED", kind: "unauthorised" });
+    const refused = open({ as: impostor }).repository(at("demo/small:v1"));
+    expect(await failure(refused.fetchManifest("v1"))).toMatchObject({ kind: "unauthorised" });
+    const nobody = open({ as: null }).repository(at("demo/small:v1"));
+    expect(await failure(nobody.fetchManifest("v1"))).toMatchObject({ kind: "unauthorised" });
+  });
+
+  it.skipIf(options.auth !== undefined)("a login is not verified where nobody asks for one", async () => {
+    const credential = { kind: "basic", username: "somebody", password: "anything" } as const;
+    expect(await open().verifyLogin(registry().host, credential)).toBe("open");
+  });
+
+  const tellsUsersApart = options.auth === "token" || (kind === "zot" && options.auth === "htpasswd");
+
+  it.runIf(tellsUsersApart)("somebody who may only read is told so, and nothing is pushed", async () => {
+    const image = testImage(1000, "denied");
+    await pushTestImage(open().repository(at("demo/denied:v1"), "push"), image);
+    const client = open({ as: reader });
+    expect((await pullTestImage(client.repository(at("demo/denied:v1")), image)).module).toEqual(image.module);
+    const repository = client.repository(at("demo/denied:v2"), "push");
+    const error = await failure(repository.push(image.configDescriptor, bytesSource(image.config)));
+    expect(error).toMatchObject({ kind: "unauthorised", message: expect.stringContaining(registry().host) });
+    expect(await open().repository(at("demo/denied:v2")).tags()).toEqual(["v1"]);
+  });
+
+  /** Pushes a manifest of more than 4 MiB: the size that registries must take at least, and that we read at most. */
+  async function pushFat(repository: Repository): Promise<void> {
+    const image = testImage(1000, "fat");
+    await pushTestImage(repository, image);
+    const manifest = JSON.parse(Buffer.from(image.manifest).toString()) as object;
+    const fat = Buffer.from(JSON.stringify({ ...manifest, annotations: { fat: "x".repeat(4 << 20) } }));
+    await repository.pushManifest("v2", fat, MediaType.ociManifest);
+  }
+
+  it.skipIf(kind === "zot")("a manifest of more than 4 MiB is refused in words", async () => {
+    const repository = open().repository(at("demo/fat:v1"), "push");
+    expect(await failure(pushFat(repository))).toMatchObject({ kind: "failed", details: { status: 400 } });
+    expect(await repository.tags()).toEqual(["v1"]);
+  });
+
+  it.runIf(kind === "zot")("a manifest of more than 4 MiB is taken, and not read back", async () => {
+    const repository = open().repository(at("demo/fat:v1"), "push");
+    await pushFat(repository);
+    expect(await failure(repository.fetchManifest("v2"))).toMatchObject({ code: "BODY_TOO_LARGE" });
+  });
+});
+
+/** Which kinds there are is no accident: a new one must be put into the suite. */
+it("covers docker-registry, distribution and zot", () => {
+  const kinds: readonly RegistryKind[] = ["docker-registry", "distribution", "zot"];
+  expect(registryKinds).toEqual(kinds);
+});

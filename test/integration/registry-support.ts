@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { digestOf } from "../../src/domain/digest.ts";
+import { parseImageReference } from "../../src/domain/image-reference.ts";
+import { importImage } from "../../src/images/import-image.ts";
+import { createHttpTransport, type HttpRequest, type HttpTransport } from "../../src/platform/http-transport.ts";
+import { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "../../src/registry/client.ts";
+import type { Credential } from "../../src/registry/credential.ts";
+import { type ImageStore, openStore } from "../../src/store/image-store.ts";
+import type { RunningRegistry } from "../components/registry.ts";
+import { alice, type RegistryUser } from "../components/users.ts";
+import { HELLO_WASM, writeModule } from "../support/modules.ts";
+
+/** The runtime config of every image here. */
+export const CONFIG = { type: "envoy_proxy", abiVersions: ["v0.2.1"], config: { rootIds: ["hello"] } } as const;
+
+/** The real filter's bytes. */
+export const HELLO: Uint8Array = readFileSync(HELLO_WASM);
+export const HELLO_DIGEST: string = digestOf(HELLO);
+
+/** A client as one command has it, with what it sent. */
+export interface Watched extends RegistryClient {
+  /** `HEAD manifest`, `PUT upload`, `GET token`, …: every round trip, in the order they began. */
+  readonly sent: readonly string[];
+  /** The `range` headers among them. */
+  readonly ranges: readonly string[];
+}
+
+/** What happens to requests on their way. */
+export interface Wire {
+  /** Another request in its place. */
+  readonly rewrite?: (request: HttpRequest) => HttpRequest;
+  /** The first blob that is downloaded breaks off after so many bytes. */
+  readonly cutAfter?: number;
+}
+
+/** A client of a registry as its user, or as somebody else; `null` for nobody. */
+export function connect(
+  registry: Pick<RunningRegistry, "caFile" | "user">,
+  settings: Partial<RegistryClientOptions> & { readonly as?: RegistryUser | null; readonly wire?: Wire } = {},
+): Watched {
+  const { as = registry.user, wire = {}, ...options } = settings;
+  const known: Credential | undefined = as
+    ? { kind: "basic", username: as.username, password: as.password }
+    : undefined;
+  const trust = registry.caFile === undefined ? {} : { caFile: registry.caFile };
+  const sent: string[] = [];
+  const ranges: string[] = [];
+  const transport = watch(createHttpTransport({ env: {} }), { sent, ranges, wire });
+  const credentials = (): Promise<Credential | undefined> => Promise.resolve(known);
+  const client = createRegistryClient({ env: {}, credentials, transport, ...trust, ...options });
+  return { ...client, sent, ranges };
+}
+
+interface Log {
+  readonly sent: string[];
+  readonly ranges: string[];
+  readonly wire: Wire;
+}
+
+function watch(inner: HttpTransport, { sent, ranges, wire }: Log): HttpTransport {
+  let uncut = wire.cutAfter !== undefined;
+  return {
+    send: async (asked) => {
+      const request = wire.rewrite?.(asked) ?? asked;
+      sent.push(label(request));
+      const { range } = request.headers ?? {};
+      if (range !== undefined) ranges.push(range);
+      const response = await inner.send(request);
+      if (!uncut || response.status !== 200 || label(request) !== "GET blob") return response;
+      uncut = false;
+      return { ...response, body: cut(response.body, wire.cutAfter ?? 0) };
+    },
+    close: () => inner.close(),
+  };
+}
+
+async function* cut(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let left = size;
+  for await (const chunk of body) {
+    yield chunk.subarray(0, left);
+    left -= chunk.byteLength;
+    if (left <= 0) throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  }
+}
+
+/** What a request is about. */
+function label({ method, url }: HttpRequest): string {
+  const { pathname } = url;
+  if (pathname.endsWith("/token")) return `${method} token`;
+  if (pathname.includes("/blobs/uploads/")) return `${method} upload`;
+  const [, kind = ""] = /\/(manifests|blobs|tags|referrers)\/[^/]+$/u.exec(pathname) ?? [];
+  return `${method} ${{ manifests: "manifest", blobs: "blob", tags: "tags", referrers: "referrers" }[kind] ?? pathname}`;
+}
+
+/** A store with one image in it: the real filter, padded to `size` bytes where given. */
+export async function storeWith(
+  dir: string,
+  reference: string,
+  size?: number,
+): Promise<{ readonly store: ImageStore; readonly moduleDigest: string }> {
+  const store = openStore(join(dir, "images"));
+  const file = size === undefined ? HELLO_WASM : writeModule(dir, "filter.wasm", size);
+  const request = { file, reference: parseImageReference(reference), runtimeConfig: CONFIG, check: true };
+  const { moduleDigest } = await importImage({ store }, request);
+  return { store, moduleDigest };
+}
+
+/** Alice with a password that is not hers. */
+export const impostor: RegistryUser = { ...alice, password: "wrong" };
