@@ -30,6 +30,26 @@ export function encodeTarHeader(name: string, size: number, mtime = 0): Uint8Arr
   return block;
 }
 
+/**
+ * The pax header that goes before the header of a file whose name is longer than 100 characters; that one may carry any
+ * shorter name. `name` is ASCII.
+ */
+export function encodePaxName(name: string): Uint8Array {
+  const record = paxRecord("path", name);
+  const header = Buffer.from(encodeTarHeader("PaxHeader", record.length));
+  header.write("x", 156, "latin1");
+  header.write(`${checksum(header).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return Buffer.concat([header, Buffer.from(record, "latin1"), Buffer.alloc(tarPadding(record.length))]);
+}
+
+/** `LENGTH key=value\n`, the length counting its own digits. */
+function paxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  let length = rest.length + String(rest.length).length;
+  if (String(length).length > String(rest.length).length) length += 1;
+  return `${length}${rest}`;
+}
+
 /** Reads a header block: `"end"` for a block of zeros, `"invalid"` when the checksum or a number is wrong. */
 export function decodeTarHeader(block: Uint8Array): TarHeader | "end" | "invalid" {
   if (block.every((byte) => byte === 0)) return "end";

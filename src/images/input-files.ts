@@ -29,7 +29,8 @@ export async function readRuntimeConfigFile(path: string, events: EventSink): Pr
   return config;
 }
 
-function inputError(error: unknown, path: string, what: string): unknown {
+/** Translates a failed read of a file the user named; errors that are not about the path come back as they are. */
+export function inputError(error: unknown, path: string, what: string): unknown {
   const code = errnoOf(error);
   if (code === "ENOENT" || code === "ENOTDIR") {
     return usageError("FILE_NOT_FOUND", `there is no ${what} ${path}`, { hint: "check the path", cause: error });

@@ -10,7 +10,7 @@ export interface StandardStreams {
 
 /** A stream text is written to. */
 export interface OutputStream {
-  write(text: string): unknown;
+  write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
@@ -41,6 +41,8 @@ export interface Terminal {
   /** Progress, warnings, errors. */
   readonly stderr: Channel;
   readonly stdin: StandardStreams["stdin"];
+  /** A result that is no text, piece by piece to stdout: waits until the other side has taken each. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<void>;
   /** What prompts read from and draw on. */
   readonly prompt: { readonly input: StandardStreams["stdin"]; readonly output: OutputStream };
   /** True when a person can be asked: stdin and stderr are terminals. */
@@ -66,6 +68,10 @@ export function createTerminal(streams: StandardStreams, env: Env, color?: boole
     stdout: channel(streams.stdout),
     stderr,
     stdin: streams.stdin,
+    writeBytes: (bytes) =>
+      new Promise((resolve, reject) => {
+        streams.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
     prompt: { input: streams.stdin, output: streams.stderr },
     canPrompt: stdinIsTerminal && stderr.isTerminal,
   };

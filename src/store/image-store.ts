@@ -75,9 +75,11 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void>;
   /**
    * Adds annotations that start with `wasme.io/` to a name, as long as it stands for `digest`; when it was stored stays
-   * as it is. False when it no longer does.
+   * as it is. False when it no longer does. A note is not worth a long wait for whoever changes the index.
    */
   note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean>;
+  /** As {@link tag}, for several names in one step: all of them, or none. Each name once. */
+  tagAll(names: readonly NamedDescriptor[], signal?: AbortSignal): Promise<void>;
   /** Removes a name; false when there was none. The content stays until {@link prune}. */
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
@@ -93,6 +95,12 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
    * reaches, everything counts as in use.
    */
   removeBlob(digest: Digest, signal?: AbortSignal): Promise<BlobRemoval>;
+}
+
+/** A manifest and the full reference it is to have. */
+export interface NamedDescriptor {
+  readonly reference: string;
+  readonly descriptor: Descriptor;
 }
 
 /** How a clean-up goes about it. */
@@ -175,23 +183,31 @@ class LayoutStore implements ImageStore {
     return entry?.descriptor;
   }
 
-  async tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+  tag(reference: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    return this.tagAll([{ reference, descriptor }], signal);
+  }
+
+  async tagAll(names: readonly NamedDescriptor[], signal?: AbortSignal): Promise<void> {
+    if (names.length === 0) return;
     const { clock } = this.#lock;
     await this.#change(async (entries) => {
-      await this.#requireContent(descriptor);
-      const named = indexEntry(reference, withOwnNotes(descriptor), new Date(clock?.now() ?? Date.now()));
-      return [...entries.filter((entry) => entry.reference !== reference), named];
+      for (const { descriptor } of names) await this.#requireContent(descriptor);
+      const now = new Date(clock?.now() ?? Date.now());
+      const named = names.map(({ reference, descriptor }) => indexEntry(reference, withOwnNotes(descriptor), now));
+      const replaced = new Set(names.map(({ reference }) => reference));
+      return [...entries.filter((entry) => !replaced.has(entry.reference)), ...named];
     }, signal);
   }
 
   async note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean> {
     let found = false;
-    await this.#change(async (entries) => {
+    const edit = async (entries: readonly IndexEntry[]): Promise<readonly IndexEntry[] | undefined> => {
       const named = (entry: IndexEntry): boolean =>
         entry.reference === reference && entry.descriptor?.digest === digest;
       found = entries.some(named);
       return found ? entries.map((entry) => (named(entry) ? withNotes(entry, notes) : entry)) : undefined;
-    }, undefined);
+    };
+    await changeIndex(this.#paths, edit, { ...this.#lock, waitMs: NOTE_WAIT_MS });
     return found;
   }
 
@@ -306,5 +322,6 @@ function withOwnNotes(descriptor: Descriptor): Descriptor {
 }
 
 const NOTE_PREFIX = "wasme.io/";
+const NOTE_WAIT_MS = 1000;
 /** Entries looked into at the same time. */
 const AT_ONCE = 16;
