@@ -48,7 +48,14 @@ export async function sendFollowing(request: GuardedRequest, options: FollowOpti
     if (location === undefined || !isFollowed(request.method, response.status)) return { response, url };
     response.discard();
     if (hops >= MAX_REDIRECTS) {
-      throw new WasmeError("failed", "REDIRECT_LOOP", `${request.url.host} redirects more than ${MAX_REDIRECTS} times`);
+      throw new WasmeError(
+        "failed",
+        "REDIRECT_LOOP",
+        `${request.url.host} redirects more than ${MAX_REDIRECTS} times`,
+        {
+          hint: "this is a fault on the side of the registry: tell its operator",
+        },
+      );
     }
     const target = redirectTarget(location, url, home);
     if (secretBody && target.origin !== home.origin)
