@@ -1,6 +1,7 @@
-import { Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
+import { type Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
 import { usageError } from "../domain/errors.ts";
 import type { Env } from "./env.ts";
+import { largeReadAgent } from "./http-large-reads.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { TlsSettings } from "./http-trust.ts";
 
@@ -43,7 +44,7 @@ export function createRoutes(env: Env): Routes {
         const { request } = await import("node:https");
         return { open: (method, headers, signal) => request(requestOptions(url, { method, headers, signal, agent })) };
       }
-      const agent = await pool(proxy?.url.href ?? "http:", () => Promise.resolve(new Agent(POOL)));
+      const agent = await pool(proxy?.url.href ?? "http:", () => Promise.resolve(largeReadAgent(POOL)));
       return {
         open: (method, headers, signal) => requestHttp(plainOptions(url, proxy, { method, headers, signal, agent })),
       };

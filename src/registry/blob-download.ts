@@ -140,7 +140,8 @@ async function* gather(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
   let pieces: Uint8Array[] = [];
   let size = 0;
   const take = (): Uint8Array => {
-    const whole = Buffer.concat(pieces, size);
+    const [only] = pieces;
+    const whole = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, size);
     pieces = [];
     size = 0;
     return whole;

@@ -78,7 +78,10 @@ async function openDraft(paths: LayoutPaths): Promise<FileDraft> {
   return await createDraft(paths.ingest);
 }
 
-/** Gathers small pieces into large writes, and hashes the next ones while another thread writes. */
+/**
+ * Gathers small pieces into large writes, and hashes the next ones while other threads write them and bring what was
+ * written to the disk: little is left to wait for at the end.
+ */
 class DraftWriter implements BlobWriter {
   size = 0;
   readonly #paths: LayoutPaths;
@@ -87,6 +90,8 @@ class DraftWriter implements BlobWriter {
   #gathered: Uint8Array[] = [];
   #gatheredSize = 0;
   #writing: Promise<void> = Promise.resolve();
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
 
   constructor(paths: LayoutPaths, draft: FileDraft, hash: DigestStream) {
     this.#paths = paths;
@@ -111,6 +116,8 @@ class DraftWriter implements BlobWriter {
     try {
       await this.#flush();
       await this.#writing;
+      // The system tells of a failed write-back once: it must not be lost here.
+      await this.#syncing;
       await this.#draft.commit(path, BLOB_MODE);
       return actual;
     } catch (error) {
@@ -119,13 +126,14 @@ class DraftWriter implements BlobWriter {
   }
 
   async discard(): Promise<void> {
-    await this.#writing.catch(() => undefined);
+    await Promise.allSettled([this.#writing, this.#syncing]);
     await this.#draft.discard();
   }
 
   /** Starts writing what was gathered, once the write before it is done. */
   async #flush(): Promise<void> {
     const pieces = this.#gathered;
+    this.#unsynced += this.#gatheredSize;
     this.#gathered = [];
     this.#gatheredSize = 0;
     try {
@@ -136,6 +144,15 @@ class DraftWriter implements BlobWriter {
     this.#writing = writeAll(this.#draft.handle, pieces);
     // Its failure is thrown by whoever waits for it next; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
+    if (this.#unsynced >= SYNC_SIZE) this.#sync();
+  }
+
+  /** Starts bringing what was written so far to the disk, when the time before it is over. */
+  #sync(): void {
+    this.#unsynced = 0;
+    const before = this.#syncing ?? Promise.resolve();
+    this.#syncing = before.then(() => this.#draft.handle.datasync());
+    this.#syncing.catch(() => undefined);
   }
 }
 
@@ -163,4 +180,6 @@ function wrongSize(descriptor: Descriptor, what: string): Error {
 const BLOB_MODE = 0o444;
 /** Pieces of a download are some 64 KiB; writing each by itself costs more than its bytes. */
 const WRITE_SIZE = 1024 * 1024;
+/** So much is written before the disk is asked to keep it. */
+const SYNC_SIZE = 32 * 1024 * 1024;
 const UNTOUCHABLE: ReadonlySet<string> = new Set(["EPERM", "EACCES", "EROFS", "ENOENT"]);
