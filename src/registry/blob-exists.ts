@@ -1,11 +1,12 @@
 import type { Descriptor } from "../domain/descriptor.ts";
+import type { RetryBudget } from "./retry.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 
 /** HEAD of a blob. A registry that cannot do it (405) counts as not having it: uploading again does no harm. */
 export async function blobIsThere(
   context: RepositoryContext,
   descriptor: Pick<Descriptor, "digest">,
-  signal?: AbortSignal,
+  options: { readonly signal?: AbortSignal | undefined; readonly budget?: RetryBudget } = {},
 ): Promise<boolean> {
   const request = {
     method: "HEAD",
@@ -13,7 +14,7 @@ export async function blobIsThere(
     repository: context.repository,
     scopes: context.scopes(),
     action: `read ${context.name}`,
-    signal,
+    ...options,
   };
   const followed = await context.session.send(request);
   const { status } = followed.response;

@@ -1,117 +1,175 @@
-import type { BodySource } from "../domain/content.ts";
+import type { BodySource, Placement } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { blobIsThere } from "./blob-exists.ts";
 import { reportProgress } from "./progress.ts";
-import { redirectTarget } from "./redirects.ts";
+import type { Quirks } from "./quirks.ts";
 import type { RepositoryContext } from "./repository-context.ts";
-import { type RetryBudget, TransientError, withRetry } from "./retry.ts";
+import { TransientError, withRetry } from "./retry.ts";
+import { startUpload } from "./start-upload.ts";
+import type { PiecewiseUpload } from "./upload-pieces.ts";
+import type { Upload, UploadAnswer, UploadSession } from "./upload-session.ts";
 
-/** One upload in progress. */
-interface Upload {
-  readonly context: RepositoryContext;
-  readonly descriptor: Descriptor;
-  readonly body: BodySource;
-  readonly signal: AbortSignal | undefined;
-  readonly budget: RetryBudget;
-}
-
-/** How long the farewell to an abandoned session may take. Milliseconds. */
-const FAREWELL_MS = 2000;
+/** After so many broken tries a large blob is sent in pieces: those that arrived are not lost. */
+const WHOLE_TRIES = 2;
 
 /**
- * Uploads a blob in one PUT (distribution spec, "POST then PUT"). A failure that may pass starts over, after a look
- * whether the blob arrived and only the answer was lost. An abandoned session is deleted.
- * Throws `UPLOAD_REFUSED` (failed) when the registry breaks the protocol, and errors of the registry.
+ * Uploads a blob that is not there yet, or has the registry mount it from another of its repositories. One PUT, or
+ * pieces where the registry or the user wants that (distribution spec, "pushing blobs"). A failure that may pass is
+ * followed by a look whether the blob arrived and only the answer was lost, and by going on where the registry is. An
+ * abandoned upload is deleted. Throws `UPLOAD_REFUSED` (failed) when the registry breaks the protocol, and errors of
+ * the registry.
  */
 export async function uploadBlob(
   context: RepositoryContext,
   descriptor: Descriptor,
   body: BodySource,
   signal?: AbortSignal,
-): Promise<void> {
-  const upload: Upload = { context, descriptor, body, signal, budget: context.session.budget(signal) };
-  let location: URL | undefined;
-  let sent = false;
+): Promise<Placement> {
+  const budget = context.session.budget(signal);
+  const quirks = await context.session.quirks();
+  const upload = new BlobUpload({ context, descriptor, body, signal, budget }, quirks);
   try {
-    await withRetry(upload.budget, async () => {
-      if (sent && (await blobIsThere(context, descriptor, signal))) return;
-      location = await startUpload(upload);
-      sent = true;
-      await putBody(upload, location);
-    });
+    return await withRetry(budget, () => upload.attempt());
   } catch (error) {
-    if (location !== undefined) await cancelUpload(context, location);
+    await upload.cancel();
     throw error;
+  } finally {
+    await upload.close();
   }
 }
 
-async function startUpload(upload: Upload): Promise<URL> {
-  const { context, signal, budget } = upload;
-  const request = {
-    method: "POST",
-    target: `${context.repository}/blobs/uploads/`,
-    repository: context.repository,
-    scopes: context.scopes(),
-    action: `write ${context.name}`,
-    signal,
-    budget,
-  };
-  const followed = await context.session.once(request);
-  const { response, url } = followed;
-  if (response.status !== 202) throw await context.session.refusal(followed, request);
-  response.discard();
-  return locationOf(upload, response.headers.location, url);
-}
+/** One blob on its way, over all tries. */
+class BlobUpload {
+  readonly #upload: Upload;
+  readonly #quirks: Quirks;
+  #session: UploadSession | undefined;
+  /** Absent: the blob goes as a whole. */
+  #pieces: PiecewiseUpload | undefined;
+  #tries = 0;
+  /** Everything was sent once: the blob may be there though no answer said so. */
+  #mayBeThere = false;
+  /** What was sent goes on where an earlier try ended. */
+  #isResumed = false;
+  /** The answer to a whole blob that was too large. */
+  #tooLarge: Error | undefined;
 
-/** Location may be relative or absolute, elsewhere too; its query is kept as it is. */
-function locationOf({ context }: Upload, location: string | undefined, from: URL): URL {
-  if (location !== undefined) return redirectTarget(location, from, context.session.origin);
-  throw new WasmeError("failed", "UPLOAD_REFUSED", `${context.session.host} started an upload without saying where`);
-}
-
-async function putBody(upload: Upload, location: URL): Promise<void> {
-  const { context, descriptor, body, signal, budget } = upload;
-  const { session } = context;
-  const target = new URL(`${location.href}${location.search === "" ? "?" : "&"}digest=${descriptor.digest}`);
-  const request = {
-    method: "PUT",
-    target,
-    headers: { "content-type": "application/octet-stream" },
-    body,
-    onSent: reportProgress(session.deps.events, descriptor, "upload"),
-    repository: context.repository,
-    scopes: context.scopes(),
-    action: `write ${context.name}`,
-    signal,
-    budget,
-  };
-  const followed = await session.once(request);
-  const { response } = followed;
-  if (response.status === 201 || response.status === 204) {
-    response.discard();
-    return;
+  constructor(upload: Upload, quirks: Quirks) {
+    this.#upload = upload;
+    this.#quirks = quirks;
   }
-  // A session that is gone was ended by an earlier try, or by the registry's own clean-up: a new one may do.
-  const error = await session.refusal(followed, request);
-  if (response.status === 404 && error instanceof WasmeError) throw new TransientError(error);
-  throw error;
-}
 
-/** Tells the registry that nothing more will come. Whatever it answers, the upload is over. */
-async function cancelUpload(context: RepositoryContext, location: URL): Promise<void> {
-  const { session } = context;
-  try {
-    const { response } = await session.once({
-      method: "DELETE",
-      target: location,
-      repository: context.repository,
-      scopes: context.scopes(),
-      action: "end an upload",
-      signal: AbortSignal.timeout(FAREWELL_MS),
-    });
-    response.discard();
-  } catch {
-    // The session times out by itself.
+  async attempt(): Promise<Placement> {
+    const { context, descriptor, signal, budget } = this.#upload;
+    if (this.#mayBeThere && (await blobIsThere(context, descriptor, { signal, budget }))) return "written";
+    await this.#choosePieces();
+    const isFirst = this.#tries++ === 0;
+    for (;;) {
+      let offset = await this.#resume();
+      if (offset === undefined) {
+        const started = await startUpload(this.#upload, this.#quirks, isFirst);
+        if ("mountedFrom" in started) return this.#mounted(started.mountedFrom);
+        this.#session = started.session;
+        offset = 0;
+      }
+      if (this.#session !== undefined && (await this.#send(this.#session, offset))) return "written";
+    }
+  }
+
+  /** Ends what was begun and will not be finished. */
+  async cancel(): Promise<void> {
+    await this.#session?.cancel();
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces?.close();
+  }
+
+  get #mayGoPiecewise(): boolean {
+    return this.#quirks.upload !== "single" && this.#upload.context.session.learned.noPieces !== true;
+  }
+
+  async #choosePieces(): Promise<void> {
+    const { upload, chunkSize } = this.#quirks;
+    const { pieceSize } = this.#upload.context.session.learned;
+    const isWanted = upload === "chunked" || pieceSize !== undefined || this.#tries >= WHOLE_TRIES;
+    if (isWanted && this.#pieces === undefined) await this.#goPiecewise(pieceSize ?? chunkSize);
+  }
+
+  /** From now on in pieces, unless there is no such way or one piece would be all. */
+  async #goPiecewise(pieceSize: number): Promise<void> {
+    if (!this.#mayGoPiecewise) return;
+    const { PiecewiseUpload: Made } = await import("./upload-pieces.ts");
+    const pieces = new Made(this.#upload, this.#quirks, pieceSize);
+    if (pieces.pieceSize < this.#upload.descriptor.size) this.#pieces = pieces;
+  }
+
+  /** Where the place of the last try can be gone on with; what is of no use is ended. */
+  async #resume(): Promise<number | undefined> {
+    if (this.#session === undefined) return undefined;
+    const offset = this.#session.isGone || !this.#quirks.trustRange ? undefined : await this.#session.ask();
+    if (offset === 0 || (offset !== undefined && this.#pieces !== undefined)) {
+      this.#isResumed = true;
+      return offset;
+    }
+    await this.#session.cancel();
+    this.#session = undefined;
+    this.#isResumed = false;
+    return undefined;
+  }
+
+  /** True when the blob is there; false to look where to go on. */
+  async #send(session: UploadSession, offset: number): Promise<boolean> {
+    const { body } = this.#upload;
+    if (this.#pieces === undefined) {
+      const { context, descriptor } = this.#upload;
+      this.#mayBeThere = true;
+      const report = reportProgress(context.session.deps.events, descriptor, "upload");
+      return this.#isFinished(session, await session.finish(body, report));
+    }
+    const end = await this.#pieces.send(session, offset);
+    if (end === "unsupported") await this.#withoutPieces();
+    if (end !== "sent") return false;
+    this.#mayBeThere = true;
+    const isDone = await this.#isFinished(session, await session.finish());
+    if (isDone) this.#upload.context.session.learned.pieceSize = this.#pieces.pieceSize;
+    return isDone;
+  }
+
+  async #isFinished(session: UploadSession, answer: UploadAnswer): Promise<boolean> {
+    const { response, request } = answer;
+    const { status } = response;
+    if (status === 201 || status === 204) {
+      response.discard();
+      return true;
+    }
+    const refusal = await this.#upload.context.session.refusal(answer, request);
+    if (status === 413 && this.#pieces === undefined) {
+      this.#tooLarge = refusal;
+      this.#mayBeThere = false;
+      await this.#goPiecewise(Math.min(this.#quirks.chunkSize, Math.ceil(this.#upload.descriptor.size / 2)));
+      if (this.#pieces !== undefined) return false;
+    }
+    // Bytes an earlier try left behind, more or fewer than we were told, make another digest: another place will do.
+    const isSpoilt = status === 400 && this.#isResumed;
+    if (isSpoilt) await session.cancel();
+    if ((isSpoilt || status === 404 || status === 416) && refusal instanceof WasmeError) {
+      throw new TransientError(refusal);
+    }
+    throw refusal;
+  }
+
+  /** The registry takes no pieces: the whole, unless that was too large. */
+  async #withoutPieces(): Promise<void> {
+    if (this.#tooLarge !== undefined) throw this.#tooLarge;
+    await this.close();
+    this.#pieces = undefined;
+    this.#upload.context.session.learned.noPieces = true;
+  }
+
+  #mounted(from: string): Placement {
+    const { context, descriptor } = this.#upload;
+    context.session.deps.events({ type: "blob.skipped", digest: descriptor.digest, reason: `mounted from ${from}` });
+    return "mounted";
   }
 }

@@ -50,7 +50,7 @@ export class RemoteRepository implements Repository {
 
   async exists(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean> {
     if (isManifest(descriptor)) return (await this.resolve(descriptor.digest, signal)) !== undefined;
-    return blobIsThere(this.#context, descriptor, signal);
+    return blobIsThere(this.#context, descriptor, { signal });
   }
 
   /** Each digest is uploaded once, however often and from however many places it is pushed. */
@@ -89,7 +89,7 @@ export class RemoteRepository implements Repository {
 
   async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<Placement> {
     const { events } = this.#context.session.deps;
-    if (descriptor.size >= ASK_FIRST && (await blobIsThere(this.#context, descriptor, signal))) {
+    if (descriptor.size >= ASK_FIRST && (await blobIsThere(this.#context, descriptor, { signal }))) {
       events({ type: "blob.skipped", digest: descriptor.digest, reason: "already there" });
       return "present";
     }

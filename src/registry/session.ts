@@ -56,11 +56,20 @@ export interface ApiRequest {
 /** What is told of a request that was refused. */
 type Refused = Pick<ApiRequest, "action"> & Partial<Pick<ApiRequest, "repository" | "scopes" | "signal">>;
 
+/** What uploads taught about a registry, for those after them. */
+export interface Learned {
+  /** Pieces of this size go through where whole blobs do not. Bytes. */
+  pieceSize?: number;
+  /** It takes no pieces. */
+  noPieces?: boolean;
+}
+
 /** A connection with one registry: its address, its authentication, its patience. */
 export class Session {
   /** As the user knows it. */
   readonly host: string;
   readonly deps: SessionDeps;
+  readonly learned: Learned = {};
   /** Made, and its code loaded, when the registry first asks who we are. */
   #authorizer: Promise<Authorizer> | undefined;
   #origin: RegistryOrigin;
