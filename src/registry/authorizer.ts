@@ -91,7 +91,7 @@ export class Authorizer {
     this.#refused.add(need);
     if (credential?.kind === "registry-token") return false;
     if (mode.scheme === "basic") return credential?.kind === "basic" && sent.startsWith(BEARER);
-    return !sent.startsWith(BEARER) || this.#renewToken(mode, need, { sent, offered });
+    return this.#renewToken(mode, need, { sent, offered });
   }
 
   #renewToken(

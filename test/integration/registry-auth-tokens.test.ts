@@ -47,7 +47,8 @@ describe("bearer tokens", () => {
 
   function connect(credential: Credential | undefined): RegistryClient {
     const credentials = (): Promise<Credential | undefined> => Promise.resolve(credential);
-    return createRegistryClient({ env: {}, clock, credentials, events: (event) => events.push(event) });
+    const options = { env: {}, clock, credentials, idleTimeoutMs: 600_000 };
+    return createRegistryClient({ ...options, events: (event) => events.push(event) });
   }
 
   function open(access: "pull" | "push" = "push", from: RegistryClient = client): Repository {
@@ -308,6 +309,30 @@ describe("bearer tokens", () => {
       await expect(from.fetchManifest("v1")).rejects.toMatchObject({ code: "REGISTRY_UNAUTHORISED" });
       expect([registry.count("manifest.get"), registry.count("token")]).toEqual([2, 1]);
     });
+  });
+
+  it("end after two requests each for many at once", async () => {
+    guard();
+    give();
+    const from = open("pull");
+    await from.resolve("v1");
+    registry.reset();
+    registry.on("manifest.get", fault.status(401, challenge(',error="invalid_token"')));
+    give();
+    const all = await Promise.allSettled(Array.from({ length: 5 }, () => from.fetchManifest("v1")));
+    expect(all.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
+    expect([registry.count("manifest.get"), registry.count("token")]).toEqual([10, 1]);
+  });
+
+  it("follow Basic where a part of the registry asks for them", async () => {
+    registry.on("manifest.head", fault.status(401, { "www-authenticate": 'Basic realm="r"' }), 1);
+    const from = open("pull");
+    await from.resolve("v1");
+    registry.reset();
+    guard();
+    give();
+    expect(await from.resolve("v1")).toBeUndefined();
+    expect(registry.requests.map(({ kind }) => kind)).toEqual(["manifest.head", "token", "manifest.head"]);
   });
 
   describe("that are refused", () => {
