@@ -9,37 +9,82 @@ import {
   RUNTIME_CONFIG_FILE,
 } from "../domain/wasm-image.ts";
 import { gzip } from "./gzip.ts";
+import { openScratch, type ScratchFile } from "./scratch-file.ts";
 
 /** What goes into the one layer of a `compat` image. */
 export interface CompatContent {
-  /** The wasm bytes; opened twice or more. */
+  /** The wasm bytes; opened once or more. */
   readonly module: BodySource;
   /** `runtime-config.json`; left out when there is none. */
   readonly runtimeConfig: Uint8Array | undefined;
+  /** Written as the time of the files and of the image; 1970 and none when absent. */
+  readonly created?: Date | undefined;
 }
 
 /** A `compat` image and the source of its layer. */
 export interface CompatImage extends PackedImage {
   readonly layerBody: BodySource;
+  /** Frees what was put aside for the layer, which cannot be read any more then. */
+  release(): Promise<void>;
 }
 
 /**
- * Packs a module in the `compat` format. The layer is compressed twice, once to learn its digest and once when it is
- * uploaded, rather than kept in memory or on disk: memory stays flat and a full or read-only disk does not matter.
+ * Packs a module in the `compat` format. The digest of the layer is known when it was compressed whole: what came out is
+ * put aside in a file in `scratchDir`. Where that cannot be written, or has no room, the layer is compressed again each
+ * time it is read. Memory stays flat either way.
  */
-export async function packCompatImage(content: CompatContent, signal?: AbortSignal): Promise<CompatImage> {
-  const tarHash = startDigest();
-  const layerHash = startDigest();
-  let size = 0;
-  for await (const chunk of gzip(tarStream(content, (piece) => tarHash.update(piece)))) {
-    signal?.throwIfAborted();
-    layerHash.update(chunk);
-    size += chunk.byteLength;
+export async function packCompatImage(
+  content: CompatContent,
+  options: { readonly scratchDir: string; readonly signal?: AbortSignal | undefined },
+): Promise<CompatImage> {
+  const { signal, scratchDir } = options;
+  const aside = new Aside(await openScratch(scratchDir));
+  try {
+    const tarHash = startDigest();
+    const layerHash = startDigest();
+    let size = 0;
+    for await (const chunk of gzip(tarStream(content, (piece) => tarHash.update(piece)))) {
+      signal?.throwIfAborted();
+      layerHash.update(chunk);
+      size += chunk.byteLength;
+      await aside.append(chunk);
+    }
+    const layer: BlobFacts = { digest: layerHash.digest(), size };
+    const diffId: Digest = tarHash.digest();
+    const again = (start = 0): AsyncIterable<Uint8Array> => skipBytes(gzip(tarStream(content, () => undefined)), start);
+    const layerBody = aside.body() ?? { size, open: again };
+    return { ...packCompat(layer, diffId, content.created), layerBody, release: () => aside.close() };
+  } catch (error) {
+    await aside.close();
+    throw error;
   }
-  const layer: BlobFacts = { digest: layerHash.digest(), size };
-  const diffId: Digest = tarHash.digest();
-  const open = (start = 0): AsyncIterable<Uint8Array> => skipBytes(gzip(tarStream(content, () => undefined)), start);
-  return { ...packCompat(layer, diffId), layerBody: { size, open } };
+}
+
+/** A scratch file that is given up when the disk refuses a piece. */
+class Aside {
+  #file: ScratchFile | undefined;
+
+  constructor(file: ScratchFile | undefined) {
+    this.#file = file;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    try {
+      await this.#file?.append(chunk);
+    } catch {
+      await this.close();
+    }
+  }
+
+  body(): BodySource | undefined {
+    return this.#file?.body();
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
 }
 
 /** The archive, a piece at a time; `see` is shown each piece. The module comes first: readers stop at it. */
@@ -50,12 +95,13 @@ async function* tarStream(content: CompatContent, see: (piece: Uint8Array) => vo
   }
 }
 
-async function* tarPieces({ module, runtimeConfig }: CompatContent): AsyncGenerator<Uint8Array> {
-  yield encodeTarHeader(MODULE_FILE, module.size);
+async function* tarPieces({ module, runtimeConfig, created }: CompatContent): AsyncGenerator<Uint8Array> {
+  const mtime = created === undefined ? 0 : created.getTime() / 1000;
+  yield encodeTarHeader(MODULE_FILE, module.size, mtime);
   yield* module.open();
   yield* zeros(tarPadding(module.size));
   if (runtimeConfig !== undefined) {
-    yield encodeTarHeader(RUNTIME_CONFIG_FILE, runtimeConfig.byteLength);
+    yield encodeTarHeader(RUNTIME_CONFIG_FILE, runtimeConfig.byteLength, mtime);
     yield runtimeConfig;
     yield* zeros(tarPadding(runtimeConfig.byteLength));
   }

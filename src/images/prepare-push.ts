@@ -1,73 +1,97 @@
+import { join } from "node:path";
 import { type BodySource, bytesSource, type Fetcher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { referencedBy } from "../domain/manifest.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
 import { formatRuntimeConfig } from "../domain/runtime-config.ts";
-import { packOci } from "../domain/wasm-image.ts";
+import { type PackedImage, type PackFormat, packCncf, packOci } from "../domain/wasm-image.ts";
+import { isInFormat } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { type ImageContents, openModule } from "./read-image.ts";
 import type { StoredImage } from "./stored-image.ts";
 
-/** An image in the form it is to be pushed in. */
+/** An image in the form it is to be pushed or stored in. */
 export interface PushableImage {
   readonly manifest: Descriptor;
   readonly bytes: Uint8Array;
   readonly format: ImageFormat;
+  /** False when it was made here: then its digest is another than the stored image's. */
+  readonly asStored: boolean;
   readonly blobs: readonly Descriptor[];
   /** Reads the blobs: from the store, or made on the way. */
   readonly source: Fetcher;
+  /** To be called when its blobs will not be read any more. */
+  release(): Promise<void>;
 }
+
+/** Which form it is to have. */
+export interface PrepareOptions {
+  /** `undefined` leaves the image as it is. */
+  readonly format: PackFormat | undefined;
+  /** The time to write where the format has a place for one. */
+  readonly created?: Date | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type SourceStore = Pick<ImageStore, "fetch" | "dir">;
 
 /**
- * Puts a stored image into a format; `undefined` and its own format leave it byte for byte as it is. Converting needs
- * no room on disk and no memory for the module; `compat` compresses it here to learn the digest.
+ * Puts a stored image into a format; one that is in its very shape already stays byte for byte as it is. Converting
+ * needs no memory for the module; `compat` is compressed here, since its digest must be known.
  */
 export async function preparePush(
-  store: Pick<ImageStore, "fetch">,
+  store: SourceStore,
   image: StoredImage,
   contents: ImageContents,
-  options: { readonly format: "oci" | "compat" | undefined; readonly signal?: AbortSignal | undefined },
+  options: PrepareOptions,
 ): Promise<PushableImage> {
-  const { format, signal } = options;
-  if (format === undefined || format === contents.layout.format) return asStored(store, image, contents.layout.format);
+  const { format, created } = options;
+  if (format === undefined || isInFormat(image.manifest, format)) return asStored(store, image, contents);
   const module = moduleBody(store, image, contents);
-  if (format === "oci") {
-    const packed = packOci(contents.module, contents.runtimeConfig ?? {});
-    const made = new Map([
-      [packed.config.descriptor.digest, bytesSource(packed.config.bytes)],
-      [packed.layer.digest, module],
-    ]);
-    return { ...packed, format, blobs: [packed.config.descriptor, packed.layer], source: fetcherOf(made) };
-  }
-  const config = contents.runtimeConfig === undefined ? undefined : formatRuntimeConfig(contents.runtimeConfig);
+  if (format === "oci") return made(packOci(contents.module, contents.runtimeConfig ?? {}, created), format, module);
+  if (format === "cncf") return made(packCncf(contents.module, contents.runtimeConfig, created), format, module);
+  const runtimeConfig = contents.runtimeConfig === undefined ? undefined : formatRuntimeConfig(contents.runtimeConfig);
   const { packCompatImage } = await import("./pack-compat.ts");
-  const packed = await packCompatImage({ module, runtimeConfig: config }, signal);
-  const made = new Map([
-    [packed.config.descriptor.digest, bytesSource(packed.config.bytes)],
-    [packed.layer.digest, packed.layerBody],
-  ]);
-  return { ...packed, format, blobs: [packed.config.descriptor, packed.layer], source: fetcherOf(made) };
+  // Beside the blobs: there is room for images, and a clean-up of the store looks there for what was left behind.
+  const where = { scratchDir: join(store.dir, "ingest"), signal: options.signal };
+  const packed = await packCompatImage({ module, runtimeConfig, created }, where);
+  return { ...made(packed, format, packed.layerBody), release: packed.release };
 }
 
-function asStored(store: Pick<ImageStore, "fetch">, image: StoredImage, format: ImageFormat): PushableImage {
+function asStored(store: SourceStore, image: StoredImage, contents: ImageContents): PushableImage {
   const { descriptor, manifest, bytes } = image;
   const { mediaType, digest, size } = descriptor;
   const blobs = referencedBy({ kind: "image", mediaType, manifest, bytes });
-  return { manifest: { mediaType, digest, size }, bytes, format, blobs, source: store };
+  return {
+    manifest: { mediaType, digest, size },
+    bytes,
+    format: contents.layout.format,
+    asStored: true,
+    blobs,
+    source: store,
+    release: nothing,
+  };
+}
+
+function made({ manifest, bytes, config, layer }: PackedImage, format: PackFormat, body: BodySource): PushableImage {
+  const bodies = new Map([
+    [config.descriptor.digest, bytesSource(config.bytes)],
+    [layer.digest, body],
+  ]);
+  const source: Fetcher = {
+    fetch: (descriptor) => {
+      const found = bodies.get(descriptor.digest);
+      if (found === undefined) throw new Error(`${descriptor.digest} is not part of the image that was made`);
+      return found.open();
+    },
+  };
+  return { manifest, bytes, format, asStored: false, blobs: [config.descriptor, layer], source, release: nothing };
 }
 
 /** The wasm bytes, read anew each time. */
-function moduleBody(store: Pick<ImageStore, "fetch">, image: StoredImage, contents: ImageContents): BodySource {
+function moduleBody(store: SourceStore, image: StoredImage, contents: ImageContents): BodySource {
   const open = (): AsyncIterable<Uint8Array> => openModule(store, contents.layout, { where: image.name });
   return { size: contents.module.size, open };
 }
 
-function fetcherOf(bodies: ReadonlyMap<string, BodySource>): Fetcher {
-  return {
-    fetch: (descriptor) => {
-      const body = bodies.get(descriptor.digest);
-      if (body === undefined) throw new Error(`${descriptor.digest} is not part of the image that is pushed`);
-      return body.open();
-    },
-  };
-}
+const nothing = async (): Promise<void> => undefined;

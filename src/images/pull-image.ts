@@ -3,15 +3,16 @@ import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
-import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import { formatReference, type ImageReference, repositoryName } from "../domain/image-reference.ts";
 import { referencedBy } from "../domain/manifest.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
-import { findModule } from "../domain/wasm-layout.ts";
+import { findModule, type WasmLayout } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { copyContent } from "./copy-content.ts";
 import { readImage } from "./read-image.ts";
 import { fetchImage, type Remote, type RemoteImage, type RemoteRepository } from "./remote.ts";
-import { moduleNotes } from "./stored-image.ts";
+import { moduleNotes, noteRegistry, registryNote } from "./stored-image.ts";
+import { bytesPlaced, countRequests, type TransferredBlob, transferredBlobs } from "./transferred.ts";
 
 /** The image to fetch. */
 export interface PullRequest {
@@ -28,19 +29,27 @@ export interface PullResult {
   readonly format: ImageFormat;
   /** True when the store had it already, every byte intact. */
   readonly unchanged: boolean;
+  /** Every blob of the image, each digest once: `written` was downloaded, `present` was in the store. */
+  readonly blobs: readonly TransferredBlob[];
+  /** Bytes of the blobs that were downloaded. */
+  readonly downloadedBytes: number;
+  /** Bytes of the blobs that were in the store. */
+  readonly skippedBytes: number;
+  /** Round trips, tokens and repeated tries included; absent when the registry client does not count. */
+  readonly requests?: number;
 }
 
 /** What pulling needs. */
 export interface PullDeps {
-  readonly store: Pick<ImageStore, "fetch" | "push" | "pushVerified" | "resolve" | "tag">;
+  readonly store: Pick<ImageStore, "fetch" | "push" | "pushVerified" | "resolve" | "tag" | "note">;
   readonly registry: Remote;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Fetches an image of any known layout into the store, as it is and under the name asked for. What is there already is
- * verified, not fetched; of an index the image proxies take is fetched. Nothing is named before it was all verified.
- * Throws errors of the registry, the layout (incompatible) and the disk.
+ * verified, not fetched; of an index the image proxies take is fetched, else one for a wasm platform. Nothing is named
+ * before it was all verified. Throws errors of the registry, the layout (incompatible) and the disk.
  */
 export async function pullImage(
   deps: PullDeps,
@@ -49,18 +58,22 @@ export async function pullImage(
 ): Promise<PullResult> {
   const reference = formatReference(request.reference);
   events({ type: "milestone", message: `Pulling ${reference}` });
+  const requests = countRequests(deps.registry);
   const repository = deps.registry.repository(request.reference);
   const image = await fetchImage(repository, request.reference, deps.signal);
   const layout = findModule(image.manifest, reference);
-  if (layout.ambiguous) {
-    const message = `${reference} holds a module twice; Istio runs the one in its last layer, which may be another`;
-    events({ type: "warning", message });
-  }
-  const fetched = await store(deps, { repository, image, reference }, events);
+  warn(reference, { image, layout }, events);
+  const blobs = await store(deps, { repository, image }, events);
   const known = await deps.store.resolve(reference).catch(absentWhenDamaged);
   const contents = await readImage(deps.store, image.manifest, { where: reference, signal: deps.signal });
+  const fetched = blobs.some(({ placement }) => placement === "written");
   const unchanged = !fetched && known?.digest === image.descriptor.digest;
-  if (!unchanged) await name(deps, { repository, image, reference, notes: moduleNotes(contents) }, events);
+  if (unchanged) {
+    await noteRegistry(deps.store, { name: reference, descriptor: known }, request.reference);
+  } else {
+    const notes = { ...moduleNotes(contents), ...registryNote(repositoryName(request.reference)) };
+    await name(deps, { repository, image, reference, notes }, events);
+  }
   return {
     reference,
     manifestDigest: image.descriptor.digest,
@@ -68,17 +81,39 @@ export async function pullImage(
     moduleSize: contents.module.size,
     format: layout.format,
     unchanged,
+    blobs,
+    downloadedBytes: bytesPlaced(blobs, "written"),
+    skippedBytes: bytesPlaced(blobs, "present"),
+    ...requests(),
   };
+}
+
+/** What works here, but not in proxies, or differently. */
+function warn(
+  reference: string,
+  { image, layout }: { readonly image: RemoteImage; readonly layout: WasmLayout },
+  events: EventSink,
+): void {
+  if (!image.forProxies) {
+    const message = `${reference} is an index without an image for linux/amd64: taken is the one for wasm, which Istio does not find`;
+    events({ type: "warning", message, hint: "push a single image, or deploy it by its digest" });
+  }
+  if (!layout.ambiguous) return;
+  const message = `${reference} holds more than one module: Istio may run another one than wasme reads`;
+  events({ type: "warning", message });
 }
 
 interface Pulled {
   readonly repository: RemoteRepository;
   readonly image: RemoteImage;
-  readonly reference: string;
 }
 
-/** Stores blobs, then the manifest; tells whether anything had to be fetched. */
-async function store(deps: PullDeps, { repository, image }: Pulled, events: EventSink): Promise<boolean> {
+/** Stores blobs, then the manifest; tells what became of each blob. */
+async function store(
+  deps: PullDeps,
+  { repository, image }: Pulled,
+  events: EventSink,
+): Promise<readonly TransferredBlob[]> {
   const { manifest, descriptor, bytes } = image;
   const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes });
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
@@ -87,13 +122,13 @@ async function store(deps: PullDeps, { repository, image }: Pulled, events: Even
     if (placement === "present") events({ type: "blob.skipped", digest: blob.digest, reason: "already in the store" });
   }
   await deps.store.push(descriptor, bytesSource(bytes), deps.signal);
-  return copied.some(({ placement }) => placement === "written");
+  return transferredBlobs(copied);
 }
 
 /** Names the image. A clean-up by somebody else may have taken a blob that was there before: then it is fetched. */
 async function name(
   deps: PullDeps,
-  pulled: Pulled & { readonly notes: Readonly<Record<string, string>> },
+  pulled: Pulled & { readonly reference: string; readonly notes: Readonly<Record<string, string>> },
   events: EventSink,
 ): Promise<void> {
   const { descriptor } = pulled.image;

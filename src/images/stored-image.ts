@@ -50,6 +50,36 @@ export function moduleNotes(contents: Pick<ImageContents, "module">): Readonly<R
   return { [MODULE_DIGEST]: contents.module.digest, [MODULE_SIZE]: String(contents.module.size) };
 }
 
+/** The note of a name that says which repository (`host/team/filter`) is known to have its content. */
+export function registryNote(repository: string): Readonly<Record<string, string>> {
+  return { [REGISTRY]: repository };
+}
+
+/** The repository that is known to have the content of a name. */
+export function notedRegistry(descriptor: Descriptor): string | undefined {
+  return descriptor.annotations?.[REGISTRY];
+}
+
+/**
+ * Notes that the repository of `reference` has what a name stands for, unless that is noted. It spares uploads later and
+ * is no part of the work at hand: a store that cannot be written does not make that fail.
+ */
+export async function noteRegistry(
+  store: Pick<ImageStore, "note">,
+  { name, descriptor }: Pick<StoredImage, "name" | "descriptor">,
+  reference: ImageReference,
+): Promise<void> {
+  const repository = repositoryName(reference);
+  if (notedRegistry(descriptor) === repository) return;
+  await store.note(name, descriptor.digest, registryNote(repository)).catch(() => undefined);
+}
+
+/** A descriptor as another name may have it: without what is only true of the name it had. */
+export function withoutRegistryNote(descriptor: Descriptor): Descriptor {
+  const { [REGISTRY]: _, ...annotations } = descriptor.annotations ?? {};
+  return { ...descriptor, annotations };
+}
+
 /** The module's digest and size: noted with the name, else in the manifest, else found by unpacking. */
 export async function moduleFacts(
   store: Pick<ImageStore, "fetch">,
@@ -88,3 +118,4 @@ function sameRepository(stored: string, reference: ImageReference): boolean {
 
 const MODULE_DIGEST = "wasme.io/module-digest";
 const MODULE_SIZE = "wasme.io/module-size";
+const REGISTRY = "wasme.io/registry";

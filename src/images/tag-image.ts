@@ -2,7 +2,7 @@ import type { Digest } from "../domain/digest.ts";
 import { usageError } from "../domain/errors.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import type { ImageStore } from "../store/image-store.ts";
-import { findStoredImage } from "./stored-image.ts";
+import { findStoredImage, withoutRegistryNote } from "./stored-image.ts";
 
 /** Gives the image `source` the name `target` too. */
 export interface TagRequest {
@@ -28,7 +28,7 @@ export async function tagImage(
   requireTag(request.target);
   const image = await findStoredImage(deps.store, request.source);
   const target = formatReference(request.target);
-  await deps.store.tag(target, image.descriptor, deps.signal);
+  await deps.store.tag(target, withoutRegistryNote(image.descriptor), deps.signal);
   return { source: image.name, target, manifestDigest: image.descriptor.digest };
 }
 
