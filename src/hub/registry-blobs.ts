@@ -1,24 +1,21 @@
 import { pipeline } from "node:stream/promises";
 import { requestedRange } from "./byte-range.ts";
-import { type Exchange, requireDigest } from "./registry-exchange.ts";
+import { type Exchange, isUnchanged, requireDigest } from "./registry-exchange.ts";
 import { RegistryRefusal, replyEmpty } from "./registry-reply.ts";
 
-/**
- * GET and HEAD of a blob, whole (verified on its way: a damaged one cuts the connection) or a part of it. All
- * repositories of the store share their content.
- */
-export async function serveBlob(exchange: Exchange, _repository: string, text: string): Promise<void> {
-  const { store, request, response } = exchange;
+/** GET and HEAD of a blob, whole (verified on its way: a damaged one cuts the connection) or a part of it. */
+export async function serveBlob(exchange: Exchange, repository: string, text: string): Promise<void> {
+  const { repositories, store, request, response } = exchange;
   const digest = requireDigest(text);
-  const size = await store.sizeOf(digest);
-  if (size === undefined) throw new RegistryRefusal(404, "BLOB_UNKNOWN", `there is no blob ${digest}`);
+  const size = await repositories.sizeOf(repository, digest);
+  if (size === undefined) throw unknownBlob(repository, text);
   const headers = {
     "content-type": "application/octet-stream",
     "docker-content-digest": digest,
     "accept-ranges": "bytes",
     etag: `"${digest}"`,
   };
-  if (request.headers["if-none-match"] === headers.etag) {
+  if (isUnchanged(request, digest)) {
     response.writeHead(304, headers).end();
     return;
   }
@@ -39,4 +36,29 @@ export async function serveBlob(exchange: Exchange, _repository: string, text: s
       ? store.fetch({ mediaType: headers["content-type"], digest, size })
       : store.read(digest, { start: range.start, end: range.end + 1 });
   await pipeline(bytes, response);
+}
+
+/**
+ * DELETE: takes a blob away from the repository; other repositories keep theirs. One that a manifest of the repository
+ * needs stays, since a pull would fail in the middle: that manifest is to be deleted first.
+ */
+export async function deleteBlob(exchange: Exchange, repository: string, text: string): Promise<void> {
+  const { repositories, response } = exchange;
+  const digest = requireDigest(text);
+  if ((await repositories.sizeOf(repository, digest)) === undefined) throw unknownBlob(repository, text);
+  const user = await repositories.userOf(repository, digest);
+  if (user !== undefined) {
+    throw new RegistryRefusal(405, "UNSUPPORTED", `the manifest ${user} needs this blob: delete that first`, {
+      headers: { allow: "GET, HEAD" },
+      details: [{ manifest: user }],
+    });
+  }
+  await repositories.removeBlob(repository, digest);
+  replyEmpty(response, 202, {});
+}
+
+function unknownBlob(repository: string, digest: string): RegistryRefusal {
+  return new RegistryRefusal(404, "BLOB_UNKNOWN", `there is no blob ${digest} in ${repository}`, {
+    details: [{ digest }],
+  });
 }

@@ -1,25 +1,39 @@
 import type { ServerResponse } from "node:http";
 import { WasmeError } from "../domain/errors.ts";
 
+/** What a refusal says beside status, code and message. */
+export interface RefusalOptions {
+  /** Further headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Facts for the client, one error of the answer each; none is one error without. */
+  readonly details?: readonly unknown[];
+}
+
 /** A request refused, in the words of the distribution spec ("Error Codes"). */
 export class RegistryRefusal extends Error {
   override readonly name: string = "RegistryRefusal";
   readonly status: number;
   readonly code: string;
-  /** Further headers of the answer. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly details: readonly unknown[];
 
-  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(status: number, code: string, message: string, options: RefusalOptions = {}) {
     super(message);
     this.status = status;
     this.code = code;
-    this.headers = headers;
+    this.headers = options.headers ?? {};
+    this.details = options.details ?? [null];
   }
 }
 
 /** Ends the answer with a status and headers, and no body. */
-export function replyEmpty(response: ServerResponse, status: number, headers: Record<string, string>): void {
-  response.writeHead(status, { "content-length": "0", ...headers });
+export function replyEmpty(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string | readonly string[]>>,
+): void {
+  const length = status === 204 ? {} : { "content-length": "0" };
+  response.writeHead(status, { ...length, ...(headers as Record<string, string | string[]>) });
   response.end();
 }
 
@@ -48,17 +62,22 @@ export function replyError(response: ServerResponse, error: unknown): void {
     response.destroy();
     return;
   }
-  const { status, code, message, headers } = refusalOf(error);
-  replyJson(response, { errors: [{ code, message, detail: null }] }, { status, headers });
+  const { status, code, message, headers, details } = refusalOf(error);
+  const errors = details.map((detail) => ({ code, message, detail }));
+  replyJson(response, { errors }, { status, headers });
 }
 
 /** Any failure as a refusal; what we do not know is our own fault and says nothing about the inside. */
 function refusalOf(error: unknown): RegistryRefusal {
   if (error instanceof RegistryRefusal) return error;
   if (!(error instanceof WasmeError)) return new RegistryRefusal(500, "UNKNOWN", "internal error");
-  const known = STORE_ERRORS[error.code];
-  const [status, code] = known ?? [500, "UNKNOWN"];
-  return new RegistryRefusal(status, code, error.message);
+  const [status, code] = STORE_ERRORS[error.code] ?? [500, "UNKNOWN"];
+  return new RegistryRefusal(
+    status,
+    code,
+    error.message,
+    error.details === undefined ? {} : { details: [error.details] },
+  );
 }
 
 const STORE_ERRORS: Readonly<Record<string, readonly [status: number, code: string]>> = {

@@ -15,6 +15,8 @@ export interface UploadSession {
 interface Open {
   readonly id: string;
   readonly repository: string;
+  /** Tells the hash algorithm the client announced. */
+  readonly like: Digest | undefined;
   size: number;
   writer: BlobWriter | undefined;
   algorithm: string;
@@ -24,31 +26,38 @@ interface Open {
 
 /** Sessions nobody touched for this long make room for new ones. Milliseconds. */
 const STALE_MS = 60 * 60 * 1000;
+/** Each may hold a file open. */
+const MOST_SESSIONS = 500;
 
 /** The uploads in progress of one server. */
 export class UploadSessions {
   readonly #store: ImageStore;
+  readonly #now: () => number;
   readonly #open = new Map<string, Open>();
 
-  constructor(store: ImageStore) {
+  /** `now` in milliseconds since 1970. */
+  constructor(store: ImageStore, now: () => number = Date.now) {
     this.#store = store;
+    this.#now = now;
   }
 
-  /** Starts a session. */
-  async start(repository: string): Promise<UploadSession> {
-    const now = Date.now();
-    for (const old of [...this.#open.values()].filter((each) => !each.busy && now - each.touched > STALE_MS)) {
+  /** Starts a session; `algorithm` when its digest is not to be sha256. Throws `TOOMANYREQUESTS`, `DIGEST_INVALID`. */
+  async start(repository: string, algorithm = "sha256"): Promise<UploadSession> {
+    if (algorithm !== "sha256" && algorithm !== "sha512") {
+      throw new RegistryRefusal(400, "DIGEST_INVALID", `unknown digest algorithm: ${JSON.stringify(algorithm)}`);
+    }
+    const touched = this.#now();
+    for (const old of [...this.#open.values()].filter((each) => !each.busy && touched - each.touched > STALE_MS)) {
       await this.#drop(old);
     }
-    const session: Open = {
-      id: randomUUID(),
-      repository,
-      size: 0,
-      writer: undefined,
-      algorithm: "",
-      busy: false,
-      touched: now,
-    };
+    if (this.#open.size >= MOST_SESSIONS) {
+      throw new RegistryRefusal(429, "TOOMANYREQUESTS", `${MOST_SESSIONS} uploads are under way`, {
+        headers: { "retry-after": "5" },
+      });
+    }
+    const like = algorithm === "sha512" ? SHA512 : undefined;
+    const begun = { writer: undefined, algorithm: "", busy: false, touched };
+    const session: Open = { id: randomUUID(), repository, like, size: 0, ...begun };
     this.#open.set(session.id, session);
     return session;
   }
@@ -58,44 +67,29 @@ export class UploadSessions {
     return this.#find(repository, id);
   }
 
-  /** Appends bytes; a broken body ends the session, since nobody knows what arrived. */
-  async append(session: UploadSession, bytes: AsyncIterable<Uint8Array>, like?: Digest): Promise<void> {
-    const open = this.#find(session.repository, session.id);
-    if (open.busy) throw new RegistryRefusal(409, "BLOB_UPLOAD_INVALID", "this upload is being written to");
-    open.busy = true;
-    try {
-      open.writer ??= await this.#writer(open, like);
-      for await (const chunk of bytes) {
-        await open.writer.write(chunk);
-        open.size += chunk.byteLength;
-      }
-      open.touched = Date.now();
-    } catch (error) {
-      await this.#drop(open);
-      throw error;
-    } finally {
-      open.busy = false;
-    }
+  /**
+   * Appends bytes. When `bytes` breaks off, what arrived is kept, so that the client can ask for the size and go on;
+   * when it cannot be written, the session ends.
+   */
+  async append(session: UploadSession, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#alone(session, (open) => this.#append(open, bytes, open.like));
   }
 
-  /** Ends the session: its bytes become the blob `digest`, or nothing. */
-  async finish(session: UploadSession, digest: Digest): Promise<void> {
-    const open = this.#find(session.repository, session.id);
-    open.writer ??= await this.#writer(open, digest);
-    if (open.algorithm !== digestParts(digest).algorithm) {
-      await this.#drop(open);
-      throw new RegistryRefusal(400, "DIGEST_INVALID", "an upload in pieces must end in a sha256 digest");
-    }
-    try {
-      await open.writer.commit(digest);
-    } finally {
-      await this.#drop(open);
-    }
+  /** Appends the last bytes and ends the session: all of it becomes the blob `digest`, or nothing. */
+  async finish(session: UploadSession, bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
+    await this.#alone(session, async (open) => {
+      await this.#append(open, bytes, digest);
+      try {
+        await this.#commit(open, digest);
+      } finally {
+        await this.#drop(open);
+      }
+    });
   }
 
   /** Ends the session without a blob. */
   async cancel(session: UploadSession): Promise<void> {
-    await this.#drop(this.#find(session.repository, session.id));
+    await this.#alone(session, (open) => this.#drop(open));
   }
 
   /** Ends all sessions. */
@@ -103,9 +97,52 @@ export class UploadSessions {
     for (const open of this.#open.values()) await this.#drop(open);
   }
 
+  /** One request at a time writes to a session. Throws `BLOB_UPLOAD_INVALID`. */
+  async #alone(session: UploadSession, work: (open: Open) => Promise<void>): Promise<void> {
+    const open = this.#find(session.repository, session.id);
+    if (open.busy) throw new RegistryRefusal(409, "BLOB_UPLOAD_INVALID", "another request writes to this upload");
+    open.busy = true;
+    try {
+      await work(open);
+    } finally {
+      open.busy = false;
+      open.touched = this.#now();
+    }
+  }
+
+  async #append(open: Open, bytes: AsyncIterable<Uint8Array>, like: Digest | undefined): Promise<void> {
+    for await (const chunk of bytes) {
+      try {
+        const writer = await this.#writer(open, like);
+        await writer.write(chunk);
+      } catch (error) {
+        await this.#drop(open);
+        throw error;
+      }
+      open.size += chunk.byteLength;
+    }
+  }
+
+  async #commit(open: Open, digest: Digest): Promise<void> {
+    const writer = await this.#writer(open, digest);
+    if (open.algorithm === digestParts(digest).algorithm) {
+      await writer.commit(digest);
+      return;
+    }
+    // Pieces came before anybody said which hash it would be. The copy under the other digest is left to a clean-up:
+    // somebody else may be about to name it.
+    const stored = await writer.commit();
+    const { size } = open;
+    const body = { size, open: () => this.#store.read(stored) };
+    await this.#store.push({ mediaType: "application/octet-stream", digest, size }, body);
+  }
+
   async #writer(open: Open, like: Digest | undefined): Promise<BlobWriter> {
-    open.algorithm = like === undefined ? "sha256" : digestParts(like).algorithm;
-    return this.#store.write(like);
+    if (open.writer === undefined) {
+      open.algorithm = like === undefined ? "sha256" : digestParts(like).algorithm;
+      open.writer = await this.#store.write(like);
+    }
+    return open.writer;
   }
 
   #find(repository: string, id: string): Open {
@@ -119,3 +156,6 @@ export class UploadSessions {
     await open.writer?.discard();
   }
 }
+
+/** Any digest of that algorithm would do. */
+const SHA512 = `sha512:${"0".repeat(128)}` as Digest;

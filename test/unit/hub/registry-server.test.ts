@@ -170,7 +170,8 @@ describe("the registry server", () => {
   ])("refuses a manifest when %s", async (_name, target, text, code) => {
     const answer = await pushManifest(target, text === undefined ? image.manifest : Buffer.from(text));
     expect(answer).toMatchObject({ status: 400, headers: { "content-type": "application/json" } });
-    expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ code, message: expect.any(String) }] });
+    const { errors } = JSON.parse(answer.text) as { readonly errors: readonly { readonly code: string }[] };
+    expect(new Set(errors.map((error) => error.code))).toEqual(new Set([code]));
   });
 
   it("refuses a manifest of more than 4 MiB", async () => {
