@@ -1,7 +1,13 @@
 import { parseImageReference } from "../../domain/image-reference.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
 import { choice } from "../options/read.ts";
-import { legacyAuthFileOption, registryOptions, withOldAuthFile, withRegistry } from "../options/registry.ts";
+import {
+  legacyAuthFileOption,
+  registryOptions,
+  uploadOptions,
+  withOldAuthFile,
+  withRegistry,
+} from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 
@@ -32,6 +38,7 @@ export const push: CommandSpec = {
     },
     ...storeOptions,
     ...registryOptions,
+    ...uploadOptions,
     legacyAuthFileOption,
   ],
   async run(context, input) {

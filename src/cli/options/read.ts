@@ -1,3 +1,4 @@
+import { parseByteSize } from "../../domain/byte-size.ts";
 import { parseDuration } from "../../domain/duration.ts";
 import { usageError } from "../../domain/errors.ts";
 
@@ -29,8 +30,23 @@ export function notDenied(values: Values, name: string): boolean {
 
 /** A duration in milliseconds, `fallback` when absent. */
 export function duration(values: Values, name: string, fallback: string): number {
-  const flagName = `--${name.replaceAll(/[A-Z]/gu, (c) => `-${c.toLowerCase()}`)}`;
-  return parseDuration(text(values, name) ?? fallback, flagName);
+  return parseDuration(text(values, name) ?? fallback, flagOf(name));
+}
+
+/** `chunkSize` is `--chunk-size` to the user. */
+function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/gu, (c) => `-${c.toLowerCase()}`)}`;
+}
+
+/** A size in bytes: `8MiB`, `65536`. Throws `SIZE_INVALID` (usage). */
+export function byteSize(values: Values, name: string): number | undefined {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  const bytes = parseByteSize(value);
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw usageError("SIZE_INVALID", `${flagOf(name)} ${JSON.stringify(value)} is not a size`, {
+    hint: "write it like 8MiB, 5MB or 65536",
+  });
 }
 
 /** A whole number within 32 bits. */

@@ -1,12 +1,12 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { errnoOf, usageError } from "../../domain/errors.ts";
 import type { AuthFile } from "../../registry/auth-file.ts";
-import type { RegistryClient } from "../../registry/client.ts";
+import type { RegistryClient, RegistryClientOptions } from "../../registry/client.ts";
 import type { Credential, CredentialSource } from "../../registry/credential.ts";
 import type { OptionSpec } from "../command-spec.ts";
 import type { Context } from "../context.ts";
 import { packageVersion } from "../version.ts";
-import { duration, flag, list, text, type Values } from "./read.ts";
+import { byteSize, duration, flag, list, text, type Values } from "./read.ts";
 
 const GROUP = "Registry options";
 
@@ -19,6 +19,27 @@ export const connectionOptions: readonly OptionSpec[] = [
     description: "PEM file with certificate authorities to trust as well",
     group: GROUP,
     complete: "file",
+  },
+  {
+    flags: "--cert-file <file>",
+    description: "PEM file with a client certificate to show to the registry",
+    group: GROUP,
+    complete: "file",
+  },
+  {
+    flags: "--key-file <file>",
+    description: "PEM file with the key of --cert-file",
+    group: GROUP,
+    complete: "file",
+  },
+];
+
+/** How blobs are uploaded, for commands that push. */
+export const uploadOptions: readonly OptionSpec[] = [
+  {
+    flags: "--chunk-size <size>",
+    description: "upload in pieces of this size, like 8MiB; without it pieces are sent where a registry wants them",
+    group: GROUP,
   },
 ];
 
@@ -141,8 +162,7 @@ export async function withRegistry<T>(
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
   const { createRegistryClient } = await import("../../registry/client.ts");
-  const caFile = text(values, "caFile");
-  if (caFile !== undefined) await requireFile(context, caFile, "--ca-file");
+  const chunkSize = byteSize(values, "chunkSize");
   const client = createRegistryClient({
     env: context.env,
     clock: context.clock,
@@ -150,7 +170,9 @@ export async function withRegistry<T>(
     credentials: await credentialsOf(context, values),
     plainHttp: flag(values, "plainHttp"),
     insecure: flag(values, "insecure"),
-    ...(caFile === undefined ? {} : { caFile: resolve(context.cwd, caFile) }),
+    ...(await pemFiles(context, values)),
+    ...(chunkSize === undefined ? {} : { chunkSize }),
+    configFile: join(context.paths.home, "registries.json"),
     retryBudgetMs: duration(values, "retryBudget", "15s"),
     userAgent: `wasme/${packageVersion()}`,
   });
@@ -160,3 +182,26 @@ export async function withRegistry<T>(
     client.close();
   }
 }
+
+type PemFiles = Pick<RegistryClientOptions, "caFile" | "certFile" | "keyFile">;
+
+/** The files of authorities and of the client certificate. Throws `FILE_UNREADABLE`, `CLIENT_CERT_INCOMPLETE` (usage). */
+async function pemFiles(context: Context, values: Values): Promise<PemFiles> {
+  const files: Record<string, string> = {};
+  for (const [name, option] of PEM_FILES) {
+    const file = text(values, name);
+    if (file === undefined) continue;
+    await requireFile(context, file, option);
+    files[name] = resolve(context.cwd, file);
+  }
+  const { certFile, keyFile }: PemFiles = files;
+  if ((certFile === undefined) === (keyFile === undefined)) return files;
+  const [given, missing] = certFile === undefined ? ["--key-file", "--cert-file"] : ["--cert-file", "--key-file"];
+  throw usageError("CLIENT_CERT_INCOMPLETE", `${given} needs ${missing} beside it`);
+}
+
+const PEM_FILES = [
+  ["caFile", "--ca-file"],
+  ["certFile", "--cert-file"],
+  ["keyFile", "--key-file"],
+] as const;
