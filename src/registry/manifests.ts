@@ -5,9 +5,9 @@ import { WasmeError } from "../domain/errors.ts";
 import { MAX_MANIFEST, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
 import { bareMediaType, MANIFEST_ACCEPT } from "../domain/media-types.ts";
 import type { HttpResponse } from "../platform/http-transport.ts";
-import { readBody } from "./read-body.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import type { ApiRequest } from "./session.ts";
+import { sendAndRead } from "./whole-answer.ts";
 
 /** A manifest as it was served, byte for byte. */
 export interface FetchedManifest {
@@ -48,14 +48,13 @@ export async function fetchManifest(
   signal?: AbortSignal,
 ): Promise<FetchedManifest | undefined> {
   const request = manifestRequest(context, "GET", target, signal);
-  const followed = await context.session.send(request);
-  const { response, url } = followed;
+  const followed = await sendAndRead(context.session, request, MAX_MANIFEST);
+  const { response, body: bytes } = followed;
   if (response.status === 404) {
     response.discard();
     return undefined;
   }
-  if (response.status !== 200) throw await context.session.refusal(followed, request);
-  const bytes = await readBody(response, url, MAX_MANIFEST);
+  if (bytes === undefined) throw await context.session.refusal(followed, request);
   const claimed = isDigest(target) ? target : digestHeader(response);
   checkDigest(context, target, bytes, claimed);
   checkDigest(context, target, bytes, digestHeader(response));

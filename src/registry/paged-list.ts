@@ -1,7 +1,8 @@
 import { WasmeError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
-import { BodyLimit, readBody } from "./read-body.ts";
+import { BodyLimit } from "./read-body.ts";
 import type { ApiRequest, Session } from "./session.ts";
+import { sendAndRead } from "./whole-answer.ts";
 
 /** A list a registry gives in pages. */
 export interface PagedList {
@@ -56,15 +57,14 @@ interface Page {
 
 /** `undefined` when the first page tells that there is no list. */
 async function readPage(session: Session, list: PagedList, request: ApiRequest): Promise<Page | undefined> {
-  const followed = await session.send(request);
-  const { response, url } = followed;
-  if (response.status !== 200) {
+  const followed = await sendAndRead(session, request, BodyLimit.list);
+  const { response, url, body: bytes } = followed;
+  if (bytes === undefined) {
     const refusal = await session.refusal(followed, request);
     const said = refusal instanceof WasmeError ? refusal.details?.["registryCode"] : undefined;
     if (request.target === list.request.target && list.isAbsent(response.status, said)) return undefined;
     throw refusal;
   }
-  const bytes = await readBody(response, url, BodyLimit.list);
   const body = tryParseJson(new TextDecoder().decode(bytes));
   const items: unknown = isObject(body) ? (body[list.key] ?? []) : undefined;
   if (!Array.isArray(items)) throw invalid(session, list, "no list");

@@ -224,6 +224,22 @@ describe("pulling from a registry with faults", () => {
       expect(await repository().resolve("v1")).toEqual(image.manifestDescriptor);
     });
 
+    it.each(["reset", "fin", "stall"] as const)("asks again for one that breaks off by a %s", async (how) => {
+      registry.on("manifest.get", fault.cutBody(100, how), 2);
+      const found = await repository({ idleTimeoutMs: 300 }).fetchManifest("v1");
+      expect(found?.descriptor).toEqual(image.manifestDescriptor);
+      expect(registry.count("manifest.get")).toBe(3);
+    });
+
+    it("names the trouble when one always breaks off", async () => {
+      registry.on("manifest.get", fault.cutBody(100, "fin"));
+      await expect(repository().fetchManifest("v1")).rejects.toMatchObject({
+        code: "REGISTRY_UNREACHABLE",
+        hint: expect.any(String),
+      });
+      expect(registry.count("manifest.get")).toBe(5);
+    });
+
     it("refuses one whose digest is not the one in the header", async () => {
       registry.on("manifest.get", fault.headers({ "docker-content-digest": image.configDescriptor.digest }));
       await expect(repository().fetchManifest("v1")).rejects.toMatchObject({ code: "MANIFEST_DAMAGED" });

@@ -132,8 +132,12 @@ export function drip(pieces: number, pauseMs: number): Fault {
 
 /** Blanks without end, as fast as they are taken. */
 export function endless(head: Record<string, string> = {}): Fault {
-  return async ({ response }) => {
+  return async ({ request, response }) => {
     response.writeHead(200, head);
+    if (request.method === "HEAD") {
+      response.end();
+      return;
+    }
     const blanks = Buffer.alloc(64 * 1024, " ");
     const closed = once(response, "close");
     while (!response.destroyed) {
@@ -164,6 +168,34 @@ export function locationAbsolute(): Fault {
     const location = new URL(answer.headers["location"] ?? "", `http://${request.headers.host ?? ""}`).href;
     return { headers: { ...answer.headers, location } };
   });
+}
+
+/** Sends back to the same place. */
+export function redirectToItself(): Fault {
+  return ({ request, response }) => {
+    request.resume();
+    response.writeHead(307, { location: request.url ?? "/", "content-length": "0" }).end();
+  };
+}
+
+/** The real answer with two `location` headers, the first one the right one if there is any. */
+export function twoLocations(): Fault {
+  return async (exchange) => {
+    const { status: code, headers: real, body: bytes } = await exchange.answer();
+    const location = [real["location"] ?? "/v2/one", "/v2/two"];
+    for (const [name, value] of Object.entries({ ...real, location })) exchange.response.setHeader(name, value);
+    exchange.response.writeHead(code);
+    exchange.response.end(bytes);
+  };
+}
+
+/** What is no HTTP at all. */
+export function notHttp(): Fault {
+  return ({ request, response }) => {
+    request.resume();
+    response.detachSocket(request.socket);
+    request.socket.end("SSH-2.0-OpenSSH_9.2\r\n");
+  };
 }
 
 /** An upload goes on at the other origin. */
