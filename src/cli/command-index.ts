@@ -43,6 +43,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
     commands: [
       entry("list", "List images", async () => (await import("./commands/list.ts")).list),
       entry("tag", "Give an image another reference", async () => (await import("./commands/tag.ts")).tag),
+      entry(
+        "convert",
+        "Give an image another format and reference",
+        async () => (await import("./commands/convert.ts")).convert,
+      ),
       entry("rm", "Remove images from the local store", async () => (await import("./commands/rm.ts")).rm),
       entry("inspect", "Show what an image is and can do", async () => (await import("./commands/inspect.ts")).inspect),
       entry("push", "Upload an image to a registry", async () => (await import("./commands/push.ts")).push),

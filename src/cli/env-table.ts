@@ -27,5 +27,6 @@ export const ENV_TABLE: readonly EnvVariable[] = [
   { name: "KUBECONFIG", meaning: "kubeconfig files, as for `kubectl`" },
   { name: "KUBERNETES_SERVICE_HOST", meaning: "set inside a pod: the cluster, when there is no kubeconfig" },
   { name: "KUBERNETES_SERVICE_PORT", meaning: "set inside a pod: its port" },
+  { name: "SOURCE_DATE_EPOCH", meaning: "time, in seconds since 1970, written into images that are made or converted" },
   { name: "TMPDIR", meaning: "folder for temporary files" },
 ];

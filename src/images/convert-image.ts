@@ -61,13 +61,9 @@ export async function convertImage(
   const contents = await readImage(store, image.manifest, { where: image.name, signal });
   const target = formatReference(request.target);
   const { format, created } = request;
-  const prepared = await preparePush(store, image, contents, { format, created, signal });
+  const prepared = await preparePush(store, image, contents, { format, created, signal, events });
   try {
     if (prepared.asStored) {
-      events({
-        type: "milestone",
-        message: `${image.name} is in the format ${format} already: it only gets another name`,
-      });
       await store.tag(target, withoutRegistryNote(image.descriptor), signal);
     } else {
       await keep(deps, prepared, { moduleDigest: contents.module.digest, target });

@@ -35,15 +35,26 @@ export interface CompatImage extends PackedImage {
  */
 export async function packCompatImage(
   content: CompatContent,
-  options: { readonly scratchDir: string; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly scratchDir: string;
+    readonly signal?: AbortSignal | undefined;
+    /** Told how many bytes of the archive were compressed so far. */
+    readonly onProgress?: (done: number) => void;
+  },
 ): Promise<CompatImage> {
-  const { signal, scratchDir } = options;
+  const { signal, scratchDir, onProgress } = options;
   const aside = new Aside(await openScratch(scratchDir));
   try {
     const tarHash = startDigest();
     const layerHash = startDigest();
     let size = 0;
-    for await (const chunk of gzip(tarStream(content, (piece) => tarHash.update(piece)))) {
+    let read = 0;
+    const see = (piece: Uint8Array): void => {
+      tarHash.update(piece);
+      read += piece.byteLength;
+      onProgress?.(read);
+    };
+    for await (const chunk of gzip(tarStream(content, see))) {
       signal?.throwIfAborted();
       layerHash.update(chunk);
       size += chunk.byteLength;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type BodySource, bytesSource, type Fetcher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
+import type { EventSink } from "../domain/events.ts";
 import { referencedBy } from "../domain/manifest.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
 import { formatRuntimeConfig } from "../domain/runtime-config.ts";
@@ -31,6 +32,7 @@ export interface PrepareOptions {
   /** The time to write where the format has a place for one. */
   readonly created?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly events?: EventSink;
 }
 
 type SourceStore = Pick<ImageStore, "fetch" | "dir">;
@@ -52,11 +54,35 @@ export async function preparePush(
   if (format === "cncf") return made(packCncf(contents.module, contents.runtimeConfig, created), format, module);
   const runtimeConfig = contents.runtimeConfig === undefined ? undefined : formatRuntimeConfig(contents.runtimeConfig);
   const { packCompatImage } = await import("./pack-compat.ts");
-  // Beside the blobs: there is room for images, and a clean-up of the store looks there for what was left behind.
-  const where = { scratchDir: join(store.dir, "ingest"), signal: options.signal };
-  const packed = await packCompatImage({ module, runtimeConfig, created }, where);
-  return { ...made(packed, format, packed.layerBody), release: packed.release };
+  const packed = await watched(options.events, module.size, (onProgress) => {
+    // Beside the blobs: there is room for images, and a clean-up of the store looks there for what was left behind.
+    const where = { scratchDir: join(store.dir, "ingest"), signal: options.signal, onProgress };
+    return packCompatImage({ module, runtimeConfig, created }, where);
+  });
+  return { ...made(packed, format, packed.layerBody), release: () => packed.release() };
 }
+
+/** Compressing a large module takes seconds: that is shown. */
+async function watched<T>(
+  events: EventSink | undefined,
+  size: number,
+  work: (tell: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  if (events === undefined || size < WATCHED_SIZE) return await work(() => undefined);
+  const { progressTask } = await import("./progress-task.ts");
+  const task = progressTask(events, "compress", "Compressing the module");
+  let ok = false;
+  try {
+    const result = await work((done) => task.tell(Math.min(done, size), size));
+    ok = true;
+    return result;
+  } finally {
+    task.end(ok);
+  }
+}
+
+/** Bytes. */
+const WATCHED_SIZE = 16 * 1024 * 1024;
 
 function asStored(store: SourceStore, image: StoredImage, contents: ImageContents): PushableImage {
   const { descriptor, manifest, bytes } = image;

@@ -108,8 +108,8 @@ async function pushAuto(push: Push): Promise<PushResult> {
 }
 
 async function pushAs(push: Push, format: PackFormat | undefined): Promise<PushResult> {
-  const { deps, request, image, contents } = push;
-  const options = { format, created: request.created, signal: deps.signal };
+  const { deps, request, image, contents, events } = push;
+  const options = { format, created: request.created, signal: deps.signal, events };
   const pushable = await preparePush(deps.store, image, contents, options);
   try {
     const result = await upload(push, pushable);

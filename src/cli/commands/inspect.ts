@@ -57,11 +57,17 @@ function describe(result: InspectResult, style: Style): string {
   for (const { message } of result.module.warnings) lines.push(`  ${style.yellow("note:")} ${message}`);
   const width = Math.max(...result.consumers.map(({ consumer }) => consumer.length));
   lines.push("Read by:");
-  for (const { consumer, accepts, reason } of result.consumers) {
-    const mark = accepts ? style.green("yes") : style.red("no ");
-    lines.push(`  ${mark}  ${consumer.padEnd(width)}${reason === undefined ? "" : style.dim(`  ${reason}`)}`.trimEnd());
+  for (const { consumer, verdict, reason, note } of result.consumers) {
+    const why = reason ?? note;
+    const line = `  ${markOf(verdict, style)}  ${consumer.padEnd(width)}${why === undefined ? "" : style.dim(`  ${why}`)}`;
+    lines.push(line.trimEnd());
   }
   return lines.join("\n");
+}
+
+function markOf(verdict: InspectResult["consumers"][number]["verdict"], style: Style): string {
+  if (verdict === "accepts") return style.green("yes");
+  return verdict === "refuses" ? style.red("no ") : style.yellow("?  ");
 }
 
 function factsOf(result: InspectResult, style: Style): [string, string][] {

@@ -3,6 +3,7 @@ import { argument, type CommandSpec } from "../command-spec.ts";
 import { legacyAuthFileOption, registryOptions, withOldAuthFile, withRegistry } from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
+import { formatSize } from "../render/size.ts";
 
 /** `wasme pull REF`. */
 export const pull: CommandSpec = {
@@ -33,6 +34,11 @@ export const pull: CommandSpec = {
           `Image:         ${style.bold(result.reference)}${result.unchanged ? " (unchanged)" : ""}`,
           `Digest:        ${result.manifestDigest}`,
           `Module digest: ${result.moduleDigest}`,
+          ...(result.unchanged || result.skippedBytes === 0
+            ? []
+            : [
+                `Downloaded:    ${formatSize(result.downloadedBytes)}, ${formatSize(result.skippedBytes)} was in the store`,
+              ]),
         ].join("\n"),
     };
   },

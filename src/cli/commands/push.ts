@@ -1,6 +1,9 @@
-import { parseImageReference } from "../../domain/image-reference.ts";
+import { type ImageReference, parseImageReference } from "../../domain/image-reference.ts";
+import { parseSourceDate } from "../../domain/source-date.ts";
+import type { PushResult } from "../../images/push-image.ts";
+import type { Style } from "../../platform/terminal.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
-import { choice } from "../options/read.ts";
+import { choice, list } from "../options/read.ts";
 import {
   legacyAuthFileOption,
   registryOptions,
@@ -10,8 +13,9 @@ import {
 } from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
+import { formatSize } from "../render/size.ts";
 
-const FORMATS = ["oci", "compat", "auto"] as const;
+const FORMATS = ["oci", "compat", "cncf", "auto"] as const;
 
 /** `wasme push REF`. */
 export const push: CommandSpec = {
@@ -19,7 +23,7 @@ export const push: CommandSpec = {
   summary: "Upload an image to a registry",
   description:
     "Upload an image from the local store to the registry its reference names. What the registry has already is not " +
-    "sent again.",
+    "sent again; what it has in another repository is taken over from there where it allows that.",
   examples: [
     { command: "wasme push ghcr.io/acme/hello:v1", does: "after wasme login ghcr.io" },
     {
@@ -32,9 +36,14 @@ export const push: CommandSpec = {
   options: [
     {
       flags: "--format <format>",
-      description: "layout to push: oci artifact, compat image, auto tries both",
+      description: "oci artifact, compat image, cncf artifact; auto: as stored, or compat when that is refused",
       choices: FORMATS,
-      default: "oci",
+      default: "as stored",
+    },
+    {
+      flags: "--mount-from <repository>",
+      description: "repository of the same registry that may have the content",
+      repeatable: true,
     },
     ...storeOptions,
     ...registryOptions,
@@ -45,15 +54,40 @@ export const push: CommandSpec = {
     const options = withOldAuthFile(context, input.options);
     const reference = parseImageReference(argument(input, 0));
     const format = options["format"] === undefined ? undefined : choice(options, "format", FORMATS, "oci");
+    // A time is only written where a manifest is made.
+    const created = format === undefined ? undefined : parseSourceDate(context.env["SOURCE_DATE_EPOCH"]);
+    const mountFrom = await mountSources(list(options, "mountFrom"), reference);
     const { pushImage } = await import("../../images/push-image.ts");
     const store = await openStoreFor(context, options);
     const result = await withRegistry(context, options, async (registry) => {
-      return await pushImage({ store, registry, signal: context.signal }, { reference, format }, context.events);
+      const request = { reference, format, created, mountFrom };
+      return await pushImage({ store, registry, signal: context.signal }, request, context.events);
     });
     return {
       json: versioned("PushResult", result),
       names: [result.manifestDigest],
-      text: (style) => `Pushed ${style.bold(result.reference)}\nDigest: ${result.manifestDigest}`,
+      text: (style) => describe(result, style),
     };
   },
 };
+
+async function mountSources(named: readonly string[], reference: ImageReference): Promise<readonly string[]> {
+  if (named.length === 0) return [];
+  const { parseMountSource } = await import("../../images/mount-candidates.ts");
+  return named.map((text) => parseMountSource(text, reference));
+}
+
+function describe(result: PushResult, style: Style): string {
+  const { uploadedBytes, mountedBytes, skippedBytes, unchanged } = result;
+  const lines = [`Pushed ${style.bold(result.reference)}`, `Digest: ${result.manifestDigest}`];
+  // Only what was spared is news: a first push uploads everything.
+  if (!unchanged && mountedBytes + skippedBytes > 0) {
+    const parts = [
+      `uploaded ${formatSize(uploadedBytes)}`,
+      ...(mountedBytes > 0 ? [`mounted ${formatSize(mountedBytes)}`] : []),
+      ...(skippedBytes > 0 ? [`already there ${formatSize(skippedBytes)}`] : []),
+    ];
+    lines.push(style.dim(parts.join(", ")));
+  }
+  return lines.join("\n");
+}
