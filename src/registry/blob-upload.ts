@@ -8,7 +8,7 @@ import type { RepositoryContext } from "./repository-context.ts";
 import { TransientError, withRetry } from "./retry.ts";
 import { startUpload } from "./start-upload.ts";
 import type { PiecewiseUpload } from "./upload-pieces.ts";
-import type { Upload, UploadAnswer, UploadSession } from "./upload-session.ts";
+import { isOutOfStep, type Upload, type UploadAnswer, type UploadSession } from "./upload-session.ts";
 
 /** After so many broken tries a large blob is sent in pieces: those that arrived are not lost. */
 const WHOLE_TRIES = 2;
@@ -52,7 +52,7 @@ class BlobUpload {
   /** What was sent goes on where an earlier try ended. */
   #isResumed = false;
   /** The answer to a whole blob that was too large. */
-  #tooLarge: Error | undefined;
+  #tooLarge: WasmeError | undefined;
 
   constructor(upload: Upload, quirks: Quirks) {
     this.#upload = upload;
@@ -93,21 +93,23 @@ class BlobUpload {
     const { upload, chunkSize } = this.#quirks;
     const { pieceSize } = this.#upload.context.session.learned;
     const isWanted = upload === "chunked" || pieceSize !== undefined || this.#tries >= WHOLE_TRIES;
-    if (isWanted && this.#pieces === undefined) await this.#goPiecewise(pieceSize ?? chunkSize);
+    if (isWanted && (pieceSize ?? chunkSize) < this.#upload.descriptor.size) {
+      await this.#goPiecewise(pieceSize ?? chunkSize);
+    }
   }
 
-  /** From now on in pieces, unless there is no such way or one piece would be all. */
+  /** From now on in pieces, if there is such a way. */
   async #goPiecewise(pieceSize: number): Promise<void> {
-    if (!this.#mayGoPiecewise) return;
+    if (!this.#mayGoPiecewise || this.#pieces !== undefined) return;
     const { PiecewiseUpload: Made } = await import("./upload-pieces.ts");
-    const pieces = new Made(this.#upload, this.#quirks, pieceSize);
-    if (pieces.pieceSize < this.#upload.descriptor.size) this.#pieces = pieces;
+    this.#pieces = new Made(this.#upload, this.#quirks, pieceSize);
   }
 
   /** Where the place of the last try can be gone on with; what is of no use is ended. */
   async #resume(): Promise<number | undefined> {
     if (this.#session === undefined) return undefined;
     const offset = this.#session.isGone || !this.#quirks.trustRange ? undefined : await this.#session.ask();
+    if (offset !== undefined && offset > 0) await this.#goPiecewise(this.#quirks.chunkSize);
     if (offset === 0 || (offset !== undefined && this.#pieces !== undefined)) {
       this.#isResumed = true;
       return offset;
@@ -153,10 +155,7 @@ class BlobUpload {
     // Bytes an earlier try left behind, more or fewer than we were told, make another digest: another place will do.
     const isSpoilt = status === 400 && this.#isResumed;
     if (isSpoilt) await session.cancel();
-    if ((isSpoilt || status === 404 || status === 416) && refusal instanceof WasmeError) {
-      throw new TransientError(refusal);
-    }
-    throw refusal;
+    throw isSpoilt || isOutOfStep(status) ? new TransientError(refusal) : refusal;
   }
 
   /** The registry takes no pieces: the whole, unless that was too large. */

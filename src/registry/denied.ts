@@ -2,8 +2,8 @@ import { WasmeError } from "../domain/errors.ts";
 import type { Denial } from "./authorizer.ts";
 
 /** A refusal by the registry itself, said with the scopes the token lacks, and what to do for who asked. */
-export function withDenial(error: Error, denial: Denial, host: string): Error {
-  if (!(error instanceof WasmeError) || error.kind !== "unauthorised") return error;
+export function withDenial(error: WasmeError, denial: Denial, host: string): WasmeError {
+  if (error.kind !== "unauthorised") return error;
   const { scopes, credential } = denial;
   const denied = scopes.length === 0 ? "" : `; the token lacks ${scopes.join(" ")}`;
   const hint = credential === undefined ? error.hint : hintFor(credential.source, host, denied !== "");

@@ -134,7 +134,7 @@ export class Session {
   }
 
   /** The error for an answer nobody expected. Reads its body. */
-  async refusal({ response, url }: FollowedResponse, request: Refused): Promise<Error> {
+  async refusal({ response, url }: FollowedResponse, request: Refused): Promise<WasmeError> {
     const error = await statusError(response, url, this.#asked(request));
     if (error.kind !== "unauthorised" || url.origin !== this.origin.origin) return error;
     const authorizer = await this.#authorizer;

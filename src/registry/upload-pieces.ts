@@ -3,7 +3,7 @@ import { PieceReader } from "./piece-reader.ts";
 import { reportProgress } from "./progress.ts";
 import type { Quirks } from "./quirks.ts";
 import { TransientError } from "./retry.ts";
-import { IN_ONE, type Upload, type UploadAnswer, type UploadSession } from "./upload-session.ts";
+import { IN_ONE, isOutOfStep, type Upload, type UploadAnswer, type UploadSession } from "./upload-session.ts";
 
 /** How sending pieces ended: all of them arrived, it is to be asked where to go on, or there is no such way. */
 export type PiecesEnd = "sent" | "again" | "unsupported";
@@ -87,7 +87,7 @@ export class PiecewiseUpload {
     }
     if (status === 416) this.#refused = piece;
     const refusal = await registry.refusal(answer, request);
-    throw (status === 404 || status === 416) && refusal instanceof WasmeError ? new TransientError(refusal) : refusal;
+    throw isOutOfStep(status) ? new TransientError(refusal) : refusal;
   }
 
   /** Where the registry is after a piece: as it says, as it says when asked, or, where it cannot tell, behind the piece. */

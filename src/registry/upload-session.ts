@@ -137,6 +137,11 @@ export class UploadSession {
   }
 }
 
+/** True for answers that mean that the place is gone, elsewhere in the blob, or still busy with what broke off. */
+export function isOutOfStep(status: number): boolean {
+  return status === 404 || status === 409 || status === 416;
+}
+
 /** What to do about a registry that cannot count. */
 export const IN_ONE = 'set "upload": "single" for it in registries.json to send blobs in one';
 
