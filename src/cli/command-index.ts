@@ -17,6 +17,7 @@ export interface CommandSection {
 export const GROUPS: Readonly<Record<string, string>> = {
   deploy: "Deploy a filter to a data plane",
   undeploy: "Remove a filter from a data plane",
+  registry: "Run a registry on this machine",
   store: "Look after the local image store",
 };
 
@@ -60,6 +61,16 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
     title: "Local store",
     commands: [
       entry(
+        "save",
+        "Write images into one file, to carry elsewhere",
+        async () => (await import("./commands/save.ts")).save,
+      ),
+      entry(
+        "load",
+        "Take images from a file into the local store",
+        async () => (await import("./commands/load.ts")).load,
+      ),
+      entry(
         "store verify",
         "Read and check every byte of the local store",
         async () => (await import("./commands/store/verify.ts")).storeVerify,
@@ -93,6 +104,21 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "undeploy istio",
         "Remove a filter from workloads in an Istio mesh",
         async () => (await import("./commands/undeploy/istio.ts")).undeployIstio,
+      ),
+    ],
+  },
+  {
+    title: "Registry",
+    commands: [
+      entry(
+        "registry serve",
+        "Run an OCI registry on this machine",
+        async () => (await import("./commands/registry/serve.ts")).registryServe,
+      ),
+      entry(
+        "registry htpasswd",
+        "Print a line for a file of users",
+        async () => (await import("./commands/registry/htpasswd.ts")).registryHtpasswd,
       ),
     ],
   },

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
-import { errnoOf, usageError, WasmeError } from "../domain/errors.ts";
+import { stat } from "node:fs/promises";
+import { usageError, WasmeError } from "../domain/errors.ts";
+import { readTextFile } from "../platform/read-file.ts";
 
 /** Who may use a registry, by name and password. */
 export interface UserFile {
@@ -34,7 +35,7 @@ export function parseHtpasswd(text: string, name: string): Users {
 }
 
 /**
- * Opens an htpasswd file, and reads it again when it changes; one that became invalid leaves the users as they were,
+ * Opens an htpasswd file (absolute path), and reads it again when it changes; one that became invalid leaves the users as they were,
  * and `onFault` is told. Throws `HTPASSWD_INVALID` (usage) and `FILE_UNREADABLE` (usage).
  */
 export async function openHtpasswd(path: string, onFault: (error: Error) => void): Promise<UserFile> {
@@ -71,14 +72,7 @@ export async function htpasswdLine(username: string, password: string): Promise<
 }
 
 async function read(path: string): Promise<Users> {
-  try {
-    return parseHtpasswd(await readFile(path, "utf8"), path);
-  } catch (error) {
-    if (error instanceof WasmeError) throw error;
-    const code = errnoOf(error);
-    const why = code === "ENOENT" ? "no such file" : (code ?? "it cannot be read");
-    throw usageError("FILE_UNREADABLE", `--htpasswd: cannot read ${path}: ${why}`, { hint: HINT, cause: error });
-  }
+  return parseHtpasswd(await readTextFile(path, { cwd: "/", what: "--htpasswd" }), path);
 }
 
 /** Changes when the file does. */
