@@ -21,6 +21,8 @@ interface Open {
   writer: BlobWriter | undefined;
   algorithm: string;
   busy: boolean;
+  /** Ended while a request was writing to it. */
+  cancelled: boolean;
   touched: number;
 }
 
@@ -56,7 +58,7 @@ export class UploadSessions {
       });
     }
     const like = algorithm === "sha512" ? SHA512 : undefined;
-    const begun = { writer: undefined, algorithm: "", busy: false, touched };
+    const begun = { writer: undefined, algorithm: "", busy: false, cancelled: false, touched };
     const session: Open = { id: randomUUID(), repository, like, size: 0, ...begun };
     this.#open.set(session.id, session);
     return session;
@@ -79,6 +81,7 @@ export class UploadSessions {
   async finish(session: UploadSession, bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
     await this.#alone(session, async (open) => {
       await this.#append(open, bytes, digest);
+      if (open.cancelled) throw unknownUpload();
       try {
         await this.#commit(open, digest);
       } finally {
@@ -87,9 +90,12 @@ export class UploadSessions {
     });
   }
 
-  /** Ends the session without a blob. */
+  /** Ends the session without a blob, even while a request writes to it, which fails then: its client has gone. */
   async cancel(session: UploadSession): Promise<void> {
-    await this.#alone(session, (open) => this.#drop(open));
+    const open = this.#find(session.repository, session.id);
+    open.cancelled = true;
+    if (open.busy) this.#open.delete(open.id);
+    else await this.#drop(open);
   }
 
   /** Ends all sessions. */
@@ -105,6 +111,7 @@ export class UploadSessions {
     try {
       await work(open);
     } finally {
+      if (open.cancelled) await this.#drop(open);
       open.busy = false;
       open.touched = this.#now();
     }
@@ -112,6 +119,7 @@ export class UploadSessions {
 
   async #append(open: Open, bytes: AsyncIterable<Uint8Array>, like: Digest | undefined): Promise<void> {
     for await (const chunk of bytes) {
+      if (open.cancelled) throw unknownUpload();
       try {
         const writer = await this.#writer(open, like);
         await writer.write(chunk);
@@ -148,13 +156,17 @@ export class UploadSessions {
   #find(repository: string, id: string): Open {
     const open = this.#open.get(id);
     if (open !== undefined && open.repository === repository) return open;
-    throw new RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload; start a new one");
+    throw unknownUpload();
   }
 
   async #drop(open: Open): Promise<void> {
     this.#open.delete(open.id);
     await open.writer?.discard();
   }
+}
+
+function unknownUpload(): RegistryRefusal {
+  return new RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload; start a new one");
 }
 
 /** Any digest of that algorithm would do. */

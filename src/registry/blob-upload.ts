@@ -152,8 +152,9 @@ class BlobUpload {
       await this.#goPiecewise(Math.min(this.#quirks.chunkSize, Math.ceil(this.#upload.descriptor.size / 2)));
       if (this.#pieces !== undefined) return false;
     }
-    // Bytes an earlier try left behind, more or fewer than we were told, make another digest: another place will do.
-    const isSpoilt = status === 400 && this.#isResumed;
+    // Bytes an earlier try left behind, more or fewer than we were told, make another digest, and a broken request may
+    // be held for one that still writes (409): another place will do.
+    const isSpoilt = (status === 400 || status === 409) && this.#isResumed;
     if (isSpoilt) await session.cancel();
     throw isSpoilt || isOutOfStep(status) ? new TransientError(refusal) : refusal;
   }
