@@ -61,7 +61,10 @@ class BlobUpload {
 
   async attempt(): Promise<Placement> {
     const { context, descriptor, signal, budget } = this.#upload;
-    if (this.#mayBeThere && (await blobIsThere(context, descriptor, { signal, budget }))) return "written";
+    if (this.#mayBeThere && (await blobIsThere(context, descriptor, { signal, budget }))) {
+      await this.cancel(); // somebody else may have brought it, and this place be open still
+      return "written";
+    }
     await this.#choosePieces();
     const isFirst = this.#tries++ === 0;
     for (;;) {
