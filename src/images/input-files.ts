@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import { errnoOf, usageError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { MAX_RUNTIME_CONFIG, parseRuntimeConfig, type RuntimeConfig } from "../domain/runtime-config.ts";
@@ -18,6 +19,25 @@ export async function readInputFile(path: string, what: string, limit: number): 
   throw usageError("FILE_TOO_LARGE", `${path} is larger than ${limit} bytes`);
 }
 
+/** Opens a file the user named, to be read piece by piece. Throws as {@link readInputFile} does, and while it is read. */
+export async function openInputFile(
+  path: string,
+  what: string,
+  signal?: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    const handle = await open(path, "r");
+    const found = await handle.stat();
+    if (found.isDirectory()) {
+      await handle.close();
+      throw usageError("FILE_UNREADABLE", `${path} is a folder, not a ${what}`);
+    }
+    return handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal && { signal }) });
+  } catch (error) {
+    throw inputError(error, path, what);
+  }
+}
+
 /** Reads `runtime-config.json`; keys it does not know are told as a warning. Throws `RUNTIME_CONFIG_INVALID` (usage). */
 export async function readRuntimeConfigFile(path: string, events: EventSink): Promise<RuntimeConfig> {
   const bytes = await readInputFile(path, "runtime config", MAX_RUNTIME_CONFIG);
@@ -29,8 +49,7 @@ export async function readRuntimeConfigFile(path: string, events: EventSink): Pr
   return config;
 }
 
-/** Translates a failed read of a file the user named; errors that are not about the path come back as they are. */
-export function inputError(error: unknown, path: string, what: string): unknown {
+function inputError(error: unknown, path: string, what: string): unknown {
   const code = errnoOf(error);
   if (code === "ENOENT" || code === "ENOTDIR") {
     return usageError("FILE_NOT_FOUND", `there is no ${what} ${path}`, { hint: "check the path", cause: error });

@@ -79,7 +79,7 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
    */
   note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean>;
   /** As {@link tag}, for several names in one step: all of them, or none. Each name once. */
-  tagAll(names: readonly NamedDescriptor[], signal?: AbortSignal): Promise<void>;
+  tagAll(names: readonly StoreName[], signal?: AbortSignal): Promise<void>;
   /** Removes a name; false when there was none. The content stays until {@link prune}. */
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
@@ -95,12 +95,6 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
    * reaches, everything counts as in use.
    */
   removeBlob(digest: Digest, signal?: AbortSignal): Promise<BlobRemoval>;
-}
-
-/** A manifest and the full reference it is to have. */
-export interface NamedDescriptor {
-  readonly reference: string;
-  readonly descriptor: Descriptor;
 }
 
 /** How a clean-up goes about it. */
@@ -187,7 +181,7 @@ class LayoutStore implements ImageStore {
     return this.tagAll([{ reference, descriptor }], signal);
   }
 
-  async tagAll(names: readonly NamedDescriptor[], signal?: AbortSignal): Promise<void> {
+  async tagAll(names: readonly StoreName[], signal?: AbortSignal): Promise<void> {
     if (names.length === 0) return;
     const { clock } = this.#lock;
     await this.#change(async (entries) => {

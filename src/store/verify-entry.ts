@@ -2,6 +2,7 @@ import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, startDigest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { type ParsedManifest, referencedBy } from "../domain/manifest.ts";
+import { isNonDistributable } from "../domain/media-types.ts";
 import { readRaw } from "./blob-reader.ts";
 import type { IndexEntry } from "./index-file.ts";
 import { blobPath, type LayoutPaths } from "./layout.ts";
@@ -72,7 +73,7 @@ interface HashOptions {
 
 /**
  * Everything that is wrong with an entry; empty for an intact image. What an index lists and what a manifest is about
- * (its subject) may be absent (OCI image spec), but not altered.
+ * (its subject) may be absent (OCI image spec), and layers that may not be distributed, but not altered.
  */
 export async function faultsOf(
   entry: IndexEntry,
@@ -113,7 +114,8 @@ function linksOf(parsed: ParsedManifest): readonly Link[] {
   const { subject } = parsed.kind === "image" ? parsed.manifest : parsed.index;
   const isIndex = parsed.kind === "index";
   const content = referencedBy(parsed).map((to) => {
-    return { to, isManifest: isIndex && isManifestType(to.mediaType), mayMiss: isIndex };
+    const mayMiss = isIndex || isNonDistributable(to.mediaType);
+    return { to, isManifest: isIndex && isManifestType(to.mediaType), mayMiss };
   });
   if (subject === undefined) return content;
   return [...content, { to: subject, isManifest: isManifestType(subject.mediaType), mayMiss: true }];
