@@ -1,11 +1,13 @@
 import type { BodySource, Exists, Fetcher, Placement, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
+import type { Digest } from "../domain/digest.ts";
 import { MAX_MANIFEST } from "../domain/manifest.ts";
 import { collect } from "../domain/content.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { MANIFEST_ACCEPT } from "../domain/media-types.ts";
 import { blobIsThere } from "./blob-exists.ts";
 import { type FetchedManifest, fetchManifest, pushManifest, resolveManifest } from "./manifests.ts";
+import type { ReferrersOptions } from "./referrers.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 
 /**
@@ -21,6 +23,12 @@ export interface Repository extends Fetcher, Pusher, Exists {
   pushManifest(target: string, bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Descriptor>;
   /** All tags; `undefined` when there is no such repository. */
   tags(signal?: AbortSignal): Promise<readonly string[] | undefined>;
+  /** The manifests whose subject is `digest`; see {@link listReferrers}. */
+  referrers(digest: Digest, options?: ReferrersOptions): Promise<readonly Descriptor[]>;
+  /** Deletes a tag, or by digest a manifest with all its tags; false when there is none. See {@link deleteManifest}. */
+  deleteManifest(target: string, signal?: AbortSignal): Promise<boolean>;
+  /** Deletes a blob; false when there is none. */
+  deleteBlob(digest: Digest, signal?: AbortSignal): Promise<boolean>;
 }
 
 /** Smaller blobs are uploaded without asking first: the question costs as much as the answer. Bytes. */
@@ -87,6 +95,21 @@ export class RemoteRepository implements Repository {
     return listTags(this.#context, signal);
   }
 
+  async referrers(digest: Digest, options?: ReferrersOptions): Promise<readonly Descriptor[]> {
+    const { listReferrers } = await import("./referrers.ts");
+    return listReferrers(this.#context, digest, options);
+  }
+
+  async deleteManifest(target: string, signal?: AbortSignal): Promise<boolean> {
+    const { deleteManifest } = await import("./delete-content.ts");
+    return deleteManifest(this.#context, target, signal);
+  }
+
+  async deleteBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    const { deleteBlob } = await import("./delete-content.ts");
+    return deleteBlob(this.#context, digest, signal);
+  }
+
   async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<Placement> {
     const { events } = this.#context.session.deps;
     if (descriptor.size >= ASK_FIRST && (await blobIsThere(this.#context, descriptor, { signal }))) {
@@ -94,9 +117,9 @@ export class RemoteRepository implements Repository {
       return "present";
     }
     const { uploadBlob } = await import("./blob-upload.ts");
-    await uploadBlob(this.#context, descriptor, body, signal);
-    this.#done(descriptor, "upload");
-    return "written";
+    const placement = await uploadBlob(this.#context, descriptor, body, signal);
+    if (placement === "written") this.#done(descriptor, "upload");
+    return placement;
   }
 
   #done({ digest, size }: Descriptor, direction: "upload" | "download"): void {

@@ -1,6 +1,5 @@
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import type { Quirks } from "./quirks.ts";
-import { TransientError } from "./retry.ts";
 import { repositoryScope } from "./scopes.ts";
 import { type Upload, type UploadAnswer, UploadSession } from "./upload-session.ts";
 
@@ -23,14 +22,14 @@ export async function startUpload(upload: Upload, quirks: Quirks, first: boolean
 
 /** `undefined` when the registry wants nothing of it. */
 async function tryMount(upload: Upload, from: string): Promise<Started | undefined> {
-  const { context, descriptor, signal } = upload;
+  const { context, descriptor } = upload;
   const query = `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`;
   let answer: UploadAnswer;
   try {
     answer = await UploadSession.open(upload, query, [repositoryScope(from, "pull")]);
   } catch (error) {
-    signal?.throwIfAborted();
-    if (!(error instanceof TransientError || error instanceof WasmeError)) throw error;
+    // What may pass is tried again as a plain upload, within the same budget.
+    if (!(error instanceof WasmeError)) throw error;
     tellNoMount(upload, from, messageOf(error));
     return undefined;
   }
