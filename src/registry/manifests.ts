@@ -13,6 +13,15 @@ import { sendAndRead } from "./whole-answer.ts";
 export interface FetchedManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /** Its version, as the registry names it; not every one does. */
+  readonly etag?: string;
+}
+
+/** A manifest to be stored under a tag or its digest. */
+export interface ManifestToPush {
+  readonly target: string;
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
 }
 
 /**
@@ -59,32 +68,45 @@ export async function fetchManifest(
   checkDigest(context, target, bytes, claimed);
   checkDigest(context, target, bytes, digestHeader(response));
   const { mediaType } = parseServed(context, target, { bytes, type: servedType(response) });
-  return { descriptor: { mediaType, digest: claimed ?? digestOf(bytes), size: bytes.byteLength }, bytes };
+  const descriptor = { mediaType, digest: claimed ?? digestOf(bytes), size: bytes.byteLength };
+  const { etag } = response.headers;
+  return { descriptor, bytes, ...(etag === undefined ? {} : { etag }) };
 }
 
 /**
- * Stores a manifest under a tag or its digest; replayed after failures, since it says the same each time.
+ * Stores a manifest under a tag or its digest; replayed after failures, since it says the same each time. One with a
+ * `subject` is listed as its referrer, too, where the registry does not do so itself.
  * Throws `MANIFEST_REFUSED`, `MANIFEST_DAMAGED` (failed) when the registry claims another digest.
  */
 export async function pushManifest(
   context: RepositoryContext,
-  manifest: { readonly target: string; readonly bytes: Uint8Array; readonly mediaType: string },
+  manifest: ManifestToPush,
   signal?: AbortSignal,
 ): Promise<Descriptor> {
   const { target, bytes, mediaType } = manifest;
-  context.willWrite();
-  const request = {
-    ...manifestRequest(context, "PUT", target, signal),
-    headers: { "content-type": mediaType },
-    body: bytesSource(bytes),
-    action: `write ${context.name}`,
-  };
+  const request = putRequest(context, manifest, signal);
   const followed = await context.session.send(request);
   const { response } = followed;
   if (response.status !== 201) throw await context.session.refusal(followed, request);
   response.discard();
   checkDigest(context, target, bytes, digestHeader(response));
-  return { mediaType, digest: isDigest(target) ? target : digestOf(bytes), size: bytes.byteLength };
+  const descriptor = { mediaType, digest: isDigest(target) ? target : digestOf(bytes), size: bytes.byteLength };
+  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"subject"')) {
+    const { listAsReferrer } = await import("./referrers-tag.ts");
+    await listAsReferrer(context, { descriptor, bytes, told: response.headers["oci-subject"] }, signal);
+  }
+  return descriptor;
+}
+
+/** The request that stores a manifest. */
+export function putRequest(context: RepositoryContext, manifest: ManifestToPush, signal?: AbortSignal): ApiRequest {
+  context.willWrite();
+  return {
+    ...manifestRequest(context, "PUT", manifest.target, signal),
+    headers: { "content-type": manifest.mediaType },
+    body: bytesSource(manifest.bytes),
+    action: `write ${context.name}`,
+  };
 }
 
 function manifestRequest(

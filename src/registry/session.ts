@@ -62,6 +62,8 @@ export interface Learned {
   pieceSize?: number;
   /** It takes no pieces. */
   noPieces?: boolean;
+  /** Whether it lists the referrers of a repository itself, by repository. */
+  referrersApi?: Map<string, boolean>;
 }
 
 /** A connection with one registry: its address, its authentication, its patience. */
