@@ -4,7 +4,7 @@ import { digestOf } from "../../../src/domain/digest.ts";
 import { parseManifest } from "../../../src/domain/manifest.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
 import type { RuntimeConfig } from "../../../src/domain/runtime-config.ts";
-import { packCompat, packOci } from "../../../src/domain/wasm-image.ts";
+import { packCncf, packCompat, packOci } from "../../../src/domain/wasm-image.ts";
 
 function sha256(data: string | Buffer): Buffer {
   return createHash("sha256").update(data).digest();
@@ -96,5 +96,62 @@ describe("packing in the compat format", () => {
         annotations: { "module.wasm.image/variant": "compat" },
       },
     });
+  });
+});
+
+const TIME = new Date(1_700_000_000_000);
+const DATED = "2023-11-14T22:13:20Z";
+
+describe("packing in the cncf format", () => {
+  const module = { digest: digestOf("module"), size: 6 };
+
+  it("writes the config its readers want, and one layer", () => {
+    const packed = packCncf(module, undefined);
+    expect(Buffer.from(packed.config.bytes).toString()).toBe(
+      `{"created":"1970-01-01T00:00:00Z","architecture":"wasm","os":"wasip1","layerDigests":["${module.digest}"]}`,
+    );
+    expect(JSON.parse(Buffer.from(packed.bytes).toString())).toEqual({
+      schemaVersion: 2,
+      mediaType: MediaType.ociManifest,
+      config: packed.config.descriptor,
+      layers: [{ mediaType: "application/wasm", ...module }],
+    });
+    expect(packed.config.descriptor.mediaType).toBe("application/vnd.wasm.config.v0+json");
+    expect(packed.manifest.digest).toBe(digestOf(packed.bytes));
+  });
+
+  it("keeps the runtime config in an annotation, byte for byte", () => {
+    const parsed = parseManifest(packCncf(module, CONFIG).bytes, undefined);
+    if (parsed.kind !== "image") throw new Error("not an image");
+    expect(parsed.manifest.annotations).toEqual({
+      "module.wasm.runtime/abi_version": "v0-4689a30309abf31aee9ae36e73d34b1bb182685f,v0.2.1",
+      "module.wasm.runtime/type": "envoy_proxy",
+      "wasme.io/runtime-config": Buffer.from(packOci(module, CONFIG).config.bytes).toString(),
+    });
+  });
+});
+
+describe("a time of making", () => {
+  const blob = { digest: digestOf("blob"), size: 4 };
+
+  it("stands where the format has a place for it, and only when there is one", () => {
+    const annotations = (bytes: Uint8Array): Record<string, string> =>
+      (JSON.parse(Buffer.from(bytes).toString()) as { annotations?: Record<string, string> }).annotations ?? {};
+    const configOf = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
+    expect(annotations(packOci(blob, CONFIG, TIME).bytes)["org.opencontainers.image.created"]).toBe(DATED);
+    expect(annotations(packOci(blob, CONFIG).bytes)).not.toHaveProperty(["org.opencontainers.image.created"]);
+    expect(configOf(packCompat(blob, digestOf("tar"), TIME).config.bytes)).toMatchObject({ created: DATED });
+    expect(configOf(packCompat(blob, digestOf("tar")).config.bytes)).not.toHaveProperty("created");
+    expect(configOf(packCncf(blob, CONFIG, TIME).config.bytes)).toMatchObject({ created: DATED });
+  });
+
+  it("changes the digest, the same way every time", () => {
+    const digests = [undefined, TIME, TIME].flatMap((time) => [
+      packOci(blob, CONFIG, time).manifest.digest,
+      packCompat(blob, digestOf("tar"), time).manifest.digest,
+      packCncf(blob, CONFIG, time).manifest.digest,
+    ]);
+    expect(new Set(digests).size).toBe(6);
+    expect(digests.slice(3, 6)).toEqual(digests.slice(6));
   });
 });
