@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
+import { digestOf } from "../../src/domain/digest.ts";
 import { type ImageReference, parseImageReference } from "../../src/domain/image-reference.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
 import { pullImage } from "../../src/images/pull-image.ts";
@@ -73,17 +74,15 @@ describe.each(matrix)("$kind, $mode", ({ kind, options, extra }) => {
     expect(sorted(first)).toEqual(withLogin("HEAD manifest", ...upload, ...upload, "PUT manifest"));
 
     const again = open();
-    expect(await pushImage({ store, registry: again }, { reference })).toEqual({
-      ...pushed,
-      unchanged: true,
-      uploadedBytes: 0,
-    });
+    const { manifestDigest } = pushed;
+    const repeated = { manifestDigest, moduleDigest, unchanged: true, uploadedBytes: 0 };
+    expect(await pushImage({ store, registry: again }, { reference })).toMatchObject(repeated);
     expect(sorted(again)).toEqual(withLogin("HEAD manifest"));
 
     const fresh = openStore(join(tempDir(), "images"));
     const down = open();
     const pulled = await pullImage({ store: fresh, registry: down }, { reference });
-    expect(pulled).toMatchObject({ manifestDigest: pushed.manifestDigest, moduleDigest, unchanged: false });
+    expect(pulled).toMatchObject({ manifestDigest, moduleDigest, unchanged: false });
     expect(sorted(down)).toEqual(withLogin("GET manifest", "GET blob", "GET blob"));
 
     const unchanged = open();
@@ -115,6 +114,46 @@ describe.each(matrix)("$kind, $mode", ({ kind, options, extra }) => {
     const bytes = await readAll(client.repository(at("demo/ranged:v1")).fetch(ranged.moduleDescriptor));
     expect(Buffer.compare(bytes, ranged.module)).toBe(0);
     expect(client.ranges).toEqual(["bytes=1000000-"]);
+  });
+
+  it("a large blob goes up in pieces when told to", async () => {
+    const client = open({ chunkSize: 600_000 });
+    const repository = client.repository(at("demo/pieces:v1"), "push");
+    expect(await repository.push(ranged.moduleDescriptor, bytesSource(ranged.module))).toBe("written");
+    const patches = Array.from({ length: 3 }, () => "PATCH upload");
+    expect(sorted(client)).toEqual(withLogin("HEAD blob", "POST upload", ...patches, "PUT upload"));
+    expect(await readAll(open().repository(at("demo/pieces:v1")).fetch(ranged.moduleDescriptor))).toEqual(
+      ranged.module,
+    );
+  });
+
+  it.for(["PATCH upload", "PUT upload", "POST upload", "PUT manifest"])(
+    "a lost answer to %s loses nothing",
+    async (loseAnswer) => {
+      const image = testImage(300_000, `lost ${loseAnswer}`);
+      const repository = `demo/lost/${loseAnswer.replace(" ", "-").toLowerCase()}`;
+      const client = open({ chunkSize: 100_000, wire: { loseAnswer } });
+      await pushTestImage(client.repository(at(`${repository}:v1`), "push"), image);
+      const back = await pullTestImage(open().repository(at(`${repository}:v1`)), image);
+      expect([back.manifest, back.module].map(digestOf)).toEqual([
+        image.manifestDescriptor.digest,
+        image.moduleDescriptor.digest,
+      ]);
+    },
+  );
+
+  it("a filter that another repository has is mounted from there: no byte of it is sent", async () => {
+    const host = registry().host;
+    const { store, moduleDigest } = await storeWith(tempDir(), `${host}/demo/source:v1`, 200_000);
+    await pushImage({ store, registry: open() }, { reference: at("demo/source:v1") });
+    await tagImage({ store }, { source: at("demo/source:v1"), target: at("demo/mounted:v1") });
+    const client = open();
+    const request = { reference: at("demo/mounted:v1"), mountFrom: ["demo/source"] };
+    const pushed = await pushImage({ store, registry: client }, request);
+    expect(pushed).toMatchObject({ uploadedBytes: 0, mountedBytes: expect.any(Number) });
+    expect(client.sent).not.toContain("PUT upload");
+    const fresh = openStore(join(tempDir(), "images"));
+    expect(await pullImage({ store: fresh, registry: open() }, request)).toMatchObject({ moduleDigest });
   });
 
   it("tags are listed over pages", async () => {

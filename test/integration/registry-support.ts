@@ -32,6 +32,8 @@ export interface Wire {
   readonly rewrite?: (request: HttpRequest) => HttpRequest;
   /** The first blob that is downloaded breaks off after so many bytes. */
   readonly cutAfter?: number;
+  /** The first answer to a request of this label gets lost; the registry has done what it was asked for. */
+  readonly loseAnswer?: string;
 }
 
 /** A client of a registry as its user, or as somebody else; `null` for nobody. */
@@ -59,17 +61,25 @@ interface Log {
 }
 
 function watch(inner: HttpTransport, { sent, ranges, wire }: Log): HttpTransport {
-  let uncut = wire.cutAfter !== undefined;
+  let { cutAfter, loseAnswer } = wire;
   return {
     send: async (asked) => {
       const request = wire.rewrite?.(asked) ?? asked;
-      sent.push(label(request));
+      const what = label(request);
+      sent.push(what);
       const { range } = request.headers ?? {};
       if (range !== undefined) ranges.push(range);
       const response = await inner.send(request);
-      if (!uncut || response.status !== 200 || label(request) !== "GET blob") return response;
-      uncut = false;
-      return { ...response, body: cut(response.body, wire.cutAfter ?? 0) };
+      const isFine = response.status < 300;
+      if (isFine && what === loseAnswer) {
+        loseAnswer = undefined;
+        response.discard();
+        throw reset();
+      }
+      if (!isFine || what !== "GET blob" || cutAfter === undefined) return response;
+      const body = cut(response.body, cutAfter);
+      cutAfter = undefined;
+      return { ...response, body };
     },
     close: () => inner.close(),
   };
@@ -80,8 +90,12 @@ async function* cut(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerat
   for await (const chunk of body) {
     yield chunk.subarray(0, left);
     left -= chunk.byteLength;
-    if (left <= 0) throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    if (left <= 0) throw reset();
   }
+}
+
+function reset(): Error {
+  return Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
 }
 
 /** What a request is about. */

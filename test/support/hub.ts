@@ -1,21 +1,34 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { type RegistryServer, startRegistryServer } from "../../src/hub/registry-server.ts";
-import { openStore } from "../../src/store/image-store.ts";
+import { type RegistryServer, type RegistryServerOptions, startRegistryServer } from "../../src/hub/registry-server.ts";
+import { type ImageStore, openStore } from "../../src/store/image-store.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
 /** Our own registry on a free loopback port, over a folder of its own. */
-export type HubServer = RegistryServer;
+export interface HubServer extends RegistryServer {
+  readonly store: ImageStore;
+  /** For files of the test; the store is in `images` below it. */
+  readonly dir: string;
+}
 
-/** Starts it; `close` removes the folder too. */
-export async function startHub(): Promise<HubServer> {
+/** Starts it; `close` removes the folder too. Options may depend on that folder. */
+export async function startHub(
+  options: (
+    dir: string,
+  ) => Promise<Omit<RegistryServerOptions, "store">> | Omit<RegistryServerOptions, "store"> = () => ({}),
+): Promise<HubServer> {
   const dir = makeTempDir("wasme-hub-");
-  const server = await startRegistryServer({ store: openStore(join(dir, "images")) });
-  return {
-    ...server,
-    close: async () => {
-      await server.close();
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
+  const store = openStore(join(dir, "images"));
+  const remove = (): void => rmSync(dir, { recursive: true, force: true });
+  try {
+    const server = await startRegistryServer({ store, ...(await options(dir)) });
+    const close = async (graceMs?: number): Promise<void> => {
+      await server.close(graceMs);
+      remove();
+    };
+    return { ...server, store, dir, close };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
