@@ -12,8 +12,10 @@ export function networkError(error: unknown, url: URL): unknown {
   const code = errnoOf(error) ?? "";
   const tls = tlsError(code, error, url);
   if (tls !== undefined) return tls;
-  const passing = PASSING[code];
-  if (passing !== undefined) return new TransientError(unreachable(url, passing, error));
+  if (code === "EAI_AGAIN") return new TransientError(unreachable(url, "its name cannot be resolved right now", error));
+  if (code === "ETIMEDOUT" && isConnecting(error)) return unreachable(url, "the connection timed out", error);
+  const passing = BROKEN[code];
+  if (passing !== undefined) return new TransientError(broken(url, passing, error));
   const lasting = LASTING[code] ?? (code.startsWith("HPE_") ? "it does not answer in HTTP" : undefined);
   if (lasting !== undefined) return unreachable(url, lasting, error);
   if (code === "EPROXY") return unreachable(url, messageOf(error), error);
@@ -31,14 +33,24 @@ export function isPlainHttpAnswer(error: unknown): boolean {
 /** A host that takes no connection is not asked again; a silent one may have lost only this request. */
 function timeOut(error: HttpTimeout, url: URL): WasmeError | TransientError {
   const seconds = `${Math.round(error.afterMs / 100) / 10} s`;
-  const why = {
-    connect: "no connection within",
-    send: "it took no data for",
-    answer: "no answer within",
-    body: "silence for",
-  };
-  const failure = unreachable(url, `${why[error.phase]} ${seconds}`, error);
-  return error.phase === "connect" ? failure : new TransientError(failure, { lostMs: error.afterMs });
+  if (error.phase === "connect") return unreachable(url, `no connection within ${seconds}`, error);
+  const why = { send: "it took no data for", answer: "no answer within", body: "silence for" };
+  return new TransientError(broken(url, `${why[error.phase]} ${seconds}`, error), { lostMs: error.afterMs });
+}
+
+/** The host was there, but the exchange did not come to its end. */
+function broken(url: URL, why: string, cause: unknown): WasmeError {
+  return new WasmeError("unreachable", "REGISTRY_UNREACHABLE", `the connection to ${url.host} broke: ${why}`, {
+    hint: "try again; if it stays so, look at the network and at proxies between",
+    details: { host: url.host },
+    cause,
+  });
+}
+
+/** Several addresses that were tried together fail as an `AggregateError`. */
+function isConnecting(error: unknown): boolean {
+  if (error instanceof AggregateError) return true;
+  return typeof error === "object" && error !== null && "syscall" in error && error.syscall === "connect";
 }
 
 function unreachable(url: URL, why: string, cause: unknown): WasmeError {
@@ -65,13 +77,13 @@ function tlsError(code: string, cause: unknown, url: URL): WasmeError | undefine
   });
 }
 
-const PASSING: Readonly<Record<string, string>> = {
-  ECONNRESET: "the connection was reset",
-  ECONNABORTED: "the connection was aborted",
-  EPIPE: "the connection was closed",
-  ETIMEDOUT: "the connection timed out",
-  EAI_AGAIN: "its name cannot be resolved right now",
-  ERR_STREAM_PREMATURE_CLOSE: "the connection was closed early",
+/** Of a connection that stood. */
+const BROKEN: Readonly<Record<string, string>> = {
+  ECONNRESET: "it was reset",
+  ECONNABORTED: "it was aborted",
+  EPIPE: "it was closed",
+  ETIMEDOUT: "it timed out",
+  ERR_STREAM_PREMATURE_CLOSE: "it was closed early",
 };
 
 const LASTING: Readonly<Record<string, string>> = {

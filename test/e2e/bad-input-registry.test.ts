@@ -115,7 +115,7 @@ const FAULTS: readonly (readonly [string, string, RequestClass, Fault, Refusal])
     "pull HOST/team/hello:v1 --retry-budget 1s",
     "blob.get",
     cutBody(20, "reset"),
-    { exit: 5, code: "REGISTRY_UNREACHABLE", says: /HOST: the connection was reset/u },
+    { exit: 5, code: "REGISTRY_UNREACHABLE", says: /the connection to HOST broke: it was reset/u },
   ],
   [
     "an altered module",
