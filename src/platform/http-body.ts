@@ -3,6 +3,8 @@ import { HttpTimeout } from "./http-watchdog.ts";
 
 /** How a body is read. */
 export interface BodyReading {
+  /** The same bytes by another way than the answer's own stream. */
+  readonly direct: AsyncIterable<Uint8Array> | undefined;
   /** Longest silence while the reader waits; a slow reader does not count. Milliseconds. */
   readonly idleMs: number;
   readonly signal: AbortSignal | undefined;
@@ -17,7 +19,7 @@ export async function* readHttpBody(incoming: IncomingMessage, reading: BodyRead
     if (waiting) incoming.destroy(new HttpTimeout("body", reading.idleMs));
   }, reading.idleMs);
   try {
-    for await (const chunk of incoming) {
+    for await (const chunk of reading.direct ?? incoming) {
       waiting = false;
       yield chunk as Uint8Array;
       waiting = true;

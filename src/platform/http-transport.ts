@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BodySource } from "../domain/content.ts";
 import type { Env } from "./env.ts";
 import { readHttpBody } from "./http-body.ts";
+import { divertBody } from "./http-direct-body.ts";
 import { createRoutes } from "./http-routes.ts";
 import type { TlsSettings } from "./http-trust.ts";
 import { startWatchdog, type Watchdog } from "./http-watchdog.ts";
@@ -111,8 +112,8 @@ interface Exchange {
 async function exchange(outgoing: ClientRequest, request: HttpRequest, options: Exchange): Promise<HttpResponse> {
   const watchdog = startWatchdog((timeout) => outgoing.destroy(timeout));
   watchdog.expect("connect", options.connectMs);
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once("response", resolve);
+  const answered = new Promise<Answer>((resolve, reject) => {
+    outgoing.once("response", (incoming) => resolve({ incoming, direct: divertBody(incoming, request.method) }));
     outgoing.on("error", reject); // stays: a late error must not be an uncaught one
   });
   void sendBody(outgoing, request, { watchdog, idleMs: options.idleMs, answered });
@@ -126,10 +127,16 @@ async function exchange(outgoing: ClientRequest, request: HttpRequest, options: 
   }
 }
 
+/** An answer, and the way to its body when that is not the usual one. */
+interface Answer {
+  readonly incoming: IncomingMessage;
+  readonly direct: AsyncIterable<Uint8Array> | undefined;
+}
+
 interface Sending {
   readonly watchdog: Watchdog;
   readonly idleMs: number;
-  readonly answered: Promise<IncomingMessage>;
+  readonly answered: Promise<unknown>;
 }
 
 /** Sends the body until it ends or the server has answered; failures destroy the request. */
@@ -189,7 +196,7 @@ async function* slices(body: BodySource): AsyncGenerator<Uint8Array> {
 
 function responseOf(
   outgoing: ClientRequest,
-  incoming: IncomingMessage,
+  { incoming, direct }: Answer,
   request: HttpRequest,
   options: Exchange,
 ): HttpResponse {
@@ -198,6 +205,7 @@ function responseOf(
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
     body: readHttpBody(incoming, {
+      direct,
       idleMs: request.bodyIdleTimeoutMs ?? options.idleMs,
       signal: request.signal,
       done: () => endUnsent(outgoing),
