@@ -175,7 +175,7 @@ describe("the layer of a compat image", () => {
     expect(readdirSync(dir).filter((name) => name.startsWith("."))).toEqual([]);
     await scratch.close();
     await scratch.close();
-    await expect(gather(body.open())).rejects.toThrow();
+    await expect(gather(body.open())).rejects.toThrow("closed");
   });
 });
 
