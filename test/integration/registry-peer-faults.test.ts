@@ -49,7 +49,7 @@ const SERVER_ERRORS: readonly Row[] = [
     end: "ok",
     script: first(2, WRITES, () => fault.status(500)),
     met: ["upload.put", 3],
-    within: 8.8,
+    within: 16,
   },
   {
     fault: "500, first two of each class",
@@ -143,7 +143,7 @@ const CONNECTIONS: readonly Row[] = [
     fault: "reset after 10 kB, once",
     way: "pull",
     end: "ok",
-    script: (registry) => registry.on("blob.get", fault.cutBody(10_000, "reset"), 1),
+    script: (registry) => registry.on(isModule, fault.cutBody(10_000, "reset"), 1),
     met: ["blob.get", 3],
   },
   {

@@ -130,8 +130,8 @@ export function drip(pieces: number, pauseMs: number): Fault {
   };
 }
 
-/** Blanks without end, as fast as they are taken. */
-export function endless(head: Record<string, string> = {}): Fault {
+/** Blanks without end, as fast as they are taken; `taken` counts their bytes. */
+export function endless(head: Record<string, string> = {}, taken: { bytes: number } = { bytes: 0 }): Fault {
   return async ({ request, response }) => {
     response.writeHead(200, head);
     if (request.method === "HEAD") {
@@ -141,6 +141,7 @@ export function endless(head: Record<string, string> = {}): Fault {
     const blanks = Buffer.alloc(64 * 1024, " ");
     const closed = once(response, "close");
     while (!response.destroyed) {
+      taken.bytes += blanks.byteLength;
       if (!response.write(blanks)) await Promise.race([once(response, "drain"), closed]);
     }
   };

@@ -81,6 +81,7 @@ export async function startFaultRegistry(
     servers[origin].on("request", (request: IncomingMessage, response: ServerResponse) => {
       const recorded = record(request, origin);
       requests.push(recorded);
+      uploads.answered(request, response);
       const fault = takeRule(rules[origin], recorded);
       const exchange = exchangeOf({ request, response, base: backend.url, elsewhere, uploads });
       const gated = origin === tokensAt && recorded.kind === "token" ? gate : origin === "registry" ? gate : undefined;
@@ -148,6 +149,13 @@ class Uploads {
     };
     response.once("finish", () => {
       upload.told = says;
+    });
+  }
+
+  /** Whoever is told that a session is gone need not end it. */
+  answered(request: IncomingMessage, response: ServerResponse): void {
+    response.once("finish", () => {
+      if (response.statusCode === 404) this.#paths.delete((request.url ?? "").split("?", 1)[0] ?? "");
     });
   }
 
