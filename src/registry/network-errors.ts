@@ -1,6 +1,7 @@
 import { errnoOf, messageOf, WasmeError } from "../domain/errors.ts";
 import { HttpTimeout } from "../platform/http-watchdog.ts";
 import { TransientError } from "./retry.ts";
+import { tlsError } from "./tls-errors.ts";
 
 /**
  * Translates what the transport threw while talking to `url` into an error of ours; what may pass becomes a
@@ -20,14 +21,6 @@ export function networkError(error: unknown, url: URL): unknown {
   if (lasting !== undefined) return unreachable(url, lasting, error);
   if (code === "EPROXY") return unreachable(url, messageOf(error), error);
   return error;
-}
-
-/** True when a TLS handshake met a server that does not speak TLS. */
-export function isPlainHttpAnswer(error: unknown): boolean {
-  const code = errnoOf(error) ?? "";
-  return (
-    code === "ERR_SSL_WRONG_VERSION_NUMBER" || (code === "EPROTO" && /wrong version number/u.test(messageOf(error)))
-  );
 }
 
 /** A host that takes no connection is not asked again; a silent one may have lost only this request. */
@@ -61,22 +54,6 @@ function unreachable(url: URL, why: string, cause: unknown): WasmeError {
   });
 }
 
-function tlsError(code: string, cause: unknown, url: URL): WasmeError | undefined {
-  if (isPlainHttpAnswer(cause)) {
-    return new WasmeError("unreachable", "REGISTRY_SPEAKS_HTTP", `${url.host} speaks plain http, not https`, {
-      hint: "pass --plain-http if you trust the network between",
-      cause,
-    });
-  }
-  const why = CERTIFICATE[code] ?? (/^(?:ERR_SSL_|ERR_TLS_|EPROTO$)/u.test(code) ? `TLS failed (${code})` : undefined);
-  if (why === undefined) return undefined;
-  return new WasmeError("unreachable", "REGISTRY_TLS", `cannot trust ${url.host}: ${why}`, {
-    hint: "pass --ca-file FILE with the authority that signed it, or --insecure to skip the check",
-    details: { host: url.host, reason: code },
-    cause,
-  });
-}
-
 /** Of a connection that stood. */
 const BROKEN: Readonly<Record<string, string>> = {
   ECONNRESET: "it was reset",
@@ -94,18 +71,4 @@ const LASTING: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "the address is not available",
   ENETDOWN: "the network is down",
   EACCES: "the connection is forbidden on this machine",
-};
-
-const CERTIFICATE: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate comes from an authority that is not known here",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate comes from an authority that is not known here",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate comes from an authority that is not known here",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate comes from an authority that is not known here",
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  CERT_REVOKED: "its certificate was revoked",
-  CERT_UNTRUSTED: "its certificate is not trusted",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
-  HOSTNAME_MISMATCH: "its certificate is for another host name",
 };

@@ -8,13 +8,13 @@ import type { TlsSettings } from "../platform/http-trust.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credential.ts";
 import { type FollowedResponse, sendFollowing } from "./follow-redirects.ts";
-import { isPlainHttpAnswer } from "./network-errors.ts";
 import type { Quirks } from "./quirks.ts";
 import type { RegistryConfig, RegistrySettings } from "./registry-config.ts";
 import { type RegistryOrigin, registryOrigin } from "./registry-host.ts";
 import { RetryBudget, TransientError, withRetry } from "./retry.ts";
 import type { Scope } from "./scopes.ts";
 import { isPassing, passingStatus, statusError } from "./status-errors.ts";
+import { isPlainHttpAnswer } from "./tls-errors.ts";
 
 /** What every conversation with a registry needs. */
 export interface SessionDeps {
