@@ -5,7 +5,7 @@ import { isObject, tryParseJson } from "../domain/json.ts";
 import { MAX_MANIFEST } from "../domain/manifest.ts";
 import { MediaType } from "../domain/media-types.ts";
 import { putRequest } from "./manifests.ts";
-import { readReferrersIndex, type ReferrersIndex, referrersTag } from "./referrers.ts";
+import { readReferrersApi, readReferrersIndex, type ReferrersIndex, referrersTag } from "./referrers.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 
 /** A manifest that was just stored. */
@@ -35,6 +35,9 @@ export async function listAsReferrer(
     (session.learned.referrersApi ??= new Map()).set(repository, true);
     return;
   }
+  // Older ones list it without saying so.
+  const listed = await readReferrersApi(context, subject, signal === undefined ? {} : { signal });
+  if (listed?.all.some(({ digest }) => digest === descriptor.digest) === true) return;
   const entry = { ...descriptor, ...describedBy(stored.bytes) };
   const change = (entries: readonly unknown[]): readonly unknown[] | undefined =>
     entries.some((each) => digestOf(each) === descriptor.digest) ? undefined : [...entries, entry];

@@ -27,7 +27,7 @@ export async function listReferrers(
 ): Promise<readonly Descriptor[]> {
   const { artifactType, signal } = options;
   const isWanted = (each: Descriptor): boolean => artifactType === undefined || each.artifactType === artifactType;
-  const listed = (await isApiMissing(context)) ? undefined : await readApi(context, digest, options);
+  const listed = await readReferrersApi(context, digest, options);
   if (listed !== undefined) return listed.filtered ? listed.all : listed.all.filter(isWanted);
   const index = await readReferrersIndex(context, digest, signal);
   return unique(index?.entries ?? []).filter(isWanted);
@@ -65,24 +65,24 @@ export async function readReferrersIndex(
   });
 }
 
-async function isApiMissing({ session, repository }: RepositoryContext): Promise<boolean> {
-  const { referrers } = await session.quirks();
-  return referrers === "tag" || (referrers === "probe" && session.learned.referrersApi?.get(repository) === false);
-}
-
-interface Listed {
+/** What the referrers API answers. */
+export interface ListedReferrers {
   readonly all: readonly Descriptor[];
   /** Whether the registry left out what was not asked for. */
   readonly filtered: boolean;
 }
 
-/** What the API says; `undefined` when there is no such thing. */
-async function readApi(
+/** Asks the referrers API; `undefined` when there is none, which is remembered. Throws `LIST_INVALID` (failed). */
+export async function readReferrersApi(
   context: RepositoryContext,
   digest: Digest,
   { artifactType, signal }: ReferrersOptions,
-): Promise<Listed | undefined> {
+): Promise<ListedReferrers | undefined> {
   const { session, repository } = context;
+  const { referrers } = await session.quirks();
+  const { learned } = session;
+  if (referrers === "tag" || (referrers === "probe" && learned.referrersApi?.get(repository) === false))
+    return undefined;
   const query = artifactType === undefined ? "" : `?artifactType=${encodeURIComponent(artifactType)}`;
   let isUnknownName = false;
   const list = {
