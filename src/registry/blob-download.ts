@@ -2,6 +2,7 @@ import { skipBytes } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { WasmeError } from "../domain/errors.ts";
 import type { HttpResponse } from "../platform/http-transport.ts";
+import { giveBack } from "../platform/read-memory.ts";
 import type { FollowedResponse } from "./follow-redirects.ts";
 import { networkError } from "./network-errors.ts";
 import { reportProgress } from "./progress.ts";
@@ -142,6 +143,7 @@ async function* gather(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
   const take = (): Uint8Array => {
     const [only] = pieces;
     const whole = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, size);
+    if (pieces.length > 1) pieces.forEach(giveBack);
     pieces = [];
     size = 0;
     return whole;

@@ -1,9 +1,10 @@
-import { type FileHandle, utimes } from "node:fs/promises";
+import { utimes } from "node:fs/promises";
 import type { BodySource, Placement } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
 import { type Digest, type DigestStream, startDigest } from "../domain/digest.ts";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
 import { createDraft, type FileDraft, writeError } from "../platform/atomic-file.ts";
+import { giveBack } from "../platform/read-memory.ts";
 import { readVerified, sizeOf } from "./blob-reader.ts";
 import { blobPath, ensureLayout, type LayoutPaths } from "./layout.ts";
 
@@ -22,14 +23,15 @@ export interface BlobWriter {
 /** Opens a writer for content of unknown length; `like` gives the hash algorithm when it is not sha256. */
 export async function openBlobWriter(paths: LayoutPaths, like?: Digest): Promise<BlobWriter> {
   const hash = startDigest(like);
-  return new DraftWriter(paths, await openDraft(paths), hash);
+  return new DraftWriter(paths, await openDraft(paths), { hash });
 }
 
 /**
  * Stores `body` under its descriptor. Content that is there and intact is left alone, only made young again, so that a
  * clean-up does not take it before it is named; damaged content is replaced. Throws `SIZE_MISMATCH` or
  * `DIGEST_MISMATCH` (failed) for bytes that are not those described, and errors of the disk. `verified`: the body itself
- * ends in an error unless every byte is right (the promise of a `Fetcher`), so that hashing it twice is spared.
+ * ends in an error unless every byte is right (the promise of a `Fetcher`), so that hashing it twice is spared; and its
+ * pieces are nobody else's, so that their memory may be read into again.
  */
 export async function writeBlob(
   paths: LayoutPaths,
@@ -45,8 +47,8 @@ export async function writeBlob(
     return "present";
   }
   const { digest } = descriptor;
-  const hash = verified ? { update: () => undefined, digest: () => digest } : startDigest(digest);
-  const writer = new DraftWriter(paths, await openDraft(paths), hash);
+  const known = { hash: { update: () => undefined, digest: () => digest }, written: giveBack };
+  const writer = new DraftWriter(paths, await openDraft(paths), verified ? known : { hash: startDigest(digest) });
   try {
     for await (const chunk of body.open()) {
       signal?.throwIfAborted();
@@ -87,16 +89,23 @@ class DraftWriter implements BlobWriter {
   readonly #paths: LayoutPaths;
   readonly #draft: FileDraft;
   readonly #hash: DigestStream;
+  readonly #written: ((piece: Uint8Array) => void) | undefined;
   #gathered: Uint8Array[] = [];
   #gatheredSize = 0;
   #writing: Promise<void> = Promise.resolve();
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
 
-  constructor(paths: LayoutPaths, draft: FileDraft, hash: DigestStream) {
+  /** `written` is told of each piece that is not needed any more. */
+  constructor(
+    paths: LayoutPaths,
+    draft: FileDraft,
+    { hash, written }: { readonly hash: DigestStream; readonly written?: (piece: Uint8Array) => void },
+  ) {
     this.#paths = paths;
     this.#draft = draft;
     this.#hash = hash;
+    this.#written = written;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -141,10 +150,19 @@ class DraftWriter implements BlobWriter {
     } catch (error) {
       throw writeError(error, this.#paths.dir);
     }
-    this.#writing = writeAll(this.#draft.handle, pieces);
+    this.#writing = this.#writeAll(pieces);
     // Its failure is thrown by whoever waits for it next; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
     if (this.#unsynced >= SYNC_SIZE) this.#sync();
+  }
+
+  async #writeAll(pieces: readonly Uint8Array[]): Promise<void> {
+    if (pieces.length === 0) return;
+    const { handle } = this.#draft;
+    const { bytesWritten } = await handle.writev(pieces);
+    const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    if (bytesWritten < total) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
+    if (this.#written !== undefined) pieces.forEach(this.#written);
   }
 
   /** Starts bringing what was written so far to the disk, when the time before it is over. */
@@ -154,13 +172,6 @@ class DraftWriter implements BlobWriter {
     this.#syncing = before.then(() => this.#draft.handle.datasync());
     this.#syncing.catch(() => undefined);
   }
-}
-
-async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  if (pieces.length === 0) return;
-  const { bytesWritten } = await handle.writev(pieces);
-  const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-  if (bytesWritten < total) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
 async function makeYoung(path: string): Promise<void> {
