@@ -12,7 +12,7 @@ import type { ImageStore } from "../store/image-store.ts";
 import { checkModule, MAX_MODULE } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
 import { openModule, readImage } from "./read-image.ts";
-import { fetchImage, type Remote } from "./remote.ts";
+import { fetchImage, type Remote, type RemoteRepository } from "./remote.ts";
 import { findStoredImage } from "./stored-image.ts";
 
 /** Which image to look into, and where. */
@@ -39,6 +39,18 @@ export interface InspectResult {
   readonly module: ModuleReport;
   /** Which programs can read this layout. */
   readonly consumers: readonly ConsumerVerdict[];
+  /** What the registry has attached to the manifest; absent in the store, and where the registry does not tell. */
+  readonly attached?: readonly AttachedArtifact[];
+}
+
+/** A signature, software bill or other manifest that is about an image. */
+export interface AttachedArtifact {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of its manifest. */
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -85,7 +97,32 @@ export async function inspectImage(
       ...(await lastLayerFact(source, image.manifest, { packing: contents.layout.packing, where, signal })),
       index: remote?.index,
     }),
+    ...(repository === undefined ? {} : await attachedTo(repository, digest, signal)),
   };
+}
+
+/** Many registries cannot tell, or not to everybody: that is no reason not to show the image. */
+async function attachedTo(
+  repository: RemoteRepository,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Pick<InspectResult, "attached">> {
+  try {
+    const found = await repository.referrers?.(digest, signal === undefined ? {} : { signal });
+    if (found === undefined) return {};
+    const attached = found.map(({ mediaType, artifactType, size, annotations, ...each }) => ({
+      digest: each.digest,
+      mediaType,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      size,
+      ...(annotations === undefined ? {} : { annotations }),
+    }));
+    return { attached };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof WasmeError) return {};
+    throw error;
+  }
 }
 
 /** Proxies look into a last layer that is tar+gzip, also where the module is found elsewhere: whether they find one. */

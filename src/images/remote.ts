@@ -1,5 +1,6 @@
 import type { Fetcher, MountSources, Pusher } from "../domain/content.ts";
 import type { Descriptor } from "../domain/descriptor.ts";
+import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
 import { type OciIndex, type OciManifest, type ParsedManifest, parseManifest } from "../domain/manifest.ts";
@@ -20,6 +21,8 @@ export interface RemoteRepository extends Fetcher, Pusher {
   fetchManifest(target: string, signal?: AbortSignal): Promise<ServedManifest | undefined>;
   /** Stores a manifest under a tag or its digest; what it points to must be there. */
   pushManifest(target: string, bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Descriptor>;
+  /** The manifests attached to a manifest, for those who can list them. */
+  referrers?(digest: Digest, options?: { readonly signal?: AbortSignal }): Promise<readonly Descriptor[]>;
 }
 
 /**

@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
 import { type Descriptor, describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { type Digest, digestOf } from "../../src/domain/digest.ts";
+import { WasmeError } from "../../src/domain/errors.ts";
 import type { ProgressEvent } from "../../src/domain/events.ts";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
-import { inspectImage } from "../../src/images/inspect-image.ts";
+import { inspectImage, type InspectResult } from "../../src/images/inspect-image.ts";
 import { pullImage, type PullResult } from "../../src/images/pull-image.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
+import type { Repository } from "../../src/registry/repository.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { failure } from "../support/failure.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
@@ -297,5 +299,68 @@ describe("an index in a registry", () => {
     const work = pullImage({ store: openStore(tempDir()), registry }, { reference: parseImageReference(newName()) });
     expect(await failure(work)).toMatchObject({ code: "LAYOUT_UNKNOWN" });
     expect(asked).toBe(5);
+  });
+});
+
+describe("inspecting in a registry", () => {
+  const SBOM = "application/vnd.cyclonedx+json";
+  const inspect = async (name: string, registry: Pick<RegistryClient, "repository"> = client): Promise<InspectResult> =>
+    await inspectImage(
+      { store: openStore(tempDir()), registry },
+      { reference: parseImageReference(name), from: "registry" },
+    );
+
+  it("lists what is attached", async () => {
+    const name = newName();
+    const { mediaType, digest, size } = await put(name, { config: soloConfig, layers: [soloConfig, solo] });
+    expect((await inspect(name)).attached).toEqual([]);
+    const attached = await put(name.replace(/v1$/u, "sbom"), {
+      layers: [layer(SBOM, "{}")],
+      extra: { artifactType: SBOM, subject: { mediaType, digest, size }, annotations: { made: "by hand" } },
+    });
+    expect((await inspect(name)).attached).toEqual([
+      {
+        digest: attached.digest,
+        mediaType: MediaType.ociManifest,
+        artifactType: SBOM,
+        size: attached.size,
+        annotations: { made: "by hand" },
+      },
+    ]);
+  });
+
+  it("shows the image all the same where that is refused or not known", async () => {
+    const name = newName();
+    await put(name, { config: soloConfig, layers: [soloConfig, solo] });
+    const open = (reference: Parameters<RegistryClient["repository"]>[0]): Repository => client.repository(reference);
+    const wrap = (referrers: (() => Promise<never>) | undefined): Pick<RegistryClient, "repository"> => ({
+      repository: (reference) => {
+        const real = open(reference);
+        const calls = {
+          fetch: real.fetch.bind(real),
+          fetchManifest: real.fetchManifest.bind(real),
+          ...(referrers && { referrers }),
+        };
+        return calls as unknown as Repository;
+      },
+    });
+    const denied = (): Promise<never> => Promise.reject(new WasmeError("unauthorised", "REGISTRY_DENIED", "no"));
+    expect(await inspect(name, wrap(denied))).not.toHaveProperty("attached");
+    expect(await inspect(name, wrap(undefined))).not.toHaveProperty("attached");
+    const bug = wrap(() => Promise.reject(new TypeError("a bug")));
+    await expect(inspect(name, bug)).rejects.toThrow("a bug");
+  });
+
+  it("looks for plugin.wasm in a last layer that proxies would take", async () => {
+    const verdictOf = async (image: MadeImage): Promise<string | undefined> => {
+      const name = newName();
+      await put(name, image);
+      return (await inspect(name)).consumers.find(({ consumer }) => consumer === "Istio")?.verdict;
+    };
+    const without = packed([{ name: "other.wasm", content: HELLO }]);
+    const broken = { ...tar, bytes: tar.bytes.subarray(0, 40) };
+    expect(await verdictOf({ config: soloConfig, layers: [soloConfig, solo, tar] })).toBe("accepts");
+    expect(await verdictOf({ config: soloConfig, layers: [soloConfig, solo, without] })).toBe("refuses");
+    expect(await verdictOf({ config: soloConfig, layers: [soloConfig, solo, broken] })).toBe("refuses");
   });
 });

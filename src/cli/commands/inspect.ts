@@ -62,6 +62,10 @@ function describe(result: InspectResult, style: Style): string {
     const line = `  ${markOf(verdict, style)}  ${consumer.padEnd(width)}${why === undefined ? "" : style.dim(`  ${why}`)}`;
     lines.push(line.trimEnd());
   }
+  if (result.attached !== undefined && result.attached.length > 0) lines.push("Attached:");
+  for (const { digest, artifactType, mediaType } of result.attached ?? []) {
+    lines.push(`  ${digest}  ${style.dim(artifactType ?? mediaType)}`);
+  }
   return lines.join("\n");
 }
 
