@@ -81,6 +81,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         async () => (await import("./commands/store/prune.ts")).storePrune,
       ),
       entry(
+        "store migrate",
+        "Take over the images of an old wasme",
+        async () => (await import("./commands/store/migrate.ts")).storeMigrate,
+      ),
+      entry(
         "store path",
         "Print the folder of the local store",
         async () => (await import("./commands/store/path.ts")).storePath,

@@ -4,7 +4,7 @@ import { formatReference, parseImageReference, repositoryName } from "../domain/
 import type { ImageFormat } from "../domain/resolved-image.ts";
 import { findModule } from "../domain/wasm-layout.ts";
 import type { ImageStore, OkEntry, StoreEntry } from "../store/image-store.ts";
-import { hasLegacyStore } from "../store/legacy-store.ts";
+import { legacyFolders, legacyName } from "../store/legacy-store.ts";
 import { moduleFacts } from "./stored-image.ts";
 
 /** What a name in the store is, as `list` shows it. */
@@ -48,8 +48,8 @@ export interface ListRequest {
 /** Sorted by name, then time, the oldest first. */
 export interface ListResult {
   readonly images: readonly ListedImage[];
-  /** True when the old tool's store holds images that are not listed here. */
-  readonly legacyStore: boolean;
+  /** How many names of the old tool's store are not in this one. */
+  readonly legacyImages: number;
 }
 
 /** Lists the local store. Modules are not read, but for packed ones another tool stored. */
@@ -58,12 +58,21 @@ export async function listImages(
   request: ListRequest = {},
 ): Promise<ListResult> {
   const images: ListedImage[] = [];
-  for (const entry of await deps.store.entries()) {
+  const entries = await deps.store.entries();
+  for (const entry of entries) {
     if (request.search !== undefined && !entry.reference.includes(request.search)) continue;
     images.push(await describeEntry(deps.store, entry));
   }
-  const legacyStore = request.legacyDir !== undefined && (await hasLegacyStore(request.legacyDir));
-  return { images: images.toSorted(byNameThenTime), legacyStore };
+  const names = new Set(entries.map((entry) => entry.reference));
+  const legacyImages = request.legacyDir === undefined ? 0 : await countLegacy(request.legacyDir, names);
+  return { images: images.toSorted(byNameThenTime), legacyImages };
+}
+
+/** This only decides about a hint: an unreadable old store is none. */
+async function countLegacy(dir: string, known: ReadonlySet<string>): Promise<number> {
+  const folders = (await legacyFolders(dir).catch(() => undefined)) ?? [];
+  const names = await Promise.all(folders.map(legacyName));
+  return names.filter((name) => name !== undefined && !known.has(name)).length;
 }
 
 async function describeEntry(store: Pick<ImageStore, "fetch">, entry: StoreEntry): Promise<ListedImage> {

@@ -32,6 +32,12 @@ export interface StoreName {
   readonly descriptor: Descriptor;
 }
 
+/** A name to be given to a stored manifest. */
+export interface NewName extends StoreName {
+  /** When it was stored, if that was not now. */
+  readonly updated?: Date;
+}
+
 /** An entry that cannot be used. */
 interface DamagedEntry {
   readonly state: "damaged";
@@ -79,7 +85,7 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
    */
   note(reference: string, digest: Digest, notes: Readonly<Record<string, string>>): Promise<boolean>;
   /** As {@link tag}, for several names in one step: all of them, or none. Each name once. */
-  tagAll(names: readonly StoreName[], signal?: AbortSignal): Promise<void>;
+  tagAll(names: readonly NewName[], signal?: AbortSignal): Promise<void>;
   /** Removes a name; false when there was none. The content stays until {@link prune}. */
   untag(reference: string, signal?: AbortSignal): Promise<boolean>;
   /** All names, in the order of the index. */
@@ -181,13 +187,15 @@ class LayoutStore implements ImageStore {
     return this.tagAll([{ reference, descriptor }], signal);
   }
 
-  async tagAll(names: readonly StoreName[], signal?: AbortSignal): Promise<void> {
+  async tagAll(names: readonly NewName[], signal?: AbortSignal): Promise<void> {
     if (names.length === 0) return;
     const { clock } = this.#lock;
     await this.#change(async (entries) => {
       for (const { descriptor } of names) await this.#requireContent(descriptor);
       const now = new Date(clock?.now() ?? Date.now());
-      const named = names.map(({ reference, descriptor }) => indexEntry(reference, withOwnNotes(descriptor), now));
+      const named = names.map(({ reference, descriptor, updated = now }) => {
+        return indexEntry(reference, withOwnNotes(descriptor), updated);
+      });
       const replaced = new Set(names.map(({ reference }) => reference));
       return [...entries.filter((entry) => !replaced.has(entry.reference)), ...named];
     }, signal);

@@ -60,15 +60,13 @@ async function listLocal(context: Context, { options }: Input): Promise<Outcome>
   const { listImages } = await import("../../images/list-images.ts");
   const store = await openStoreFor(context, options);
   const legacyDir = text(options, "store") === undefined ? context.paths.legacyStore : undefined;
-  const { images, legacyStore } = await listImages({ store }, { search: text(options, "search"), legacyDir });
+  const { images, legacyImages } = await listImages({ store }, { search: text(options, "search"), legacyDir });
   for (const image of images) {
     if (image.state === "damaged") context.events({ type: "warning", message: `${image.reference}: ${image.reason}` });
   }
-  if (legacyStore) {
-    context.events({
-      type: "warning",
-      message: `${context.paths.legacyStore} holds images of the old wasme; they are not listed`,
-    });
+  if (legacyImages > 0) {
+    const message = `${context.paths.legacyStore} holds images of the old wasme that are not listed: ${legacyImages}`;
+    context.events({ type: "warning", message, hint: "wasme store migrate takes them over" });
   }
   const wide = flag(options, "wide");
   const directory = flag(options, "showDir") ? store.dir : undefined;
