@@ -156,10 +156,10 @@ export function refuseCredentials(): Fault {
 }
 
 /** Sends on to the other origin. */
-export function redirectElsewhere(code = 307): Fault {
+export function redirectElsewhere(code = 307, head: Record<string, string> = {}): Fault {
   return ({ request, response, elsewhere }) => {
     request.resume();
-    response.writeHead(code, { location: `${elsewhere}${request.url ?? ""}`, "content-length": "0" }).end();
+    response.writeHead(code, { location: `${elsewhere}${request.url ?? ""}`, "content-length": "0", ...head }).end();
   };
 }
 
