@@ -90,11 +90,14 @@ export class PiecewiseUpload {
     throw isOutOfStep(status) ? new TransientError(refusal) : refusal;
   }
 
-  /** Where the registry is after a piece: as it says, as it says when asked, or, where it cannot tell, behind the piece. */
+  /**
+   * Where the registry is after a piece: as it says, or as it says when asked, since some say nothing and some how long
+   * the piece was; where it cannot tell, behind the piece.
+   */
   async #arrived(session: UploadSession, { response }: UploadAnswer, { offset, size }: Piece): Promise<number> {
     response.discard();
     let arrived = this.#tells ? session.arrived(response) : undefined;
-    if (this.#tells && arrived === undefined) {
+    if (this.#tells && (arrived === undefined || arrived <= offset)) {
       arrived = await session.ask();
       this.#tells = arrived !== undefined;
     }

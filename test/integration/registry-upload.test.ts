@@ -157,6 +157,18 @@ describe("uploading in pieces", () => {
     expect(registry.count("upload.get")).toBe(4);
   });
 
+  it("asks one that says how long the piece was", async () => {
+    registry.on(
+      "upload.patch",
+      fault.change((answer, { request }) => ({
+        headers: { ...answer.headers, range: `0-${Number(request.headers["content-length"]) - 1}` },
+      })),
+    );
+    await push(repository(inPieces));
+    expect(registry.count("upload.get")).toBe(3);
+    expect(clock.waits).toEqual([]);
+  });
+
   it("trusts one that cannot say it at all, and asks it once", async () => {
     registry.on("upload.patch", fault.headers({ range: "" }));
     registry.on("upload.get", fault.status(405));
