@@ -56,28 +56,26 @@ export interface ReplyOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers a failure. After the head is sent the connection is cut instead: a cut is noticed, a short body is not. */
-export function replyError(response: ServerResponse, error: unknown): void {
+/** Answers a refusal. After the head is sent the connection is cut instead: a cut is noticed, a short body is not. */
+export function replyRefusal(response: ServerResponse, refusal: RegistryRefusal): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const { status, code, message, headers, details } = refusalOf(error);
+  const { status, code, message, headers, details } = refusal;
   const errors = details.map((detail) => ({ code, message, detail }));
   replyJson(response, { errors }, { status, headers });
 }
 
-/** Any failure as a refusal; what we do not know is our own fault and says nothing about the inside. */
-function refusalOf(error: unknown): RegistryRefusal {
+/** Any failure as a refusal; what is not the client's fault says nothing about the inside. */
+export function refusalOf(error: unknown): RegistryRefusal {
   if (error instanceof RegistryRefusal) return error;
-  if (!(error instanceof WasmeError)) return new RegistryRefusal(500, "UNKNOWN", "internal error");
-  const [status, code] = STORE_ERRORS[error.code] ?? [500, "UNKNOWN"];
-  return new RegistryRefusal(
-    status,
-    code,
-    error.message,
-    error.details === undefined ? {} : { details: [error.details] },
-  );
+  const known = error instanceof WasmeError ? STORE_ERRORS[error.code] : undefined;
+  if (known === undefined || !(error instanceof WasmeError)) {
+    return new RegistryRefusal(500, "UNKNOWN", "the registry failed; its log says why");
+  }
+  const [status, code] = known;
+  return new RegistryRefusal(status, code, error.message, { details: [error.details ?? null] });
 }
 
 const STORE_ERRORS: Readonly<Record<string, readonly [status: number, code: string]>> = {

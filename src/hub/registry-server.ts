@@ -7,7 +7,7 @@ import type { ImageStore } from "../store/image-store.ts";
 import { type AccessRecord, recordAccess } from "./access-record.ts";
 import { type Gate, openGate } from "./gate.ts";
 import type { RegistryState } from "./registry-exchange.ts";
-import { replyError, replyJson, RegistryRefusal } from "./registry-reply.ts";
+import { refusalOf, RegistryRefusal, replyJson, replyRefusal } from "./registry-reply.ts";
 import { findEndpoint, type RegistryPolicy } from "./registry-router.ts";
 import { Repositories } from "./repositories.ts";
 import { authority, serverNames } from "./server-names.ts";
@@ -139,8 +139,9 @@ function serve(server: Server, state: RegistryState, serving: Serving): void {
     try {
       await answer({ request, response, ...state }, serving.policy, setUser);
     } catch (error) {
-      if (!(error instanceof RegistryRefusal || error instanceof WasmeError || request.destroyed)) onFault(error);
-      replyError(response, error);
+      const refusal = refusalOf(error);
+      if (refusal.status >= 500 && !CLIENT_GONE.has(errnoOf(error) ?? "")) onFault(error);
+      replyRefusal(response, refusal);
       request.resume(); // what is left of the body is read, so that the client reads the answer
     }
   };
@@ -148,6 +149,14 @@ function serve(server: Server, state: RegistryState, serving: Serving): void {
   // Clients that wait to be asked for the body are spared it when they are refused.
   server.on("checkContinue", (request, response) => void handle(request, response));
 }
+
+/** Nobody's fault: the client broke off. */
+const CLIENT_GONE: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_DESTROYED",
+]);
 
 async function answer(
   connection: RegistryState & { readonly request: IncomingMessage; readonly response: ServerResponse },

@@ -70,7 +70,7 @@ export async function serveRegistry(
       requests += 1;
       log({ type: "request", record });
     },
-    onFault: (error) => log({ type: "warning", message: `${faultOf(error)}: ${messageOf(error)}` }),
+    onFault: (error) => log({ type: "warning", message: messageOf(error), ...hintOf(error) }),
   });
   log({ type: "started", server, message: greeting(server, request, store.dir) });
   if (!isLoopback(listen.host) && auth === undefined && !request.readOnly) {
@@ -119,8 +119,8 @@ function greeting(server: RegistryServer, { auth, readOnly }: ServeRegistryReque
   return `Serving ${dir} at ${server.url} as ${server.name}: ${may} (Ctrl-C ends it)`;
 }
 
-function faultOf(error: unknown): string {
-  return error instanceof WasmeError ? "the old users stay" : "a request failed, which is a bug";
+function hintOf(error: unknown): { readonly hint?: string } {
+  return error instanceof WasmeError && error.hint !== undefined ? { hint: error.hint } : {};
 }
 
 function ended(signal: AbortSignal): Promise<void> {

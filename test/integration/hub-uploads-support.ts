@@ -26,11 +26,11 @@ export const UPLOADS: Readonly<Record<string, (client: SpecClient, upload: Uploa
     return await client.ask("POST", `${uploads(repository)}?digest=${digest}`, { body: bytes, headers: OCTETS });
   },
   "POST and PUT": async (client, { repository, bytes, digest }) => {
-    const location = await start(client, repository);
+    const location = await startUpload(client, repository);
     return await client.ask("PUT", withQuery(location, { digest }), { body: bytes, headers: OCTETS });
   },
   "a stream": async (client, { repository, bytes, digest }) => {
-    const sent = await client.ask("PATCH", await start(client, repository), { body: bytes, headers: OCTETS });
+    const sent = await client.ask("PATCH", await startUpload(client, repository), { body: bytes, headers: OCTETS });
     expect(sent.status).toBe(202);
     return await client.ask("PUT", withQuery(locationOf(sent), { digest }));
   },
@@ -42,8 +42,15 @@ export const UPLOADS: Readonly<Record<string, (client: SpecClient, upload: Uploa
     await chunks(client, upload, { wrong: true, putLast: true }),
 };
 
+/** Uploads by one of {@link UPLOADS}. */
+export async function uploadBy(way: string, client: SpecClient, upload: Upload): Promise<RawResponse> {
+  const send = UPLOADS[way];
+  if (send === undefined) throw new Error(`no such way to upload: ${way}`);
+  return await send(client, upload);
+}
+
 /** Starts an upload; where it goes on. */
-export async function start(client: SpecClient, repository: string): Promise<string> {
+export async function startUpload(client: SpecClient, repository: string): Promise<string> {
   const started = await client.ask("POST", uploads(repository), { headers: { "content-length": "0" } });
   expect(started.status, started.text).toBe(202);
   return locationOf(started);
@@ -71,7 +78,7 @@ interface ChunkOptions {
 async function chunks(client: SpecClient, upload: Upload, options: ChunkOptions): Promise<RawResponse> {
   const { bytes, digest } = upload;
   const { size = Math.ceil(bytes.byteLength / 3), putLast = false, wrong = false } = options;
-  let location = await start(client, upload.repository);
+  let location = await startUpload(client, upload.repository);
   for (let at = 0; at < bytes.byteLength; at += size) {
     const end = Math.min(at + size, bytes.byteLength);
     const isLast = end === bytes.byteLength;
