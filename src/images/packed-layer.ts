@@ -5,7 +5,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { MAX_RUNTIME_CONFIG } from "../domain/runtime-config.ts";
 import { type BlobFacts, MODULE_FILE, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
 import { gunzip } from "./gzip.ts";
-import { configTooLong } from "./read-image.ts";
+import { configTooLong, MAX_IMAGE_MODULE } from "./read-image.ts";
 import { readTar, type TarEntry } from "./read-tar.ts";
 
 /** What a tar+gzip layer holds, as far as it is about the filter. */
@@ -88,7 +88,7 @@ function noModule(where: string): Error {
   });
 }
 
-/** More than any proxy loads (Istio stops at 256 MiB); bounds what a small gzip file may unpack to. Bytes. */
-const MAX_UNPACKED: number = 1024 * 1024 * 1024;
+/** A module of the largest size with some room for what stands beside it; bounds what a small file may unpack to. Bytes. */
+const MAX_UNPACKED: number = MAX_IMAGE_MODULE + 16 * 1024 * 1024;
 /** Enough to tell a module, and what else it may be. Bytes. */
 const HEAD = 512;

@@ -3,6 +3,7 @@ import { type BodySource, bytesSource, type Fetcher } from "../domain/content.ts
 import type { Descriptor } from "../domain/descriptor.ts";
 import type { EventSink } from "../domain/events.ts";
 import { referencedBy } from "../domain/manifest.ts";
+import { isNonDistributable } from "../domain/media-types.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
 import { formatRuntimeConfig } from "../domain/runtime-config.ts";
 import { type PackedImage, type PackFormat, packCncf, packOci } from "../domain/wasm-image.ts";
@@ -87,7 +88,8 @@ const WATCHED_SIZE = 16 * 1024 * 1024;
 function asStored(store: SourceStore, image: StoredImage, contents: ImageContents): PushableImage {
   const { descriptor, manifest, bytes } = image;
   const { mediaType, digest, size } = descriptor;
-  const blobs = referencedBy({ kind: "image", mediaType, manifest, bytes });
+  const all = referencedBy({ kind: "image", mediaType, manifest, bytes });
+  const blobs = all.filter((blob) => !isNonDistributable(blob.mediaType));
   return {
     manifest: { mediaType, digest, size },
     bytes,

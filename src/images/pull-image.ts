@@ -5,11 +5,12 @@ import { WasmeError } from "../domain/errors.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
 import { formatReference, type ImageReference, repositoryName } from "../domain/image-reference.ts";
 import { referencedBy } from "../domain/manifest.ts";
+import { isNonDistributable } from "../domain/media-types.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
-import { findModule, type WasmLayout } from "../domain/wasm-layout.ts";
+import type { WasmLayout } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { copyContent } from "./copy-content.ts";
-import { readImage } from "./read-image.ts";
+import { findLayout, readImage } from "./read-image.ts";
 import { fetchImage, type Remote, type RemoteImage, type RemoteRepository } from "./remote.ts";
 import { moduleNotes, noteRegistry, registryNote } from "./stored-image.ts";
 import { bytesPlaced, countRequests, type TransferredBlob, transferredBlobs } from "./transferred.ts";
@@ -61,7 +62,7 @@ export async function pullImage(
   const requests = countRequests(deps.registry);
   const repository = deps.registry.repository(request.reference);
   const image = await fetchImage(repository, request.reference, deps.signal);
-  const layout = findModule(image.manifest, reference);
+  const layout = findLayout(image.manifest, reference);
   warn(reference, { image, layout }, events);
   const blobs = await store(deps, { repository, image }, events);
   const known = await deps.store.resolve(reference).catch(absentWhenDamaged);
@@ -115,7 +116,7 @@ async function store(
   events: EventSink,
 ): Promise<readonly TransferredBlob[]> {
   const { manifest, descriptor, bytes } = image;
-  const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes });
+  const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes }).filter(mayMove);
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
   const copied = await copyContent(repository, target, blobs, deps.signal);
   for (const { descriptor: blob, placement } of copied) {
@@ -123,6 +124,11 @@ async function store(
   }
   await deps.store.push(descriptor, bytesSource(bytes), deps.signal);
   return transferredBlobs(copied);
+}
+
+/** Where else such a layer may be had, its `urls`, is never looked at: a manifest must not choose whom we ask. */
+function mayMove({ mediaType }: Descriptor): boolean {
+  return !isNonDistributable(mediaType);
 }
 
 /** Names the image. A clean-up by somebody else may have taken a blob that was there before: then it is fetched. */

@@ -18,7 +18,7 @@ export interface ImageContents {
 /**
  * Reads an image from the store or a registry. A module that is a layer by itself is only looked at (its first bytes:
  * magic and version); a packed one is read whole, since its digest is not in the manifest.
- * Throws `LAYOUT_UNKNOWN`, `MODULE_IS_COMPONENT`, `IMAGE_NOT_WASM` or `IMAGE_CONFIG_INVALID` (incompatible),
+ * Throws `LAYOUT_UNKNOWN`, `MODULE_IS_COMPONENT`, `MODULE_TOO_LARGE`, `IMAGE_NOT_WASM` or `IMAGE_CONFIG_INVALID` (incompatible),
  * `LAYER_INVALID`, and what the fetcher throws.
  */
 export async function readImage(
@@ -26,7 +26,7 @@ export async function readImage(
   manifest: OciManifest,
   options: { readonly where: string; readonly signal?: AbortSignal | undefined },
 ): Promise<ImageContents> {
-  const layout = findModule(manifest, options.where);
+  const layout = findLayout(manifest, options.where);
   if (layout.packing === "tar+gzip") {
     const { readPacked } = await import("./packed-layer.ts");
     const packed = await readPacked(source, layout.module, options);
@@ -35,9 +35,19 @@ export async function readImage(
     const runtimeConfig = config === undefined ? undefined : parseConfig(config, options.where);
     return { layout, module: packed.module, runtimeConfig };
   }
-  await checkHeader(source.fetch(layout.module, options.signal), options.where);
   const { digest, size } = layout.module;
+  await checkHeader(source.fetch(layout.module, options.signal), options.where);
   return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout, options) };
+}
+
+/**
+ * Finds the module of an image, and refuses one whose size alone says that it is none for proxies: before anything of it
+ * is fetched. Throws `LAYOUT_UNKNOWN` or `MODULE_TOO_LARGE` (incompatible).
+ */
+export function findLayout(manifest: OciManifest, where: string): WasmLayout {
+  const layout = findModule(manifest, where);
+  if (layout.module.size > MAX_IMAGE_MODULE) throw moduleTooLarge(where);
+  return layout;
 }
 
 /** Streams the wasm bytes of an image, verified up to the last byte; see {@link readImage} for the errors. */
@@ -88,7 +98,9 @@ async function readConfig(
   options: Options,
 ): Promise<RuntimeConfig | undefined> {
   if (descriptor === undefined) {
-    return text === undefined ? undefined : parseConfig(Buffer.from(text), options.where);
+    if (text === undefined) return undefined;
+    if (Buffer.byteLength(text) > MAX_RUNTIME_CONFIG) throw configTooLong(options.where)();
+    return parseConfig(Buffer.from(text), options.where);
   }
   if (descriptor.size > MAX_RUNTIME_CONFIG) throw configTooLong(options.where)();
   const stream = source.fetch(descriptor, options.signal);
@@ -104,6 +116,13 @@ function parseConfig(bytes: Uint8Array, where: string): RuntimeConfig {
   }
 }
 
+function moduleTooLarge(where: string): Error {
+  const message = `the module of ${where} is larger than ${MAX_IMAGE_MODULE} bytes`;
+  return new WasmeError("incompatible", "MODULE_TOO_LARGE", message, {
+    hint: "no proxy loads it: strip it and optimise for size",
+  });
+}
+
 /** The error for a runtime config no real image has. */
 export function configTooLong(where: string): () => Error {
   return () => {
@@ -111,6 +130,9 @@ export function configTooLong(where: string): () => Error {
     return new WasmeError("incompatible", "IMAGE_CONFIG_INVALID", text);
   };
 }
+
+/** No image with a larger module is read: proxies load at most a quarter of it. Bytes. */
+export const MAX_IMAGE_MODULE: number = 1024 * 1024 * 1024;
 
 /** Enough to tell a module, and what else it may be. Bytes. */
 const HEADER = 512;

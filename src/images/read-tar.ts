@@ -9,13 +9,14 @@ export interface TarEntry extends TarHeader {
 /**
  * Reads an archive (ustar, pax, GNU) as it streams by, holding no more than one chunk. Nothing is written anywhere and
  * names are only compared, so `../` and links can do no harm. `limit` bounds the bytes read: a small gzip file can
- * unpack to any size. Throws `LAYER_INVALID` (failed).
+ * unpack to any size, or to any number of empty files. Throws `LAYER_INVALID` (failed).
  */
 export async function* readTar(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<TarEntry> {
   const reader = new BlockReader(chunks, limit);
   try {
     let override: Override = {};
-    for (;;) {
+    for (let headers = 0; ; headers += 1) {
+      if (headers > MAX_HEADERS) throw invalid(`its archive has more than ${MAX_HEADERS} entries`);
       const block = await reader.take(TAR_BLOCK);
       const header = block === undefined ? "end" : decodeTarHeader(block);
       // What follows the end is read all the same: the layer's digest is only proven by its last byte.
@@ -168,4 +169,6 @@ function invalid(why: string): Error {
 /** `x` and `g`: pax headers, `L` and `K`: GNU long name and long link. */
 const META: ReadonlySet<string> = new Set(["x", "g", "L", "K"]);
 const MAX_META = 64 * 1024;
+/** More than the largest images of whole systems have in a layer. */
+const MAX_HEADERS = 200_000;
 const EMPTY: Uint8Array = new Uint8Array(0);

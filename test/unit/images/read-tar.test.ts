@@ -65,6 +65,54 @@ describe("readTar", () => {
     await expect(list(archive, { limit: 2000 })).rejects.toThrow("unpacks to more than 2000 bytes");
   });
 
+  it("bounds the number of entries, also of those that only say something about the next", async () => {
+    const many = async (type: string): Promise<void> => {
+      const [header] = [tarOf([{ name: "x", type }], { end: false })];
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        const block = Buffer.concat(Array.from({ length: 1000 }, () => header));
+        for (;;) yield block;
+      }
+      for await (const entry of readTar(endless(), Number.MAX_SAFE_INTEGER)) expect(entry.name).toBe("x");
+    };
+    for (const type of ["0", "x", "L"]) {
+      await expect(many(type)).rejects.toMatchObject({
+        code: "LAYER_INVALID",
+        message: expect.stringContaining("entries"),
+      });
+    }
+  });
+
+  it.each([
+    ["2^40 bytes", 2 ** 40],
+    ["all bytes set", -1],
+  ])("allocates nothing for a header that claims %s", async (_case, size) => {
+    const tar = Buffer.from(tarOf([{ name: "plugin.wasm", content: "x" }]));
+    tar.fill(size === -1 ? 0xff : 0, 124, 136);
+    if (size !== -1) {
+      tar.writeUInt8(0x80, 124);
+      tar.writeBigUInt64BE(BigInt(size), 128);
+    }
+    tar.write(checksum(tar), 148, "latin1");
+    await expect(list(tar)).rejects.toMatchObject({ code: "LAYER_INVALID" });
+  });
+
+  it.each([
+    ["a sparse file", "22 GNU.sparse.major=1\n", "sparse"],
+    ["a size that is no number", "11 size=-1\n", "damaged"],
+    ["a size beyond numbers", "27 size=99999999999999999\n", "damaged"],
+    ["a record without length", "size=1\n", "damaged"],
+    ["a record shorter than it says", "1 size=1\n", "damaged"],
+  ])("refuses a pax header with %s", async (_case, record, said) => {
+    const tar = tarOf([
+      { name: "pax", type: "x", content: record },
+      { name: "plugin.wasm", content: "x" },
+    ]);
+    await expect(list(tar)).rejects.toMatchObject({
+      code: "LAYER_INVALID",
+      message: expect.stringContaining(said),
+    });
+  });
+
   it("bounds the size of names", async () => {
     const tar = Buffer.concat([encodeTarHeader("x", 1 << 20), Buffer.alloc(1 << 20)]);
     tar[156] = "x".codePointAt(0) ?? 0;
@@ -108,6 +156,18 @@ describe("gzip", () => {
     const gz = await gather(gzip(chunked(Buffer.from("abc".repeat(100)), 1000)));
     const longer = Buffer.concat([gz, Buffer.alloc(count, 0x41)]);
     await expect(gather(gunzip(chunked(longer, 1000)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+  });
+
+  it("reads members that follow one another as one stream", async () => {
+    const [one, two] = await Promise.all(
+      ["first ", "second"].map((text) => gather(gzip(chunked(Buffer.from(text), 10)))),
+    );
+    const both = Buffer.concat([one ?? Buffer.alloc(0), two ?? Buffer.alloc(0)]);
+    for (const size of [1, 5, 1000]) {
+      expect((await gather(gunzip(chunked(both, size)))).toString()).toBe("first second");
+    }
+    const broken = Buffer.concat([both, Buffer.from([0x1f, 0x8b, 0x08])]);
+    await expect(gather(gunzip(chunked(broken, 1000)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
   });
 
   it("passes the error of its source on as it is", async () => {
