@@ -30,7 +30,7 @@ export async function openInputFile(
     const found = await handle.stat();
     if (found.isDirectory()) {
       await handle.close();
-      throw usageError("FILE_UNREADABLE", `${path} is a folder, not a ${what}`);
+      throw usageError("FILE_UNREADABLE", `${path} is a folder, not a file`);
     }
     return handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal && { signal }) });
   } catch (error) {

@@ -18,6 +18,7 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   registry: registryPath,
   skopeo: skopeoPath,
   buildah: buildahPath,
+  umoci: () => aptProgram("umoci"),
   oras: orasPath,
   crane: cranePath,
   distribution: distributionPath,
