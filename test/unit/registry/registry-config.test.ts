@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { WasmeError } from "../../../src/domain/errors.ts";
 import { type RegistryConfig, readRegistryConfig } from "../../../src/registry/registry-config.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
@@ -97,5 +98,16 @@ describe("readRegistryConfig", () => {
     await expect(readRegistryConfig(folder)).rejects.toMatchObject({ message: expect.stringContaining("a folder") });
     const large = read(`{"registries": {}}${" ".repeat(1024 * 1024)}`);
     await expect(large).rejects.toMatchObject({ message: expect.stringContaining("more than 1048576 bytes") });
+  });
+
+  it("knows the keys of docs/reference/registries.md, and no other", async () => {
+    const hint: unknown = await read('{"registries": {"ghcr.io": {"?": 1}}}').catch((error: WasmeError) => error.hint);
+    const known = String(hint).replace("known are ", "").split(", ");
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/reference/registries.md"), "utf8");
+    const rows = page.slice(page.indexOf("| Key |"), page.indexOf("Files are looked for")).split("\n").slice(2);
+    const documented = rows.flatMap((row) =>
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/gu)].map(([, key]) => key),
+    );
+    expect(documented.toSorted()).toEqual(known.toSorted());
   });
 });
