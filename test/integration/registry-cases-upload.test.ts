@@ -1,4 +1,5 @@
-import { expect, it } from "vitest";
+import { readFile } from "node:fs/promises";
+import { expect, it, onTestFinished } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
@@ -6,12 +7,10 @@ import { createServerIdentity } from "../components/certificates.ts";
 import { need } from "../components/require-component.ts";
 import { failure } from "../support/failure.ts";
 import { type Bench, openBench } from "../support/fault-bench.ts";
-import type { Fault } from "../support/fault-exchange.ts";
-import { type TestImage, testImage } from "../support/fault-image.ts";
+import { type Fault, send } from "../support/fault-exchange.ts";
+import { storeTestImage, type TestImage, testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
 import { startProxy } from "../support/fault-proxy.ts";
-import { readFile } from "node:fs/promises";
-import { onTestFinished } from "vitest";
 import { tempDir } from "../support/temp-dir.ts";
 
 /** What a client must do when uploads go wrong; the numbers are those of the list of cases it is judged by. */
@@ -119,6 +118,59 @@ it.each([
   expect(bench.registry.count("manifest.put")).toBe(0);
 });
 
+it.each([
+  [
+    "each answered 201",
+    headersOf("upload.patch", (answer) => ({ status: answer.status === 202 ? 201 : answer.status })),
+  ],
+  ["a smallest length announced", headersOf("upload.post", minLength(150_000))],
+  ["one cut short by the registry", (on: Bench) => on.registry.on("upload.patch", fault.takeBeginning(70_000), 1)],
+  ["one arrived, its answer lost", (on: Bench) => on.registry.on("upload.patch", fault.loseAnswer(), 1)],
+  ["one reset in its middle", (on: Bench) => on.registry.on("upload.patch", fault.resetUpload(40_000), 1)],
+  ["one answered 416 with the Range", outOfStep],
+  [
+    "no Range in any answer",
+    headersOf("upload.patch", ({ headers: { range: _range, ...rest } }) => ({ headers: rest })),
+  ],
+] as const)("26. an upload in pieces, %s: goes on where the registry is", async (_what, script) => {
+  const bench = await openBench({ client: { chunkSize: 100_000 } });
+  script(bench);
+  await bench.push(image);
+  expect(bench.has("registry", image)).toBe(true);
+  expect(bench.registry.count("upload.patch")).toBeGreaterThanOrEqual(3);
+  expect(await bench.registry.openUploads()).toEqual([]);
+  expect(bench.inspect().faults).toEqual([]);
+});
+
+it("26. an upload in pieces of which the registry claims more than it was sent: an error, nothing reported", async () => {
+  const bench = await openBench({ client: { chunkSize: 100_000 } });
+  bench.registry.on("upload.patch", fault.headers({ range: "0-399998" }));
+  const error = await failure(bench.push(image));
+  expect(error).toMatchObject({ code: "UPLOAD_REFUSED", hint: expect.any(String) });
+  expect(bench.registry.count("manifest.put")).toBe(0);
+  expect(await bench.registry.openUploads()).toEqual([]);
+});
+
+it.each([
+  ["201", undefined, "mounted"],
+  ["202", fault.withoutMount(), "written"],
+  ["400", fault.refuse(400, "UNSUPPORTED", "no mounts"), "written"],
+  ["404", fault.status(404), "written"],
+  ["405", fault.status(405), "written"],
+] as const)("27. a mount answered %s: ends in a blob", async (_status, script, placement) => {
+  const bench = await openBench();
+  await storeTestImage(bench.registry.store, image, "registry/demo/other:v1");
+  if (script !== undefined) bench.registry.on(({ path }) => path.includes("mount="), script);
+  const reference = parseImageReference(bench.reference());
+  const to = bench.client.repository(reference, "push", () => ["demo/other"]);
+  expect(await to.push(image.moduleDescriptor, bytesSource(image.module))).toBe(placement);
+  expect(await to.exists(image.moduleDescriptor)).toBe(true);
+  const asked = bench.registry.requests.find(({ path }) => path.includes("mount="))?.path ?? "";
+  expect(asked).toBe(`/v2/demo/filter/blobs/uploads/?mount=${image.moduleDescriptor.digest}&from=demo%2Fother`);
+  expect(wholeBodies(bench)).toEqual(placement === "mounted" ? [] : [image.moduleDescriptor.digest]);
+  expect(await bench.registry.openUploads()).toEqual([]);
+});
+
 it("28. a blob that is there: no upload", async () => {
   const bench = await openBench();
   await bench.publish(image, "other");
@@ -175,4 +227,25 @@ function query(text: string): Fault {
   return fault.change((answer) => {
     return { headers: { ...answer.headers, location: `${answer.headers["location"] ?? ""}${text}` } };
   });
+}
+
+/** All answers to requests of a kind, changed. */
+function headersOf(
+  kind: "upload.post" | "upload.patch",
+  edit: Parameters<typeof fault.change>[0],
+): (on: Bench) => void {
+  return ({ registry }) => registry.on(kind, fault.change(edit));
+}
+
+function minLength(bytes: number): Parameters<typeof fault.change>[0] {
+  return (answer) => ({ headers: { ...answer.headers, "oci-chunk-min-length": String(bytes) } });
+}
+
+/** The first piece is said to be there, but its end is not: the second one is answered 416, with the truth. */
+function outOfStep({ registry }: Bench): void {
+  const lie: Fault = async (exchange) => {
+    const answer = await exchange.answer({ bodyLimit: 70_000 });
+    send(exchange.response, { ...answer, headers: { ...answer.headers, range: "0-99999" } });
+  };
+  registry.on("upload.patch", lie, 1);
 }

@@ -229,6 +229,14 @@ export function neverRead(): Fault {
   };
 }
 
+/** A server that knows no mounts: it starts an upload instead. */
+export function withoutMount(): Fault {
+  return async (exchange) => {
+    exchange.request.url = (exchange.request.url ?? "").split("?", 1)[0] ?? "";
+    send(exchange.response, await exchange.answer());
+  };
+}
+
 /** A server that ignores `range`. */
 export function noRange(): Fault {
   return async (exchange) => {
