@@ -16,7 +16,7 @@ import { pushTestImage, testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
 import { type FaultRegistry, startFaultRegistry } from "../support/fault-registry.ts";
 import { startHub } from "../support/hub.ts";
-import { pushReferrer, type TestReferrer, testReferrer } from "../support/referrers.ts";
+import { pushEmpty, pushReferrer, putReferrer, type TestReferrer, testReferrer } from "../support/referrers.ts";
 
 const SIGNATURE = "application/vnd.example.signature";
 const SBOM = "application/spdx+json";
@@ -84,13 +84,13 @@ describe.each(servers)("referrers at %s", async (name, hasApi, start) => {
   });
 
   it.skipIf(server === undefined)("are all kept when several are pushed at once", async () => {
-    await open("demo/at-once");
+    await pushEmpty(await open("demo/at-once"));
     const clients = Array.from({ length: 5 }, () => createRegistryClient({ env: {} }));
     const referrers = clients.map((_each, at) => {
       return testReferrer(image.manifestDescriptor, { artifactType: SIGNATURE, annotations: { at: String(at) } });
     });
     const reference = parseImageReference(`${server?.host ?? ""}/demo/at-once:v1`);
-    await Promise.all(clients.map((each, at) => pushReferrer(each.repository(reference, "push"), pick(referrers, at))));
+    await Promise.all(clients.map((each, at) => putReferrer(each.repository(reference, "push"), pick(referrers, at))));
     for (const each of clients) each.close();
     const listed = await client.repository(reference).referrers(image.manifestDescriptor.digest);
     expect(digests(listed)).toEqual(digests(referrers.map(({ descriptor }) => descriptor)));

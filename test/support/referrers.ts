@@ -32,8 +32,18 @@ export function testReferrer(
   return { bytes, descriptor: describe(MediaType.ociManifest, bytes) };
 }
 
+/** Pushes the blob that all of them have. docker-registry reads a link that another upload of it is just writing. */
+export async function pushEmpty(repository: Repository): Promise<void> {
+  await repository.push(describe(MediaType.ociEmpty, EMPTY), bytesSource(EMPTY));
+}
+
 /** Pushes it by its digest, its blob first. */
 export async function pushReferrer(repository: Repository, referrer: TestReferrer): Promise<void> {
-  await repository.push(describe(MediaType.ociEmpty, EMPTY), bytesSource(EMPTY));
+  await pushEmpty(repository);
+  await putReferrer(repository, referrer);
+}
+
+/** Pushes it alone. */
+export async function putReferrer(repository: Repository, referrer: TestReferrer): Promise<void> {
   await repository.pushManifest(referrer.descriptor.digest, referrer.bytes, MediaType.ociManifest);
 }
