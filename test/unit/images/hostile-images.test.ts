@@ -91,7 +91,7 @@ describe("a layer that is out to harm", () => {
       "has a runtime config beyond all measure",
       inTar([
         { name: "plugin.wasm", content: HELLO },
-        { name: "runtime-config.json", content: Buffer.alloc(2 << 20, 0x20) },
+        { name: "runtime-config.json", content: `{}${" ".repeat(2 << 20)}` },
       ]),
       "IMAGE_CONFIG_INVALID",
     ],
@@ -99,7 +99,7 @@ describe("a layer that is out to harm", () => {
       "keeps such a config in an annotation",
       {
         layers: [{ mediaType: MediaType.cncfModule, bytes: HELLO }],
-        extra: { annotations: { "wasme.io/runtime-config": " ".repeat(2 << 20) } },
+        extra: { annotations: { "wasme.io/runtime-config": `{}${" ".repeat(2 << 20)}` } },
       },
       "IMAGE_CONFIG_INVALID",
     ],
