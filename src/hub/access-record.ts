@@ -6,8 +6,7 @@ export interface AccessRecord {
   /** Without its query. */
   readonly path: string;
   readonly status: number;
-  /** Bytes of the bodies. */
-  readonly received: number;
+  /** Bytes of the answer, headers included. */
   readonly sent: number;
   /** Milliseconds from the first header to the end of the answer. */
   readonly ms: number;
@@ -26,7 +25,7 @@ export function recordAccess(
 ): (user: string | undefined) => void {
   const started = performance.now();
   const { socket, method = "", url = "" } = request;
-  const [read, written] = [socket.bytesRead, socket.bytesWritten];
+  const before = socket.bytesWritten;
   const remote = socket.remoteAddress ?? "";
   let user: string | undefined;
   response.once("close", () => {
@@ -34,8 +33,7 @@ export function recordAccess(
       method,
       path: url.split("?", 1)[0] ?? "",
       status: response.statusCode,
-      received: socket.bytesRead - read,
-      sent: socket.bytesWritten - written,
+      sent: socket.bytesWritten - before,
       ms: Math.round((performance.now() - started) * 10) / 10,
       remote,
       user,

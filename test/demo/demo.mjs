@@ -1,19 +1,19 @@
 /**
- * The main job on embedded defaults, with Node alone: a filter is scaffolded, built, stored, pushed to an in-process
- * registry, pulled into an empty store, and the objects a deployment would apply are printed.
+ * The main job on embedded defaults, with Node alone: a filter is scaffolded, built, stored, pushed to a registry of
+ * our own, pulled into an empty store, and the objects a deployment would apply are printed.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { startRegistryServer } from "../../dist/hub/registry-server.js";
-import { openStore } from "../../dist/store/image-store.js";
 
 const bin = fileURLToPath(new URL("../../bin/wasme.js", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "wasme-demo-"));
-const registry = await startRegistryServer({ store: openStore(join(work, "registry")) });
-const image = `${registry.host}/demo/hello:v1`;
+const environment = (home) => {
+  return { ...process.env, WASME_HOME: join(work, home), DOCKER_CONFIG: join(work, "docker") };
+};
 const bold = (text) => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[0m` : text);
 
 function say(text) {
@@ -25,11 +25,29 @@ function wasme(home, ...args) {
   const shown = args.map((arg) => (/[\s{]/u.test(arg) ? `'${arg}'` : arg)).join(" ");
   process.stdout.write(`${bold(`$ wasme ${shown}`)}\n`);
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, WASME_HOME: join(work, home), DOCKER_CONFIG: join(work, "docker") };
-    const child = spawn(process.execPath, [bin, ...args], { cwd: work, env, stdio: "inherit" });
+    const child = spawn(process.execPath, [bin, ...args], { cwd: work, env: environment(home), stdio: "inherit" });
     child.on("error", reject);
     child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`wasme ${args[0]} ended with ${code}`))));
   });
+}
+
+/** Runs a registry on a free port until `stop`; its log is JSON, and the first line names it. */
+async function startRegistry() {
+  const args = ["registry", "serve", "--listen", "127.0.0.1:0"];
+  const stdio = ["ignore", "ignore", "pipe"];
+  const child = spawn(process.execPath, [bin, ...args], { cwd: work, env: environment("registry"), stdio });
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  const stop = async () => {
+    child.kill();
+    await ended;
+  };
+  for await (const line of createInterface(child.stderr)) {
+    const { name } = line.startsWith("{") ? JSON.parse(line) : {};
+    if (name === undefined) throw new Error(`wasme registry serve: ${line}`);
+    child.stderr.resume(); // its access log
+    return { name, stop };
+  }
+  throw new Error("wasme registry serve ended");
 }
 
 const WEB = `apiVersion: apps/v1
@@ -45,6 +63,8 @@ spec:
     spec: { containers: [{ name: web, image: nginx }] }
 `;
 
+const registry = await startRegistry();
+const image = `${registry.name}/demo/hello:v1`;
 try {
   say("1. Scaffold a filter and build it (the first build installs the compiler with npm).");
   await wasme("laptop", "init", "hello", "--language", "assemblyscript");
@@ -54,7 +74,9 @@ try {
   say("2. See what it is: ABI, SDK, what it can do, who accepts it.");
   await wasme("laptop", "inspect", image);
 
-  say("3. Push it to a registry, and pull it on another machine: here, with an empty store.");
+  say(
+    "3. Push it to a registry (wasme registry serve runs one), and pull it on another machine: here, with an empty store.",
+  );
   await wasme("laptop", "push", image);
   await wasme("other", "pull", image);
   await wasme("other", "list");
@@ -81,6 +103,6 @@ try {
   process.stderr.write(`The demo failed: ${error.message}\n`);
   process.exitCode = 1;
 } finally {
-  await registry.close();
+  await registry.stop();
   rmSync(work, { recursive: true, force: true });
 }
