@@ -59,7 +59,9 @@ export async function createDraft(directory: string): Promise<FileDraft> {
       await handle.sync();
       await handle.close();
       await makeDirectory(dirname(path));
-      await rename(temporary, path);
+      await rename(temporary, path).catch(async (error: unknown) => {
+        throw (await stat(temporary).catch(() => undefined)) === undefined ? draftLost(path, error) : error;
+      });
       pending = false;
       await syncDirectory(dirname(path));
     },
@@ -106,6 +108,14 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle?.close();
   }
+}
+
+/** A clean-up took the unfinished file for one that was left behind. */
+function draftLost(path: string, cause: unknown): Error {
+  return new WasmeError("failed", "DRAFT_LOST", `${path} was not written: its unfinished file was removed meanwhile`, {
+    hint: "run the command again, without a clean-up beside it",
+    cause,
+  });
 }
 
 /** Translates what a failed write to `path` threw; errors that are not about the disk come back as they are. */

@@ -11,7 +11,7 @@ import { writeFileAtomic } from "../../src/platform/atomic-file.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { writeModule } from "../support/modules.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
+import { fillDisk, mountTmpfs } from "../support/tmpfs.ts";
 
 function importFile(dir: string, file: string, name: string): Promise<ImportResult> {
   return importImage({ store: openStore(dir) }, { file, reference: ref(name), check: true });
@@ -49,7 +49,7 @@ describe("a full disk", () => {
     const images = join(dir, "images");
     await importFile(images, writeModule(tempDir(), "small.wasm", 2000), "small:v1");
     const store = openStore(images);
-    fill(dir);
+    fillDisk(dir);
     await expect(tagImage({ store }, { source: ref("small:v1"), target: ref("other:v1") })).rejects.toMatchObject({
       code: "DISK_FULL",
     });
@@ -88,17 +88,3 @@ describe("a read-only disk", () => {
     await tagImage({ store }, { source: ref("small:v1"), target: ref("b:v1") });
   });
 });
-
-/** Leaves no free block: writes ever smaller pieces until none fits. */
-function fill(dir: string): void {
-  for (let size = 1 << 19, at = 0; size >= 1; size >>= 1) {
-    for (;;) {
-      at += 1;
-      try {
-        writeFileSync(join(dir, `fill${at}`), randomBytes(size));
-      } catch {
-        break;
-      }
-    }
-  }
-}

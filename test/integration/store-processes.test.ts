@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -112,6 +112,40 @@ describe("the lock of a store", () => {
     );
     await openStore(dir, { waitMs: 2000 }).tag("h.io/r:b", descriptor);
     expect(existsSync(lock(dir))).toBe(false);
+  });
+
+  it.each([
+    ["empty", ""],
+    ["half written", '{"pid":12'],
+    ["something else", "[]"],
+    ["without a process", JSON.stringify({ host: hostname(), boot: "b" })],
+  ])("that is %s is left to its maker for some seconds, then taken over", async (_case, content) => {
+    const dir = join(tempDir(), "images");
+    expect(await startWorker(dir, "tag", "a", 1).ended).toBe(0);
+    const descriptor = await openStore(dir).resolve("h.io/r:a-0");
+    if (descriptor === undefined) throw new Error("not stored");
+    writeFileSync(lock(dir), content);
+    const store = openStore(dir, { waitMs: 50 });
+    await expect(store.tag("h.io/r:b", descriptor)).rejects.toMatchObject({
+      code: "LOCKED",
+      message: expect.stringContaining("an unknown process"),
+      hint: expect.stringContaining("delete the file"),
+    });
+    expect(readFileSync(lock(dir), "utf8")).toBe(content);
+    const minuteAgo = new Date(Date.now() - 60_000);
+    utimesSync(lock(dir), minuteAgo, minuteAgo);
+    await store.tag("h.io/r:b", descriptor);
+    expect(existsSync(lock(dir))).toBe(false);
+  });
+
+  it("is not judged where its holder cannot be seen: another container of this host", async () => {
+    const dir = join(tempDir(), "images");
+    expect(await startWorker(dir, "tag", "a", 1).ended).toBe(0);
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const holder = { pid: 2 ** 22 - 3, host: hostname(), boot, namespace: "pid:[1]", started: "1" };
+    writeFileSync(lock(dir), JSON.stringify(holder));
+    await expect(openStore(dir, { waitMs: 50 }).untag("h.io/r:a-0")).rejects.toMatchObject({ code: "LOCKED" });
+    expect(existsSync(lock(dir))).toBe(true);
   });
 });
 

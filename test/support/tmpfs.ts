@@ -1,3 +1,6 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { execFileSync } from "node:child_process";
 import { onTestFinished, type TestContext } from "vitest";
 import { inCi } from "../components/missing.ts";
@@ -24,6 +27,20 @@ export function mountTmpfs(context: TestContext, size: string): Tmpfs {
   }
   onTestFinished(() => void execFileSync(UMOUNT, [dir]));
   return { dir, remount: (mode) => void execFileSync(MOUNT, ["-o", `remount,${mode}`, dir]) };
+}
+
+/** Leaves no free block: writes ever smaller pieces until none fits. */
+export function fillDisk(dir: string): void {
+  for (let size = 1 << 19, at = 0; size >= 1; size >>= 1) {
+    for (;;) {
+      at += 1;
+      try {
+        writeFileSync(join(dir, `fill${at}`), randomBytes(size));
+      } catch {
+        break;
+      }
+    }
+  }
 }
 
 /** Of the system, not of a package. */

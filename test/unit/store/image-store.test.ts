@@ -210,6 +210,47 @@ describe("the image store", () => {
     expect(await store.exists(layer)).toBe(true);
   });
 
+  it("tells a writer that was slower than the grace, instead of naming a hole", async () => {
+    const { manifest, layer } = await put("one");
+    const long = new Date(0);
+    for (const each of [manifest, layer]) await utimes(fileOf(each), long, long);
+    await store.prune();
+    await expect(store.tag("h/r:one", manifest)).rejects.toMatchObject({ code: "BLOB_MISSING" });
+    expect(await store.entries()).toEqual([]);
+    const again = await put("one");
+    await store.tag("h/r:one", again.manifest);
+    expect((await store.entries()).map((entry) => entry.state)).toEqual(["ok"]);
+  });
+
+  it("tells a writer whose unfinished file a clean-up without grace took", async () => {
+    const writer = await store.write();
+    await writer.write(Buffer.from("half"));
+    expect(await store.prune({ graceMs: -60_000 })).toMatchObject({ unfinished: 1 });
+    await expect(writer.commit()).rejects.toMatchObject({ code: "DRAFT_LOST", hint: expect.stringContaining("again") });
+    await writer.discard();
+    const second = await store.write();
+    await second.write(Buffer.from("half"));
+    expect(await store.sizeOf(await second.commit())).toBe(4);
+  });
+
+  it("names several images in one step, or none", async () => {
+    const [one, two] = [await put("one"), await put("two")];
+    await store.tag("h/r:one", two.manifest);
+    await rm(fileOf(two.layer));
+    const both = [
+      { reference: "h/r:one", descriptor: one.manifest },
+      { reference: "h/r:two", descriptor: two.manifest, updated: new Date(0) },
+    ];
+    await expect(store.tagAll(both)).rejects.toMatchObject({ code: "CONTENT_MISSING" });
+    expect(await store.resolve("h/r:one")).toMatchObject({ digest: two.manifest.digest });
+    await put("two");
+    await store.tagAll(both);
+    expect((await store.entries()).map(({ reference, updated }) => [reference, updated?.slice(0, 4)])).toEqual([
+      ["h/r:one", String(new Date().getUTCFullYear())],
+      ["h/r:two", "1970"],
+    ]);
+  });
+
   it("prunes nothing while it cannot tell what a damaged entry reaches", async () => {
     const [one, two] = [await put("one"), await put("two")];
     await store.tag("h/r:one", one.manifest);
