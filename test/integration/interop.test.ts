@@ -1,23 +1,22 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { describe, expect, it, type TestContext } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
 import { describe as describeContent } from "../../src/domain/descriptor.ts";
 import { digestOf } from "../../src/domain/digest.ts";
-import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
 import type { PackFormat } from "../../src/domain/wasm-image.ts";
 import { pullImage, type PullResult } from "../../src/images/pull-image.ts";
 import { pushImage, type PushResult } from "../../src/images/push-image.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";
 import { knowAccount, openPeer, type Peer, type PeerName, peerNames } from "../components/peers.ts";
-import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
-import { componentOf, type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
-import { type Component, component, need } from "../components/require-component.ts";
+import type { RegistryOptions } from "../components/registry.ts";
+import { type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
+import { need } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { CONFIG, connect, HELLO, HELLO_DIGEST, storeWith, type Watched } from "./registry-support.ts";
+import { CONFIG, HELLO, HELLO_DIGEST, storeWith, useRegistry } from "./registry-support.ts";
 
 const formats: readonly PackFormat[] = ["oci", "compat", "cncf"];
 
@@ -29,21 +28,8 @@ const places: readonly (readonly [RegistryKind, string, RegistryOptions])[] = [
 
 /** What one client pushes the others read, byte for byte. */
 describe.each(places)("%s, %s", (kind, _mode, options) => {
-  let found: Component<RunningRegistry>;
-  beforeAll(async () => {
-    found = await component(componentOf[kind], () => startRegistry({ ...options, kind }));
-  });
-  afterAll(async () => {
-    if ("ready" in found) await found.ready.stop();
-  });
-  beforeEach((context) => {
-    if ("skip" in found) context.skip(found.skip);
-  });
-
-  function registry(): RunningRegistry {
-    if ("skip" in found) throw new Error(found.skip);
-    return found.ready;
-  }
+  const site = useRegistry({ ...options, kind });
+  const { registry, named } = site;
 
   async function open(context: TestContext, name: PeerName): Promise<Peer> {
     const peer = await need(context, name, () => openPeer(name, registry(), tempDir()));
@@ -51,22 +37,14 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
     return peer;
   }
 
-  function ours(): Watched {
-    const client = connect(registry());
-    onTestFinished(() => client.close());
-    return client;
-  }
-
-  const named = (image: string): string => `${registry().host}/${image}`;
-
   async function push(image: string, format: PackFormat = "oci"): Promise<PushResult> {
     const { store } = await storeWith(tempDir(), named(image));
-    return pushImage({ store, registry: ours() }, { reference: parseImageReference(named(image)), format });
+    return pushImage({ store, registry: site.open() }, { reference: site.at(image), format });
   }
 
   async function pull(image: string): Promise<PullResult & { readonly store: ImageStore }> {
     const store = openStore(join(tempDir(), "images"));
-    const pulled = await pullImage({ store, registry: ours() }, { reference: parseImageReference(named(image)) });
+    const pulled = await pullImage({ store, registry: site.open() }, { reference: site.at(image) });
     return { ...pulled, store };
   }
 
@@ -174,8 +152,8 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
 
   it("we read, and hand on unchanged, what the archived wasme pushed", async () => {
     const { module, config, manifest } = wasmeImage();
-    const client = ours();
-    const repository = client.repository(parseImageReference(named("old/wasme:v1")), "push");
+    const client = site.open();
+    const repository = client.repository(site.at("old/wasme:v1"), "push");
     for (const [type, bytes] of [[MediaType.soloConfig, config] as const, [MediaType.soloModule, module] as const]) {
       await repository.push(describeContent(type, bytes), bytesSource(bytes));
     }
@@ -187,8 +165,8 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
       format: "oci",
     });
     const { store, manifestDigest } = pulled;
-    const again = { store, registry: ours() };
-    const reference = parseImageReference(named("old/wasme:v1"));
+    const again = { store, registry: site.open() };
+    const reference = site.at("old/wasme:v1");
     expect(await pushImage(again, { reference })).toMatchObject({ manifestDigest, unchanged: true });
   });
 });

@@ -1,13 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import { digestOf } from "../../src/domain/digest.ts";
-import { parseImageReference } from "../../src/domain/image-reference.ts";
+import { type ImageReference, parseImageReference } from "../../src/domain/image-reference.ts";
 import { importImage } from "../../src/images/import-image.ts";
 import { createHttpTransport, type HttpRequest, type HttpTransport } from "../../src/platform/http-transport.ts";
 import { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "../../src/registry/client.ts";
 import type { Credential } from "../../src/registry/credential.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";
-import type { RunningRegistry } from "../components/registry.ts";
+import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
+import { componentOf, type RegistryKind } from "../components/registry-kinds.ts";
+import { type Component, component } from "../components/require-component.ts";
 import { alice, type RegistryUser } from "../components/users.ts";
 import { HELLO_WASM, writeModule } from "../support/modules.ts";
 
@@ -17,6 +20,46 @@ export const CONFIG = { type: "envoy_proxy", abiVersions: ["v0.2.1"], config: { 
 /** The real filter's bytes. */
 export const HELLO: Uint8Array = readFileSync(HELLO_WASM);
 export const HELLO_DIGEST: string = digestOf(HELLO);
+
+/** A registry that runs for the tests of one `describe`. */
+export interface Site {
+  /** Inside a test only. */
+  readonly registry: () => RunningRegistry;
+  /** A client as one command has it: nothing is known from an earlier one. Closed with the test. */
+  readonly open: (settings?: ConnectOptions) => Watched;
+  /** The registry's name for `team/filter:v1`. */
+  readonly named: (path: string) => string;
+  readonly at: (path: string) => ImageReference;
+}
+
+/** Starts a registry for the `describe` it is called in; where it is missing, the tests are skipped. */
+export function useRegistry(options: RegistryOptions & { readonly kind: RegistryKind }): Site {
+  let found: Component<RunningRegistry> = { skip: "not started" };
+  beforeAll(async () => {
+    found = await component(componentOf[options.kind], () => startRegistry(options));
+  });
+  afterAll(async () => {
+    if ("ready" in found) await found.ready.stop();
+  });
+  beforeEach((context) => {
+    if ("skip" in found) context.skip(found.skip);
+  });
+  const registry = (): RunningRegistry => {
+    if ("skip" in found) throw new Error(found.skip);
+    return found.ready;
+  };
+  const named = (path: string): string => `${registry().host}/${path}`;
+  return {
+    registry,
+    open: (settings) => {
+      const client = connect(registry(), settings);
+      onTestFinished(() => client.close());
+      return client;
+    },
+    named,
+    at: (path) => parseImageReference(named(path)),
+  };
+}
 
 /** A client as one command has it, with what it sent. */
 export interface Watched extends RegistryClient {
@@ -36,11 +79,13 @@ export interface Wire {
   readonly loseAnswer?: string;
 }
 
-/** A client of a registry as its user, or as somebody else; `null` for nobody. */
-export function connect(
-  registry: Pick<RunningRegistry, "caFile" | "user">,
-  settings: Partial<RegistryClientOptions> & { readonly as?: RegistryUser | null; readonly wire?: Wire } = {},
-): Watched {
+/** As whom (`null` for nobody; default is the registry's user), and over what. */
+export interface ConnectOptions extends Partial<RegistryClientOptions> {
+  readonly as?: RegistryUser | null;
+  readonly wire?: Wire;
+}
+
+function connect(registry: RunningRegistry, settings: ConnectOptions = {}): Watched {
   const { as = registry.user, wire = {}, ...options } = settings;
   const known: Credential | undefined = as
     ? { kind: "basic", username: as.username, password: as.password }
