@@ -14,13 +14,16 @@ export function networkError(error: unknown, url: URL): unknown {
   const tls = tlsError(code, error, url);
   if (tls !== undefined) return tls;
   if (code === "EAI_AGAIN") return new TransientError(unreachable(url, "its name cannot be resolved right now", error));
-  if (code === "ETIMEDOUT" && isConnecting(error)) return unreachable(url, "the connection timed out", error);
-  const passing = BROKEN[code];
-  if (passing !== undefined) return new TransientError(broken(url, passing, error));
-  const lasting = LASTING[code] ?? (code.startsWith("HPE_") ? "it does not answer in HTTP" : undefined);
+  const lasting = lastingReason(code, error);
   if (lasting !== undefined) return unreachable(url, lasting, error);
-  if (code === "EPROXY") return unreachable(url, messageOf(error), error);
-  return error;
+  const passing = BROKEN[code];
+  return passing === undefined ? error : new TransientError(broken(url, passing, error));
+}
+
+function lastingReason(code: string, error: unknown): string | undefined {
+  if (code === "ETIMEDOUT" && isConnecting(error)) return "the connection timed out";
+  if (code.startsWith("HPE_")) return "it does not answer in HTTP";
+  return code === "EPROXY" ? messageOf(error) : LASTING[code];
 }
 
 /** A host that takes no connection is not asked again; a silent one may have lost only this request. */

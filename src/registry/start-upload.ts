@@ -22,8 +22,7 @@ export async function startUpload(upload: Upload, quirks: Quirks, first: boolean
 
 /** `undefined` when the registry wants nothing of it. */
 async function tryMount(upload: Upload, from: string): Promise<Started | undefined> {
-  const { context, descriptor } = upload;
-  const query = `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`;
+  const query = `?mount=${upload.descriptor.digest}&from=${encodeURIComponent(from)}`;
   let answer: UploadAnswer;
   try {
     answer = await UploadSession.open(upload, query, [repositoryScope(from, "pull")]);

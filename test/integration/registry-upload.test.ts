@@ -112,11 +112,10 @@ describe("uploading in pieces", () => {
   });
 
   it.each([201, 204])("takes %i for 202", async (status) => {
-    registry.on(
-      "upload.patch",
-      fault.change(() => ({ status })),
-    );
+    const taken = fault.change(() => ({ status }));
+    registry.on("upload.patch", taken);
     await push(repository(inPieces));
+    expect(pieces()).toHaveLength(4);
   });
 
   it("makes pieces as large as the registry wants them at least", async () => {

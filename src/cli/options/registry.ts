@@ -197,7 +197,9 @@ async function pemFiles(context: Context, values: Values): Promise<PemFiles> {
   const { certFile, keyFile }: PemFiles = files;
   if ((certFile === undefined) === (keyFile === undefined)) return files;
   const [given, missing] = certFile === undefined ? ["--key-file", "--cert-file"] : ["--cert-file", "--key-file"];
-  throw usageError("CLIENT_CERT_INCOMPLETE", `${given} needs ${missing} beside it`);
+  throw usageError("CLIENT_CERT_INCOMPLETE", `${given} needs ${missing} beside it`, {
+    hint: "give --cert-file FILE --key-file FILE, or neither",
+  });
 }
 
 const PEM_FILES = [
