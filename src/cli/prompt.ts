@@ -38,6 +38,19 @@ export async function askSecret(context: Context, question: Question): Promise<s
   return await answered(password({ message: question.message, mask: "*", validate }, streams(context)));
 }
 
+/** Asks for leave to do something; `--yes` gives it without asking. */
+export async function askConfirm(context: Context, message: string): Promise<boolean> {
+  if (context.global.yes) return true;
+  requireAnswerable(context, { message, flag: "--yes" });
+  const { confirm } = await import("@inquirer/prompts");
+  return await answered(confirm({ message, default: false }, streams(context)));
+}
+
+/** Throws `INPUT_NEEDED` (usage) where {@link askConfirm} would have nobody to ask: to be known before any work. */
+export function requireConfirmable(context: Context, message: string): void {
+  if (!context.global.yes) requireAnswerable(context, { message, flag: "--yes" });
+}
+
 function requireAnswerable(context: Context, { message, flag }: Question): void {
   if (canAsk(context)) return;
   throw usageError("INPUT_NEEDED", `cannot ask "${message}" here: this is not a terminal, or prompts are off`, {
