@@ -32,7 +32,7 @@ export const registryServe: CommandSpec = {
     { flags: "-l, --listen <address>", description: "HOST:PORT; port 0 takes a free one", default: "127.0.0.1:5000" },
     {
       flags: "--dir <dir>",
-      description: "folder of the images, an OCI layout; default the local store",
+      description: "folder of the images, an OCI layout: the local store",
       default: "~/.wasme/images",
       env: "WASME_HOME",
       complete: "directory",
@@ -96,13 +96,13 @@ function authOf({ cwd }: Context, options: Values): RegistryAuth | undefined {
   const file = text(options, "htpasswd");
   const mode = text(options, "auth") ?? (file === undefined ? "none" : "basic");
   const anonymousPull = flag(options, "anonymousPull");
+  const tokenSeconds = Math.max(1, Math.ceil(duration(options, "tokenLifetime", "5m") / 1000));
   if (mode === "none") {
     if (file !== undefined) throw incomplete("--auth none and --htpasswd exclude each other");
     if (anonymousPull) throw incomplete("--anonymous-pull needs --htpasswd: without users everybody may push, too");
     return undefined;
   }
   if (file === undefined) throw incomplete(`--auth ${mode} needs --htpasswd`);
-  const tokenSeconds = Math.ceil(duration(options, "tokenLifetime", "5m") / 1000);
   return { mode: mode === "token" ? "token" : "basic", htpasswd: resolve(cwd, file), anonymousPull, tokenSeconds };
 }
 
