@@ -26,14 +26,14 @@ const modes: readonly (readonly [string, RegistryOptions, readonly string[]])[] 
   ["TLS and tokens", { tls: true, auth: "token" }, ["again", "GET token"]],
 ];
 
-const matrix = registryKinds.flatMap((kind) => modes.map(([mode, options, extra]) => ({ kind, mode, options, extra })));
+const matrix = registryKinds.flatMap((kind) => modes.map((mode) => [kind, ...mode] as const));
 
 // zot gives every repository what one of them has: each test needs a module of its own.
 const ranged = testImage(1_500_000, "ranged");
 const pieces = testImage(1_500_000, "pieces");
 
 /** The same for every registry and every way in: what one of them needs differently is named in the test. */
-describe.each(matrix)("$kind, $mode", ({ kind, options, extra }) => {
+describe.each(matrix)("%s, %s", (kind, _mode, options, extra) => {
   const { registry, open, named, at } = useRegistry({ ...options, kind });
 
   /** What a command sent, sorted; the first request is sent again where the registry asked who it is. */
@@ -168,9 +168,9 @@ describe.each(matrix)("$kind, $mode", ({ kind, options, extra }) => {
   });
 });
 
-const protectedOnes = matrix.filter(({ options }) => options.auth !== undefined);
+const protectedOnes = matrix.filter(([, , options]) => options.auth !== undefined);
 
-describe.each(protectedOnes)("$kind, $mode, the account", ({ kind, options }) => {
+describe.each(protectedOnes)("%s, %s, the account", (kind, _mode, options) => {
   const { registry, open, at } = useRegistry({ ...options, kind });
 
   it("a wrong password is refused, a right one verified", async () => {
@@ -188,11 +188,9 @@ describe.each(protectedOnes)("$kind, $mode, the account", ({ kind, options }) =>
 });
 
 /** Who tells its users' rights apart: token servers, and zot with its policies. */
-const withRights = matrix.filter(
-  ({ kind, options: { auth } }) => auth === "token" || (kind === "zot" && auth === "htpasswd"),
-);
+const withRights = matrix.filter(([kind, , { auth }]) => auth === "token" || (kind === "zot" && auth === "htpasswd"));
 
-describe.each(withRights)("$kind, $mode, rights", ({ kind, options }) => {
+describe.each(withRights)("%s, %s, rights", (kind, _mode, options) => {
   const { registry, open, at } = useRegistry({ ...options, kind });
 
   it("somebody who may only read is told so, and nothing is pushed", async () => {
