@@ -132,8 +132,13 @@ export function drip(pieces: number, pauseMs: number): Fault {
 
 /** Blanks without end, as fast as they are taken; `taken` counts their bytes. */
 export function endless(head: Record<string, string> = {}, taken: { bytes: number } = { bytes: 0 }): Fault {
+  return endlessWith(200, taken, head);
+}
+
+/** The same with another status. */
+export function endlessWith(code: number, taken: { bytes: number }, head: Record<string, string> = {}): Fault {
   return async ({ request, response }) => {
-    response.writeHead(200, head);
+    response.writeHead(code, head);
     if (request.method === "HEAD") {
       response.end();
       return;

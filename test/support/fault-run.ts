@@ -81,8 +81,8 @@ export async function runAgainstFaults(run: FaultRun): Promise<FaultOutcome> {
 /** What is wrong in a store on disk, found without any code of ours: hashes of files, drafts, files out of place. */
 export function wrongFiles(dir: string): readonly string[] {
   return readFiles(dir).flatMap(({ path, bytes }) => {
-    const [, hex] = /^blobs\/sha256\/([a-f0-9]{64})$/u.exec(path) ?? [];
-    if (hex !== undefined) return sha256(bytes) === hex ? [] : [`${path} holds other content`];
+    const [, algorithm = "", hex] = /^blobs\/(sha256|sha512)\/([a-f0-9]{64,128})$/u.exec(path) ?? [];
+    if (hex !== undefined) return hash(algorithm, bytes) === hex ? [] : [`${path} holds other content`];
     return KNOWN_FILES.has(path) ? [] : [`${path} is left behind`];
   });
 }
@@ -165,6 +165,6 @@ function hasSecret(headers: FaultRegistry["requests"][number]["headers"]): boole
   return headers.authorization !== undefined || headers.cookie !== undefined;
 }
 
-function sha256(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
+function hash(algorithm: string, bytes: Buffer): string {
+  return createHash(algorithm).update(bytes).digest("hex");
 }
