@@ -2,7 +2,15 @@
  * `wasme/oci`: an OCI registry client without dependencies. Push and pull of any artifact, with authentication, retries
  * and verification (OCI distribution spec 1.1).
  */
-export { type BodySource, bytesSource, type Exists, type Fetcher, type Pusher } from "./domain/content.ts";
+export {
+  type BodySource,
+  bytesSource,
+  type Exists,
+  type Fetcher,
+  type MountSources,
+  type Placement,
+  type Pusher,
+} from "./domain/content.ts";
 export { type Descriptor, describe } from "./domain/descriptor.ts";
 export { type Digest, digestOf, parseDigest } from "./domain/digest.ts";
 export { type ErrorKind, WasmeError } from "./domain/errors.ts";

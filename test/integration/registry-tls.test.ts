@@ -3,14 +3,16 @@ import { readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it, type TestContext } from "vitest";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { createRegistryClient, type RegistryClientOptions } from "../../src/registry/client.ts";
 import type { Repository } from "../../src/registry/repository.ts";
+import { aptProgram } from "../components/apt.ts";
 import { createServerIdentity, type ServerIdentity } from "../components/certificates.ts";
 import { need } from "../components/require-component.ts";
+import { runOk } from "../components/run.ts";
 import { fakeClock } from "../support/fault-clock.ts";
 import { startProxy } from "../support/fault-proxy.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -176,6 +178,23 @@ describe("TLS with a registry", () => {
     await expect(open(wrong.host, { caFile: wrong.caFile }).resolve("v1")).rejects.toMatchObject({
       code: "REGISTRY_TLS",
       message: expect.stringContaining("another host name"),
+    });
+  });
+
+  it("says that a certificate has expired", async (context) => {
+    const { caFile, certificate, key } = await identify(context, "127.0.0.1");
+    const dir = dirname(certificate);
+    const openssl = await aptProgram("openssl");
+    const request = join(dir, "request.pem");
+    await runOk(openssl, ["req", "-new", "-key", key, "-subj", "/CN=127.0.0.1", "-out", request]);
+    const signer = ["-CA", caFile, "-CAkey", join(dir, "ca.key"), "-set_serial", "2"];
+    await runOk(openssl, ["x509", "-req", "-in", request, "-days", "-1", ...signer, "-out", join(dir, "old.pem")]);
+    const server = await serve(context, {
+      options: { cert: await readFile(join(dir, "old.pem")), key: await readFile(key) },
+    });
+    await expect(open(server.host, { caFile }).resolve("v1")).rejects.toMatchObject({
+      code: "REGISTRY_TLS",
+      message: `cannot trust ${server.host}: its certificate has expired`,
     });
   });
 

@@ -45,6 +45,13 @@ describe("redirectTarget", () => {
     expect(redirectTarget(location, home, home).href).toBe(target);
   });
 
+  it("keeps the origin when the usual port is written out, and only then", () => {
+    const registry = new URL("https://r.test/v2/a/blobs/uploads/");
+    const target = redirectTarget("https://r.test:443/upload?state=a%3D%3D", registry, registry);
+    expect([target.href, target.origin]).toEqual(["https://r.test/upload?state=a%3D%3D", registry.origin]);
+    expect(redirectTarget("https://r.test:8443/x", registry, registry).origin).not.toBe(registry.origin);
+  });
+
   it.each([
     ["another host without TLS", "http://cdn.test/x"],
     ["another port without TLS", "http://r.test/x"],
