@@ -1,4 +1,4 @@
-import { collect, type Fetcher } from "../domain/content.ts";
+import type { Fetcher } from "../domain/content.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
@@ -11,7 +11,7 @@ import { isTarGzip } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { checkModule, MAX_MODULE } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
-import { openModule, readImage } from "./read-image.ts";
+import { findLayout, type ImageContents, readImage, type ReadOptions } from "./read-image.ts";
 import { fetchImage, type Remote, type RemoteRepository } from "./remote.ts";
 import { findStoredImage } from "./stored-image.ts";
 
@@ -72,12 +72,7 @@ export async function inspectImage(
   const source: Fetcher = repository ?? deps.store;
   const remote = repository === undefined ? undefined : await fetchImage(repository, reference, signal);
   const image = remote ?? (await findStoredImage(deps.store, reference));
-  const contents = await readImage(source, image.manifest, { where, signal });
-  const limit = MAX_MODULE;
-  if (contents.module.size > limit) throw tooLarge(where, limit);
-  const bytes = await collect(openModule(source, contents.layout, { where, signal }), limit, () =>
-    tooLarge(where, limit),
-  );
+  const { contents, bytes } = await readWhole(source, image.manifest, { where, signal });
   const { digest, mediaType } = image.descriptor;
   return {
     reference: where,
@@ -99,6 +94,26 @@ export async function inspectImage(
     }),
     ...(repository === undefined ? {} : await attachedTo(repository, digest, signal)),
   };
+}
+
+/** The image and its module, read once. */
+async function readWhole(
+  source: Fetcher,
+  manifest: OciManifest,
+  options: ReadOptions,
+): Promise<{ readonly contents: ImageContents; readonly bytes: Uint8Array }> {
+  const { where } = options;
+  const { packing, module } = findLayout(manifest, where);
+  if (packing === "raw" && module.size > MAX_MODULE) throw tooLarge(where);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const onModule = (piece: Uint8Array): void => {
+    size += piece.byteLength;
+    if (size > MAX_MODULE) throw tooLarge(where);
+    pieces.push(piece);
+  };
+  const contents = await readImage(source, manifest, { ...options, onModule });
+  return { contents, bytes: Buffer.concat(pieces, size) };
 }
 
 /** Many registries cannot tell, or not to everybody: that is no reason not to show the image. */
@@ -138,8 +153,9 @@ async function lastLayerFact(
   return { pluginInLast: await holdsModule(source, last, options) };
 }
 
-function tooLarge(where: string, limit: number): Error {
-  return new WasmeError("incompatible", "MODULE_TOO_LARGE", `the module of ${where} is larger than ${limit} bytes`, {
+function tooLarge(where: string): Error {
+  const message = `the module of ${where} is larger than ${MAX_MODULE} bytes`;
+  return new WasmeError("incompatible", "MODULE_TOO_LARGE", message, {
     hint: "no proxy loads it: strip it and optimise for size",
   });
 }

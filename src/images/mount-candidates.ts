@@ -17,8 +17,8 @@ export interface MountCandidates {
 }
 
 /**
- * Repositories of the registry of `target` that blobs may be mounted from: `hints` first, for any blob, then those a name
- * in the store is known to have been pushed to or pulled from.
+ * Repositories of the registry of `target` that blobs may be mounted from: first those that a name in the store with this
+ * blob is known to have been pushed to or pulled from, then `hints`, for any blob.
  */
 export function mountCandidates(
   store: Pick<ImageStore, "names" | "manifest">,
@@ -27,7 +27,7 @@ export function mountCandidates(
 ): MountCandidates {
   const found = new Map<Digest, Set<string>>();
   return {
-    sources: (digest) => [...new Set([...hints, ...(found.get(digest) ?? [])])].slice(0, MAX_CANDIDATES),
+    sources: (digest) => [...new Set([...(found.get(digest) ?? []), ...hints])].slice(0, MAX_CANDIDATES),
     lookFor: async (digests) => {
       const wanted = new Set(digests);
       for (const { repository, descriptor } of elsewhere(await store.names(), target)) {

@@ -5,7 +5,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { MAX_RUNTIME_CONFIG } from "../domain/runtime-config.ts";
 import { type BlobFacts, MODULE_FILE, RUNTIME_CONFIG_FILE } from "../domain/wasm-image.ts";
 import { gunzip } from "./gzip.ts";
-import { configTooLong, MAX_IMAGE_MODULE } from "./read-image.ts";
+import { configTooLong, MAX_IMAGE_MODULE, type ReadOptions } from "./read-image.ts";
 import { readTar, type TarEntry } from "./read-tar.ts";
 
 /** What a tar+gzip layer holds, as far as it is about the filter. */
@@ -17,21 +17,15 @@ export interface PackedLayer {
   readonly config: Uint8Array | undefined;
 }
 
-interface Options {
-  /** The image, for messages. */
-  readonly where: string;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Reads a tar+gzip layer to its end: only then is its content verified. Throws `LAYOUT_UNKNOWN` (incompatible) when no
  * module is in it, `LAYER_INVALID`, and what the fetcher throws.
  */
-export async function readPacked(source: Fetcher, layer: Descriptor, options: Options): Promise<PackedLayer> {
+export async function readPacked(source: Fetcher, layer: Descriptor, options: ReadOptions): Promise<PackedLayer> {
   let found: Pick<PackedLayer, "module" | "head"> | undefined;
   let config: Uint8Array | undefined;
   for await (const entry of entriesOf(source, layer, options)) {
-    if (found === undefined && isFile(entry, MODULE_FILE)) found = await hashModule(entry);
+    if (found === undefined && isFile(entry, MODULE_FILE)) found = await hashModule(entry, options);
     else if (config === undefined && isFile(entry, RUNTIME_CONFIG_FILE)) {
       config = await collect(entry.body, MAX_RUNTIME_CONFIG, configTooLong(options.where));
     }
@@ -41,7 +35,11 @@ export async function readPacked(source: Fetcher, layer: Descriptor, options: Op
 }
 
 /** Streams the module in such a layer, verified up to the last byte. */
-export async function* openPacked(source: Fetcher, layer: Descriptor, options: Options): AsyncGenerator<Uint8Array> {
+export async function* openPacked(
+  source: Fetcher,
+  layer: Descriptor,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array> {
   let found = false;
   for await (const entry of entriesOf(source, layer, options)) {
     if (found || !isFile(entry, MODULE_FILE)) continue;
@@ -52,7 +50,7 @@ export async function* openPacked(source: Fetcher, layer: Descriptor, options: O
 }
 
 /** True when a tar+gzip layer holds a module where proxies look for it; a damaged one does not. */
-export async function holdsModule(source: Fetcher, layer: Descriptor, options: Options): Promise<boolean> {
+export async function holdsModule(source: Fetcher, layer: Descriptor, options: ReadOptions): Promise<boolean> {
   try {
     for await (const entry of entriesOf(source, layer, options)) if (isFile(entry, MODULE_FILE)) return true;
     return false;
@@ -62,7 +60,7 @@ export async function holdsModule(source: Fetcher, layer: Descriptor, options: O
   }
 }
 
-function entriesOf(source: Fetcher, layer: Descriptor, { signal }: Options): AsyncGenerator<TarEntry> {
+function entriesOf(source: Fetcher, layer: Descriptor, { signal }: ReadOptions): AsyncGenerator<TarEntry> {
   return readTar(gunzip(source.fetch(layer, signal)), MAX_UNPACKED);
 }
 
@@ -71,10 +69,11 @@ function isFile(entry: TarEntry, name: string): boolean {
   return entry.type === "0" && entry.name.split("/").at(-1) === name;
 }
 
-async function hashModule(entry: TarEntry): Promise<Pick<PackedLayer, "module" | "head">> {
+async function hashModule(entry: TarEntry, { onModule }: ReadOptions): Promise<Pick<PackedLayer, "module" | "head">> {
   const hash = startDigest();
   let head: Uint8Array = new Uint8Array(0);
   for await (const chunk of entry.body) {
+    onModule?.(chunk);
     if (head.byteLength < HEAD) head = Buffer.concat([head, chunk.subarray(0, HEAD)]);
     hash.update(chunk);
   }

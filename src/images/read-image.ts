@@ -15,17 +15,22 @@ export interface ImageContents {
   readonly runtimeConfig: RuntimeConfig | undefined;
 }
 
+/** How an image is read. */
+export interface ReadOptions {
+  /** Names it in messages. */
+  readonly where: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Is shown the wasm bytes piece by piece: then they are read whole in any case, and only once. */
+  readonly onModule?: ((piece: Uint8Array) => void) | undefined;
+}
+
 /**
  * Reads an image from the store or a registry. A module that is a layer by itself is only looked at (its first bytes:
  * magic and version); a packed one is read whole, since its digest is not in the manifest.
  * Throws `LAYOUT_UNKNOWN`, `MODULE_IS_COMPONENT`, `MODULE_TOO_LARGE`, `IMAGE_NOT_WASM` or `IMAGE_CONFIG_INVALID` (incompatible),
  * `LAYER_INVALID`, and what the fetcher throws.
  */
-export async function readImage(
-  source: Fetcher,
-  manifest: OciManifest,
-  options: { readonly where: string; readonly signal?: AbortSignal | undefined },
-): Promise<ImageContents> {
+export async function readImage(source: Fetcher, manifest: OciManifest, options: ReadOptions): Promise<ImageContents> {
   const layout = findLayout(manifest, options.where);
   if (layout.packing === "tar+gzip") {
     const { readPacked } = await import("./packed-layer.ts");
@@ -36,7 +41,7 @@ export async function readImage(
     return { layout, module: packed.module, runtimeConfig };
   }
   const { digest, size } = layout.module;
-  await checkHeader(source.fetch(layout.module, options.signal), options.where);
+  await checkHeader(source.fetch(layout.module, options.signal), options);
   return { layout, module: { digest, size }, runtimeConfig: await readConfig(source, layout, options) };
 }
 
@@ -61,14 +66,13 @@ export async function* openModule(
   yield* openPacked(source, layout.module, options);
 }
 
-type Options = Parameters<typeof readImage>[2];
-
 /** Reads on when the beginning is wrong: that content was altered is the better explanation, and known at its end. */
-async function checkHeader(stream: AsyncIterable<Uint8Array>, where: string): Promise<void> {
+async function checkHeader(stream: AsyncIterable<Uint8Array>, { where, onModule }: ReadOptions): Promise<void> {
   let head: Uint8Array = new Uint8Array(0);
   for await (const chunk of stream) {
+    onModule?.(chunk);
     if (head.byteLength < HEADER) head = Buffer.concat([head, chunk.subarray(0, HEADER)]);
-    if (head.byteLength >= 8 && fileKind(head).kind === "module") return;
+    if (onModule === undefined && head.byteLength >= 8 && fileKind(head).kind === "module") return;
   }
   checkMagic(head, where);
 }
@@ -95,7 +99,7 @@ function checkMagic(head: Uint8Array, where: string): void {
 async function readConfig(
   source: Fetcher,
   { runtimeConfig: descriptor, runtimeConfigText: text }: WasmLayout,
-  options: Options,
+  options: ReadOptions,
 ): Promise<RuntimeConfig | undefined> {
   if (descriptor === undefined) {
     if (text === undefined) return undefined;

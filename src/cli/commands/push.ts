@@ -83,7 +83,7 @@ function describe(result: PushResult, style: Style): string {
   // Only what was spared is news: a first push uploads everything.
   if (!unchanged && mountedBytes + skippedBytes > 0) {
     const parts = [
-      `uploaded ${formatSize(uploadedBytes)}`,
+      ...(uploadedBytes > 0 ? [`uploaded ${formatSize(uploadedBytes)}`] : []),
       ...(mountedBytes > 0 ? [`mounted ${formatSize(mountedBytes)}`] : []),
       ...(skippedBytes > 0 ? [`already there ${formatSize(skippedBytes)}`] : []),
     ];
