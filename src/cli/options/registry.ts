@@ -38,7 +38,7 @@ export const connectionOptions: readonly OptionSpec[] = [
 export const uploadOptions: readonly OptionSpec[] = [
   {
     flags: "--chunk-size <size>",
-    description: "upload in pieces of this size, like 8MiB; without it pieces are sent where a registry wants them",
+    description: "upload in pieces of this size, like 8MiB; by default only where a registry needs it",
     group: GROUP,
   },
 ];
