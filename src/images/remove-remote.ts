@@ -99,7 +99,7 @@ async function tagsOf(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<readonly string[] | undefined> {
-  // Lists of referrers are kept under tags, which are no names of images.
+  // Lists of referrers are kept under such tags: no names of images.
   const tags = ((await repository.tags(signal)) ?? []).filter((tag) => !isDigest(tag.replace("-", ":")));
   if (tags.length > MAX_TAGS) return undefined;
   const same: string[] = [];
@@ -121,13 +121,23 @@ async function byDigest(
   const { manifestDigest } = target;
   const tags = await tagsOf(repository, manifestDigest, signal);
   const others = tags?.filter((tag) => tag !== parsed.tag);
-  const also =
-    others === undefined ? "all its tags" : others.length === 0 ? "no other tag" : `the tags ${others.join(", ")}`;
-  return new WasmeError("failed", "DELETE_UNSUPPORTED", refusal.message, {
-    hint: `if it only deletes by digest: wasme rm --remote ${repositoryName(parsed)}@${manifestDigest} (takes ${also} with it)`,
+  const pinned = `${repositoryName(parsed)}@${manifestDigest}`;
+  // What docker-registry says when it takes the tag for a broken digest.
+  const isTagOnly = refusal.details?.["registryCode"] === "DIGEST_INVALID";
+  const message = isTagOnly
+    ? `${parsed.host} does not delete tags: ${parsed.repository}:${parsed.tag ?? ""} is still there`
+    : refusal.message;
+  return new WasmeError("failed", "DELETE_UNSUPPORTED", message, {
+    hint: `${isTagOnly ? "" : "it may delete by digest: "}wasme rm --remote ${pinned} deletes the image${goesWithIt(others)}`,
     details: { ...refusal.details, manifestDigest, ...(others === undefined ? {} : { otherTags: others }) },
     cause: refusal,
   });
+}
+
+function goesWithIt(others: readonly string[] | undefined): string {
+  if (others === undefined) return " and all its tags";
+  if (others.length === 0) return ", which has no other tag";
+  return `, and the tag${others.length === 1 ? "" : "s"} ${others.join(", ")} with it`;
 }
 
 function absent(reference: string): WasmeError {
