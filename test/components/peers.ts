@@ -20,7 +20,7 @@ export interface Peer {
   /** Flags that make it accept the registry: plain http, or the authority of its certificate. */
   trust(side?: "from" | "to"): readonly string[];
   /** Logs in; the account is kept in {@link accounts}. */
-  login(user: RegistryUser): Promise<void>;
+  login(user: Pick<RegistryUser, "username" | "password">): Promise<void>;
   /** The folder with the `config.json` in which it keeps and finds accounts, Docker's form. */
   readonly accounts: string;
   /** Copies an image of the registry, named without its host, into a new OCI layout as its only image. */

@@ -9,16 +9,23 @@ import { MediaType } from "../../src/domain/media-types.ts";
 import type { PackFormat } from "../../src/domain/wasm-image.ts";
 import { pullImage, type PullResult } from "../../src/images/pull-image.ts";
 import { pushImage, type PushResult } from "../../src/images/push-image.ts";
+import { runProcess } from "../../src/platform/process-runner.ts";
+import { type CredentialDeps, createCredentials } from "../../src/registry/credentials.ts";
+import { storeCredential } from "../../src/registry/store-credential.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";
 import { knowAccount, openPeer, type Peer, type PeerName, peerNames } from "../components/peers.ts";
 import type { RegistryOptions } from "../components/registry.ts";
 import { type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
 import { need } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
+import { pushReferrer, testReferrer } from "../support/referrers.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { CONFIG, HELLO, HELLO_DIGEST, storeWith, useRegistry } from "./registry-support.ts";
+import { CONFIG, HELLO, HELLO_DIGEST, type Site, storeWith, useRegistry } from "./registry-support.ts";
 
 const formats: readonly PackFormat[] = ["oci", "compat", "cncf"];
+
+const SIGNATURE = "application/vnd.example.signature";
+const SBOM = "application/spdx+json";
 
 const places: readonly (readonly [RegistryKind, string, RegistryOptions])[] = [
   ...registryKinds.map((kind) => [kind, "open to all", {}] as const),
@@ -29,32 +36,14 @@ const places: readonly (readonly [RegistryKind, string, RegistryOptions])[] = [
 /** What one client pushes the others read, byte for byte. */
 describe.each(places)("%s, %s", (kind, _mode, options) => {
   const site = useRegistry({ ...options, kind });
-  const { registry, named } = site;
+  const { named } = site;
 
-  async function open(context: TestContext, name: PeerName): Promise<Peer> {
-    const peer = await need(context, name, () => openPeer(name, registry(), tempDir()));
-    await knowAccount(peer, registry());
-    return peer;
-  }
-
-  async function push(image: string, format: PackFormat = "oci"): Promise<PushResult> {
-    const { store } = await storeWith(tempDir(), named(image));
-    return pushImage({ store, registry: site.open() }, { reference: site.at(image), format });
-  }
-
-  async function pull(image: string): Promise<PullResult & { readonly store: ImageStore }> {
-    const store = openStore(join(tempDir(), "images"));
-    const pulled = await pullImage({ store, registry: site.open() }, { reference: site.at(image) });
-    return { ...pulled, store };
-  }
-
-  // crane refuses to ask a token server on a private address for a token.
-  const peers = peerNames.filter((name) => name !== "crane" || options.auth !== "token");
+  const peers = peersAt(options);
   const pairs = peers.flatMap((peer) => formats.map((format) => [peer, format] as const));
 
   it.for(pairs)("%s reads what we push as %s, and we read what it pushes of that", async ([name, format], context) => {
-    const peer = await open(context, name);
-    const { manifestDigest, moduleDigest } = await push(`ours/${name}:${format}`, format);
+    const peer = await openKnown(site, context, name);
+    const { manifestDigest, moduleDigest } = await push(site, `ours/${name}:${format}`, format);
     const layout = join(tempDir(), "layout");
     await peer.toLayout(`ours/${name}:${format}`, layout);
     expect(onlyImage(layout)).toBe(manifestDigest);
@@ -62,11 +51,11 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
 
     await peer.fromLayout(layout, `theirs/${name}:${format}`);
     expect(moduleDigest).toBe(HELLO_DIGEST);
-    expect(await pull(`theirs/${name}:${format}`)).toMatchObject({ manifestDigest, moduleDigest, format });
+    expect(await pull(site, `theirs/${name}:${format}`)).toMatchObject({ manifestDigest, moduleDigest, format });
   });
 
   it("all see the same bytes of a manifest, and the same tags", async (context) => {
-    const { manifestDigest } = await push("ours/seen:v1");
+    const { manifestDigest } = await push(site, "ours/seen:v1");
     const image = named("ours/seen");
     const asked: Readonly<Record<PeerName, readonly (readonly string[])[]>> = {
       oras: [
@@ -83,7 +72,7 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
       ],
     };
     for (const name of peers) {
-      const peer = await open(context, name);
+      const peer = await openKnown(site, context, name);
       const [manifest, tags] = await Promise.all(asked[name].map((args) => peer.run([...args, ...peer.trust()])));
       expect(digestOf(Buffer.from(manifest?.stdout ?? "")), name).toBe(manifestDigest);
       expect(tags?.stdout.match(/v1/gu), name).toEqual(["v1"]);
@@ -91,8 +80,8 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
   });
 
   it("oras unpacks our image into the two files", async (context) => {
-    const oras = await open(context, "oras");
-    await push("ours/files:v1");
+    const oras = await openKnown(site, context, "oras");
+    await push(site, "ours/files:v1");
     const out = tempDir();
     await oras.run(["pull", "--no-tty", ...oras.trust(), "--output", out, named("ours/files:v1")]);
     expect(readdirSync(out).toSorted()).toEqual(["filter.wasm", "runtime-config.json"]);
@@ -113,7 +102,7 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
   ];
 
   it.for(orasPushes)("we read what oras pushes: %s", async ([, format, args], context) => {
-    const oras = await open(context, "oras");
+    const oras = await openKnown(site, context, "oras");
     const cwd = tempDir();
     writeFileSync(join(cwd, "filter.wasm"), HELLO);
     writeFileSync(join(cwd, "runtime-config.json"), JSON.stringify(CONFIG));
@@ -124,7 +113,7 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
     const image = named("oras/pushed:v1");
     const told = await oras.run(["push", "--format", "json", ...oras.trust(), image, ...args], cwd);
     const { digest } = JSON.parse(told.stdout) as { digest: string };
-    expect(await pull("oras/pushed:v1")).toMatchObject({
+    expect(await pull(site, "oras/pushed:v1")).toMatchObject({
       manifestDigest: digest,
       moduleDigest: HELLO_DIGEST,
       format,
@@ -134,7 +123,7 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
   it.for(peers.filter((name) => name === "crane"))(
     "we read an image %s makes of a tar archive",
     async (name, context) => {
-      const crane = await open(context, name);
+      const crane = await openKnown(site, context, name);
       const cwd = tempDir();
       writeFileSync(join(cwd, "plugin.wasm"), HELLO);
       writeFileSync(join(cwd, "runtime-config.json"), JSON.stringify(CONFIG));
@@ -145,10 +134,32 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
         const args = ["append", ...crane.trust(), ...flags, "--new_layer", join(cwd, "layer.tar")];
         const told = await crane.run([...args, "--new_tag", named(image)]);
         const [, manifestDigest] = /@(sha256:[0-9a-f]{64})/u.exec(told.stdout) ?? [];
-        expect(await pull(image)).toMatchObject({ manifestDigest, moduleDigest: HELLO_DIGEST, format: "compat" });
+        expect(await pull(site, image)).toMatchObject({ manifestDigest, moduleDigest: HELLO_DIGEST, format: "compat" });
       }
     },
   );
+
+  it("oras finds what we attach to an image, and we what it attaches", async (context) => {
+    const oras = await openKnown(site, context, "oras");
+    const { manifestDigest } = await push(site, "ours/referred:v1");
+    const image = named("ours/referred:v1");
+    const cwd = tempDir();
+    writeFileSync(join(cwd, "sbom.json"), "{}");
+    const attach = ["attach", "--format", "json", "--artifact-type", SBOM, ...oras.trust(), image, `sbom.json:${SBOM}`];
+    const { digest } = JSON.parse((await oras.run(attach, cwd)).stdout) as { digest: string };
+    const repository = site.open().repository(site.at("ours/referred:v1"), "push");
+    const listed = await repository.referrers(manifestDigest);
+    expect(listed.map((each) => each.digest)).toEqual([digest]);
+
+    const found = await repository.fetchManifest("v1");
+    const signature = testReferrer(describeContent(MediaType.ociManifest, found?.bytes ?? Buffer.alloc(0)), {
+      artifactType: SIGNATURE,
+    });
+    await pushReferrer(repository, signature);
+    const told = await oras.run(["discover", "--format", "json", ...oras.trust(), image]);
+    expect(told.stdout).toContain(signature.descriptor.digest);
+    expect(told.stdout).toContain(digest);
+  });
 
   it("we read, and hand on unchanged, what the archived wasme pushed", async () => {
     const { module, config, manifest } = wasmeImage();
@@ -158,7 +169,7 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
       await repository.push(describeContent(type, bytes), bytesSource(bytes));
     }
     await repository.pushManifest("v1", manifest, MediaType.ociManifest);
-    const pulled = await pull("old/wasme:v1");
+    const pulled = await pull(site, "old/wasme:v1");
     expect(pulled).toMatchObject({
       manifestDigest: "sha256:4631037d312085bfacd4ecead9a2c906f2053a754839964e0e996fe312dd015e",
       moduleDigest: "sha256:6f8160e37bbac7cf4f08b042ea510d2ceda511392b8a403e2fc04ae8352b8b99",
@@ -170,6 +181,58 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
     expect(await pushImage(again, { reference })).toMatchObject({ manifestDigest, unchanged: true });
   });
 });
+
+const locked = places.filter(([, , { auth }]) => auth !== undefined);
+
+describe.each(locked)("%s, %s, accounts", (kind, _mode, options) => {
+  const site = useRegistry({ ...options, kind });
+
+  it.for(peersAt(options))("the account that %s keeps opens the registry to us, ours to it", async (name, context) => {
+    const { registry } = site;
+    const { user, host } = registry();
+    const { username = "", password = "" } = user ?? {};
+    const account = { kind: "basic", username, password } as const;
+    await push(site, "ours/account:v1");
+    const peer = await need(context, name, () => openPeer(name, registry(), tempDir()));
+    await peer.login({ username, password });
+    expect(await createCredentials(keptBy(peer))(host)).toMatchObject(account);
+
+    const other = await need(context, name, () => openPeer(name, registry(), tempDir()));
+    const layout = join(tempDir(), "layout");
+    await expect(other.toLayout("ours/account:v1", layout)).rejects.toThrow(/401|unauthori[sz]ed|authentication/iu);
+    await storeCredential(keptBy(other), host, account);
+    await other.toLayout("ours/account:v1", layout);
+    expect(onlyImage(layout)).toMatch(/^sha256:/u);
+  });
+});
+
+/** crane refuses to ask a token server on a private address for a token. */
+function peersAt({ auth }: RegistryOptions): readonly PeerName[] {
+  return peerNames.filter((name) => name !== "crane" || auth !== "token");
+}
+
+/** A client that knows the registry's user. */
+async function openKnown({ registry }: Site, context: TestContext, name: PeerName): Promise<Peer> {
+  const peer = await need(context, name, () => openPeer(name, registry(), tempDir()));
+  await knowAccount(peer, registry());
+  return peer;
+}
+
+async function push({ named, at, open }: Site, image: string, format: PackFormat = "oci"): Promise<PushResult> {
+  const { store } = await storeWith(tempDir(), named(image));
+  return pushImage({ store, registry: open() }, { reference: at(image), format });
+}
+
+async function pull({ at, open }: Site, image: string): Promise<PullResult & { readonly store: ImageStore }> {
+  const store = openStore(join(tempDir(), "images"));
+  return { ...(await pullImage({ store, registry: open() }, { reference: at(image) })), store };
+}
+
+/** Where our own client looks for and keeps accounts when it shares the folder of another. */
+function keptBy({ accounts }: Peer): CredentialDeps {
+  const paths = { dockerConfigDir: accounts, legacyCredentials: join(accounts, "none.json") };
+  return { env: {}, exec: runProcess, paths };
+}
 
 /** The digest of the one image of an OCI layout. */
 function onlyImage(layout: string): string {
