@@ -34,6 +34,8 @@ export interface BuildImageRequest {
   readonly install: boolean;
   /** False: a module that no proxy will load is stored all the same, with a warning. */
   readonly check: boolean;
+  /** The time to write into the image; none when absent. */
+  readonly created?: Date;
   /** Also copies the module to this file. */
   readonly out?: string;
   /** Builds here, and keeps `filter.wasm` in it; else in a temporary folder that is removed. */
@@ -81,10 +83,10 @@ interface BuildPlan {
 
 async function run(deps: BuildImageDeps, plan: BuildPlan, events: EventSink): Promise<BuildImageResult> {
   const { request, reference, source, runner, outDir } = plan;
-  const { builder, install, check } = request;
+  const { builder, install, check, created } = request;
   const built: BuiltModule = await runner.build(deps, { source, outDir, builder, install }, events);
   deps.signal.throwIfAborted();
-  const module = { file: built.modulePath, title: "the built module", reference, check, out: plan.out };
+  const module = { file: built.modulePath, title: "the built module", reference, check, created, out: plan.out };
   const stored = await storeModule(deps, { ...module, config: plan.config }, events);
   return { ...stored, language: runner.language, toolchain: built.toolchain };
 }

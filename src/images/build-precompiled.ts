@@ -17,6 +17,8 @@ export interface BuildPrecompiledRequest {
   readonly runtimeConfig?: string;
   /** False: a module that no proxy will load is stored all the same, with a warning. */
   readonly check: boolean;
+  /** The time to write into the image; none when absent. */
+  readonly created?: Date;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function buildPrecompiled(
   if (config.path !== undefined && named === undefined) {
     events({ type: "milestone", message: `Runtime config: ${relative(deps.cwd, config.path)}` });
   }
-  const module = { file, title: request.file, reference, config, check: request.check, out: undefined };
+  const { check, created } = request;
+  const module = { file, title: request.file, reference, config, check, created, out: undefined };
   return await storeModule(deps, module, events);
 }

@@ -21,6 +21,8 @@ export interface ImportRequest {
   readonly runtimeConfig?: RuntimeConfig | undefined;
   /** False stores a module no proxy will load, with a warning; what is no module at all is refused even so. */
   readonly check: boolean;
+  /** The time to write into the image (`SOURCE_DATE_EPOCH`); none when absent. */
+  readonly created?: Date | undefined;
 }
 
 /** What was stored. */
@@ -54,7 +56,7 @@ export async function importImage(
   deps.signal?.throwIfAborted();
   const module = { digest: digestOf(bytes), size: bytes.byteLength };
   const reference = formatReference(request.reference);
-  const manifestDigest = await store(deps, { module, bytes, runtimeConfig, reference });
+  const manifestDigest = await store(deps, { module, bytes, runtimeConfig, reference, created: request.created });
   return {
     reference,
     manifestDigest,
@@ -74,9 +76,10 @@ async function store(
     readonly bytes: Uint8Array;
     readonly runtimeConfig: RuntimeConfig;
     readonly reference: string;
+    readonly created: Date | undefined;
   },
 ): Promise<Digest> {
-  const packed = packOci(image.module, image.runtimeConfig);
+  const packed = packOci(image.module, image.runtimeConfig, image.created);
   await deps.store.push(packed.config.descriptor, bytesSource(packed.config.bytes), deps.signal);
   await deps.store.push(packed.layer, bytesSource(image.bytes), deps.signal);
   await deps.store.push(packed.manifest, bytesSource(packed.bytes), deps.signal);

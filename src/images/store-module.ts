@@ -23,6 +23,8 @@ export interface ModuleToStore {
   readonly reference: ImageReference;
   readonly config: ChosenConfig;
   readonly check: boolean;
+  /** The time to write into the image; none when absent. */
+  readonly created: Date | undefined;
   /** Copied there too, absolute. */
   readonly out: string | undefined;
 }
@@ -76,14 +78,14 @@ async function copyAside(file: string, out: string): Promise<FileDraft> {
 
 /** Imports; events and errors speak of the module by its title instead of its path. */
 async function importTitled(deps: StoreModuleDeps, module: ModuleToStore, events: EventSink): Promise<ImportResult> {
-  const { file, title, reference, check, config } = module;
+  const { file, title, reference, check, config, created } = module;
   const retitle = (text: string): string => text.replaceAll(file, title);
   const sink: EventSink = (event) => {
     const hasMessage = "message" in event && event.message !== undefined;
     events(hasMessage ? { ...event, message: retitle(event.message) } : event);
   };
   try {
-    return await importImage(deps, { file, reference, check, runtimeConfig: config.config }, sink);
+    return await importImage(deps, { file, reference, check, created, runtimeConfig: config.config }, sink);
   } catch (error) {
     if (!(error instanceof WasmeError)) throw error;
     const { kind, code, message, hint, details, cause } = error;

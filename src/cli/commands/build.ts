@@ -3,6 +3,7 @@ import { usageError } from "../../domain/errors.ts";
 import { type CommandSpec, type Input, optionalArgument } from "../command-spec.ts";
 import { describeStored, imageOptions, runtimeConfigOf } from "../options/build.ts";
 import { choice, notDenied, text } from "../options/read.ts";
+import { sourceDateOf } from "../options/source-date.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 
@@ -47,6 +48,7 @@ export const build: CommandSpec = {
       builder: choice(options, "builder", BUILDERS, "auto"),
       install: notDenied(options, "install"),
       check: notDenied(options, "check"),
+      ...sourceDateOf(context),
       ...(out === undefined ? {} : { out }),
       ...(tmpDir === undefined ? {} : { tmpDir }),
     };

@@ -1,9 +1,9 @@
 import { parseImageReference } from "../../domain/image-reference.ts";
-import { parseSourceDate } from "../../domain/source-date.ts";
 import type { ConvertResult } from "../../images/convert-image.ts";
 import type { Style } from "../../platform/terminal.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
 import { choice } from "../options/read.ts";
+import { sourceDateOf } from "../options/source-date.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 
@@ -45,7 +45,7 @@ export const convert: CommandSpec = {
       source: parseImageReference(argument(input, 0)),
       target: parseImageReference(argument(input, 1)),
       format: choice(input.options, "format", FORMATS, "oci"),
-      created: parseSourceDate(context.env["SOURCE_DATE_EPOCH"]),
+      ...sourceDateOf(context),
     };
     const { convertImage } = await import("../../images/convert-image.ts");
     const store = await openStoreFor(context, input.options);

@@ -1,5 +1,4 @@
 import { type ImageReference, parseImageReference } from "../../domain/image-reference.ts";
-import { parseSourceDate } from "../../domain/source-date.ts";
 import type { PushResult } from "../../images/push-image.ts";
 import type { Style } from "../../platform/terminal.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
@@ -11,6 +10,7 @@ import {
   withOldAuthFile,
   withRegistry,
 } from "../options/registry.ts";
+import { sourceDateOf } from "../options/source-date.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 import { formatSize } from "../render/size.ts";
@@ -55,12 +55,12 @@ export const push: CommandSpec = {
     const reference = parseImageReference(argument(input, 0));
     const format = options["format"] === undefined ? undefined : choice(options, "format", FORMATS, "oci");
     // A time is only written where a manifest is made.
-    const created = format === undefined ? undefined : parseSourceDate(context.env["SOURCE_DATE_EPOCH"]);
+    const time = format === undefined ? {} : sourceDateOf(context);
     const mountFrom = await mountSources(list(options, "mountFrom"), reference);
     const { pushImage } = await import("../../images/push-image.ts");
     const store = await openStoreFor(context, options);
     const result = await withRegistry(context, options, async (registry) => {
-      const request = { reference, format, created, mountFrom };
+      const request = { reference, format, mountFrom, ...time };
       return await pushImage({ store, registry, signal: context.signal }, request, context.events);
     });
     return {

@@ -114,6 +114,16 @@ describe("importing a module", () => {
     });
   });
 
+  it("writes the time it is told to, and none otherwise", async () => {
+    const request = { file: HELLO_WASM, reference: ref("h.io/a:v1"), runtimeConfig: CONFIG, check: true };
+    const created = new Date(1_700_000_000_000);
+    const dated = await importImage({ store }, { ...request, created });
+    expect((await importImage({ store }, { ...request, created })).manifestDigest).toBe(dated.manifestDigest);
+    const { manifest } = await inspectImage({ store, registry }, { reference: request.reference, from: "store" });
+    expect(manifest).toMatchObject({ annotations: { "org.opencontainers.image.created": "2023-11-14T22:13:20Z" } });
+    expect((await importImage({ store }, request)).manifestDigest).not.toBe(dated.manifestDigest);
+  });
+
   it("does not take a name with a digest", async () => {
     await expect(importHello(`h.io/a:v1@${HELLO_DIGEST}`)).rejects.toMatchObject({ code: "TAG_TARGET_INVALID" });
   });

@@ -1,6 +1,7 @@
 import { argument, type CommandSpec } from "../../command-spec.ts";
 import { describeStored, imageOptions, runtimeConfigOf } from "../../options/build.ts";
 import { notDenied, text } from "../../options/read.ts";
+import { sourceDateOf } from "../../options/source-date.ts";
 import { openStoreFor, storeOptions } from "../../options/store.ts";
 import { versioned } from "../../outcome.ts";
 
@@ -28,6 +29,7 @@ export const buildPrecompiled: CommandSpec = {
       file: argument(input, 0),
       ...runtimeConfigOf(context, options),
       check: notDenied(options, "check"),
+      ...sourceDateOf(context),
     };
     const store = await openStoreFor(context, options);
     const result = await use({ store, cwd: context.cwd, signal: context.signal }, request, context.events);
