@@ -8,9 +8,9 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Env } from "../platform/env.ts";
 import { createHttpTransport, type HttpTransport } from "../platform/http-transport.ts";
 import { observeTransport } from "./observed-transport.ts";
-import type { TlsSettings } from "../platform/http-trust.ts";
 import { anonymous, type Credential, type CredentialSource } from "./credential.ts";
 import type { RegistryConfig } from "./registry-config.ts";
+import { pickTls } from "./registry-host.ts";
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
 import { Session, type SessionDeps } from "./session.ts";
@@ -112,21 +112,12 @@ function sessionDeps(options: RegistryClientOptions): Omit<SessionDeps, "transpo
     clock: options.clock ?? systemClock,
     events: options.events ?? ignoreEvents,
     plainHttp: options.plainHttp ?? false,
-    tls: tlsOf(options),
+    tls: pickTls(options),
     config: configReader(options.configFile),
     chunkSize: options.chunkSize,
     retryBudgetMs: options.retryBudgetMs ?? BUDGET_MS,
     idleTimeoutMs: options.idleTimeoutMs ?? IDLE_MS,
     userAgent: options.userAgent ?? "wasme",
-  };
-}
-
-function tlsOf({ caFile, certFile, keyFile, insecure }: RegistryClientOptions): TlsSettings {
-  return {
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(certFile === undefined ? {} : { certFile }),
-    ...(keyFile === undefined ? {} : { keyFile }),
-    ...(insecure === true ? { insecure } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import { isLoopbackHost } from "../platform/http-loopback.ts";
+import type { TlsSettings } from "../platform/http-trust.ts";
 
 /** How the scheme of a registry is chosen. */
 export interface SchemeOptions {
@@ -36,4 +37,15 @@ export function registryOrigin(host: string, options: SchemeOptions): RegistryOr
   if (options.plainHttp) return { first: http, fallback: undefined };
   if (!isLoopbackHost(host)) return { first: https, fallback: undefined };
   return options.tlsMeant ? { first: https, fallback: http } : { first: http, fallback: https };
+}
+
+/** The TLS settings among others; those that are absent, or off, are left out. */
+export function pickTls(from: { readonly [K in keyof TlsSettings]: TlsSettings[K] | undefined }): TlsSettings {
+  const { caFile, insecure, certFile, keyFile } = from;
+  return {
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(insecure === true ? { insecure } : {}),
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+  };
 }

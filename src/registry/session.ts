@@ -10,7 +10,7 @@ import type { CredentialSource } from "./credential.ts";
 import { type FollowedResponse, sendFollowing } from "./follow-redirects.ts";
 import type { Quirks } from "./quirks.ts";
 import type { RegistryConfig, RegistrySettings } from "./registry-config.ts";
-import { type RegistryOrigin, registryOrigin } from "./registry-host.ts";
+import { pickTls, type RegistryOrigin, registryOrigin } from "./registry-host.ts";
 import { RetryBudget, TransientError, withRetry } from "./retry.ts";
 import type { Scope } from "./scopes.ts";
 import { isPassing, passingStatus, statusError } from "./status-errors.ts";
@@ -262,7 +262,7 @@ export class Session {
     const { caFile, ...ours } = this.deps.tls;
     const own = this.#settings.get(url.origin === this.origin.origin ? this.host : url.host);
     const flags = url.hostname === this.origin.hostname ? ours : {};
-    return { ...own, ...flags, ...(caFile === undefined ? {} : { caFile }) };
+    return pickTls({ ...own, ...flags, caFile: caFile ?? own?.caFile });
   }
 
   #asked(request: Pick<ApiRequest, "action">): { host: string; action: string } {
