@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
@@ -11,12 +11,10 @@ import type { Repository } from "../../src/registry/repository.ts";
 import { openBuildah } from "../components/buildah.ts";
 import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
 import { need } from "../components/require-component.ts";
-import { runOk } from "../components/run.ts";
-import { skopeoPath } from "../components/skopeo.ts";
 import { pullTestImage, pushTestImage, readAll, testImage } from "../support/fault-image.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-/** The client against Debian's docker-registry, and skopeo and buildah on the other side. */
+/** What only docker-registry is asked: tokens in all their states, its catalogue, images that buildah made. The rest is in `registry-matrix`. */
 describe("a real registry", () => {
   const image = testImage(1_000_000, "real");
   const closing: (() => Promise<void> | void)[] = [];
@@ -49,27 +47,6 @@ describe("a real registry", () => {
     return (["manifest", "config", "module"] as const).filter((part) => Buffer.compare(got[part], image[part]) !== 0);
   }
 
-  const kinds: readonly (readonly [string, RegistryOptions])[] = [
-    ["open to all", {}],
-    ["with htpasswd", { auth: "htpasswd" }],
-    ["with tokens", { auth: "token" }],
-    ["with TLS of its own authority", { tls: true }],
-    ["with TLS and tokens", { tls: true, auth: "token" }],
-  ];
-
-  it.for(kinds)("takes and gives an image: %s", async ([, options], context) => {
-    const registry = await start(context, options);
-    const repository = connect(registry).repository(at(registry), "push");
-    expect(await repository.resolve("v1")).toBeUndefined();
-    expect(await pushTestImage(repository, image)).toEqual(image.manifestDescriptor);
-    expect(await wrongParts(connect(registry).repository(at(registry)))).toEqual([]);
-    expect(await repository.resolve("v1")).toEqual(image.manifestDescriptor);
-    expect(await repository.resolve(image.manifestDescriptor.digest)).toEqual(image.manifestDescriptor);
-    expect(await repository.exists(image.moduleDescriptor)).toBe(true);
-    expect(await repository.exists(image.manifestDescriptor)).toBe(true);
-    expect(await repository.tags()).toEqual(["v1"]);
-  });
-
   it("asks a token server once for a push", async (context) => {
     const registry = await start(context, { auth: "token" });
     await pushTestImage(connect(registry).repository(at(registry), "push"), image);
@@ -99,20 +76,6 @@ describe("a real registry", () => {
     expect(tokens?.requests[0]?.method).toBe("POST");
   });
 
-  it.for([{ auth: "htpasswd" }, { auth: "token" }] as const)(
-    "refuses a wrong password: $auth",
-    async (options, context) => {
-      const registry = await start(context, options);
-      const wrong: Credential = { kind: "basic", username: "alice", password: "wrong" };
-      const client = connect(registry, { credentials: () => Promise.resolve(wrong) });
-      await expect(client.repository(at(registry)).fetchManifest("v1")).rejects.toMatchObject({ kind: "unauthorised" });
-      await expect(client.verifyLogin(registry.host, wrong)).rejects.toMatchObject({ code: "LOGIN_REFUSED" });
-      const { user } = registry;
-      const right: Credential = { kind: "basic", username: user?.username ?? "", password: user?.password ?? "" };
-      expect(await client.verifyLogin(registry.host, right)).toBe("verified");
-    },
-  );
-
   it("tells a foreign authority, and takes its word when told to", async (context) => {
     const registry = await start(context, { tls: true });
     const { caFile: _caFile, ...plain } = registry;
@@ -126,13 +89,6 @@ describe("a real registry", () => {
     expect(await careless.repository(at(registry)).fetchManifest("v1")).toBeUndefined();
   });
 
-  it("answers undefined for what is not there", async (context) => {
-    const registry = await start(context);
-    const repository = connect(registry).repository(at(registry, "no/such:thing"));
-    expect(await repository.fetchManifest("thing")).toBeUndefined();
-    expect(await repository.tags()).toBeUndefined();
-  });
-
   it.for([{}, { auth: "token" }] as const)("lists repositories over pages: %j", async (options, context) => {
     const registry = await start(context, options);
     const small = testImage(100);
@@ -142,30 +98,6 @@ describe("a real registry", () => {
     expect(await client.catalog(registry.host)).toEqual(names);
     const asked = registry.tokens?.requests.map(({ scopes }) => scopes).at(-1) ?? ["registry:catalog:*"];
     expect(asked).toEqual(["registry:catalog:*"]);
-  });
-
-  it("hands images to skopeo, byte for byte", async (context) => {
-    const skopeo = await need(context, "skopeo", skopeoPath);
-    const registry = await start(context);
-    await pushTestImage(connect(registry).repository(at(registry), "push"), image);
-    const dir = tempDir();
-    const source = `docker://${registry.host}/demo/filter:v1`;
-    await runOk(skopeo, ["--insecure-policy", "copy", "--src-tls-verify=false", source, `oci:${dir}:v1`]);
-    const blob = (digest: string): Promise<Buffer> => readFile(join(dir, "blobs", digest.replace(":", "/")));
-    expect(Buffer.compare(await blob(image.manifestDescriptor.digest), image.manifest)).toBe(0);
-    expect(Buffer.compare(await blob(image.moduleDescriptor.digest), image.module)).toBe(0);
-    const raw = await runOk(skopeo, ["inspect", "--tls-verify=false", "--raw", source]);
-    expect(raw.stdout).toBe(Buffer.from(image.manifest).toString());
-  });
-
-  it("takes images of skopeo", async (context) => {
-    const skopeo = await need(context, "skopeo", skopeoPath);
-    const registry = await start(context);
-    await pushTestImage(connect(registry).repository(at(registry, "demo/first:v1"), "push"), image);
-    const flags = ["--src-tls-verify=false", "--dest-tls-verify=false"];
-    const places = [`docker://${registry.host}/demo/first:v1`, `docker://${registry.host}/demo/filter:v1`];
-    await runOk(skopeo, ["--insecure-policy", "copy", ...flags, ...places]);
-    expect(await wrongParts(connect(registry).repository(at(registry)))).toEqual([]);
   });
 
   it.for(["oci", "v2s2"] as const)("takes images of buildah: %s", async (format, context) => {
