@@ -12,6 +12,7 @@ export { importImage } from "./images/import-image.ts";
 export { listImages } from "./images/list-images.ts";
 export { pushImage } from "./images/push-image.ts";
 export { pullImage } from "./images/pull-image.ts";
+export { convertImage } from "./images/convert-image.ts";
 export { resolveImage } from "./images/resolve-image.ts";
 export { deployIstio } from "./deploy/deploy-istio.ts";
 export { undeployIstio } from "./deploy/undeploy-istio.ts";
