@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
+import { writeLegacyImage } from "../support/legacy-store.ts";
 import { HELLO_WASM } from "../support/modules.ts";
 import { runCli } from "../support/run-cli.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -41,6 +42,23 @@ beforeAll(async () => {
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
   await record("wasme list --published -s localhost:5000", ["list", "--published", "-s", hub.host]);
   await record("wasme pull localhost:5000/demo/hello:v1", ["pull", image]);
+  await record("wasme save localhost:5000/demo/hello:v1 -f hello.tar", ["save", image, "-f", "hello.tar"]);
+  await record("wasme load -f hello.tar", ["load", "-f", "hello.tar"]);
+  writeLegacyImage(join(home, ".wasme/store"), "docker.io/library/old:v1", {
+    module: readFileSync(HELLO_WASM),
+    config: "{}",
+  });
+  await record("wasme store migrate", ["store", "migrate"]);
+  await record("wasme store verify", ["store", "verify"]);
+  await record("wasme store prune --dry-run", ["store", "prune", "--dry-run"]);
+  await record("wasme store path", ["store", "path"]);
+  const old = `${hub.host}/demo/old:v1`;
+  for (const args of [
+    ["tag", image, old],
+    ["push", old],
+  ])
+    await runCli(args, { home });
+  await record("wasme rm --remote -y localhost:5000/demo/old:v1", ["rm", "--remote", "-y", old]);
   await record(
     "wasme login localhost:5000 -u me --password-stdin",
     ["login", hub.host, "-u", "me", "--password-stdin"],
