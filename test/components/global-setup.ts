@@ -30,6 +30,9 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 /** Shells only end-to-end tests use. */
 const SHELLS: readonly string[] = ["zsh", "fish"];
 
+/** Registries and clients to compare with, which take minutes to build and only integration tests use. */
+const OTHERS: readonly string[] = ["oras", "crane", "distribution", "zot"];
+
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on
  * stderr for each: those that the folders of the run's test files need, or what `WASME_TEST_COMPONENTS` names
@@ -50,7 +53,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 /** What the tests of a folder may ask for; folders that are not here need no real component. */
 const needs: Readonly<Record<string, readonly string[]>> = {
   conformance: ["envoy"],
-  e2e: Object.keys(installers),
+  e2e: Object.keys(installers).filter((name) => !OTHERS.includes(name)),
   integration: Object.keys(installers).filter((name) => !SHELLS.includes(name)),
 };
 
