@@ -1,4 +1,5 @@
 import { type CommandSpec, optionalArgument } from "../command-spec.ts";
+import type { Context } from "../context.ts";
 import { serverOf, serverOption } from "../options/server.ts";
 import { versioned } from "../outcome.ts";
 
@@ -14,6 +15,7 @@ export const logout: CommandSpec = {
     const server = serverOf(context, input.options, optionalArgument(input, 0));
     const { eraseCredential } = await import("../../registry/store-credential.ts");
     const removed = await eraseCredential(context, server, context.signal);
+    await warnOfOthers(context, server);
     return {
       json: versioned("LogoutResult", { server, removed }),
       names: [server],
@@ -21,3 +23,15 @@ export const logout: CommandSpec = {
     };
   },
 };
+
+/** Other programs' files and the old tool's are read, too, but never changed. */
+async function warnOfOthers(context: Context, server: string): Promise<void> {
+  const { createCredentials } = await import("../../registry/credentials.ts");
+  const left = await createCredentials(context)(server);
+  if (left?.source === undefined) return;
+  context.events({
+    type: "warning",
+    message: `credentials for ${server} are still in ${left.source}`,
+    hint: "wasme uses them, and never changes them: remove them there",
+  });
+}
