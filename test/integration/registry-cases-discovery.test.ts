@@ -1,10 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { createRegistryClient } from "../../src/registry/client.ts";
 import { failure } from "../support/failure.ts";
 import { type Bench, openBench } from "../support/fault-bench.ts";
 import type { Fault } from "../support/fault-exchange.ts";
 import { type TestImage, testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
+import { pushEmpty, pushReferrer, putReferrer, testReferrer } from "../support/referrers.ts";
 
 /** Lists, HEADs, old manifests and warnings; numbered after the list of cases a client is judged by. */
 
@@ -112,6 +116,95 @@ it("23. no digest header in any answer: computed", async () => {
   await bench.push(image);
   expect(bench.has("registry", image)).toBe(true);
   expect((await bench.pull()).manifestDigest).toBe(image.manifestDescriptor.digest);
+});
+
+const SIGNATURE = "application/vnd.example.signature";
+const SBOM = "application/spdx+json";
+const { digest } = image.manifestDescriptor;
+const TAG = digest.replace(":", "-");
+const signature = testReferrer(image.manifestDescriptor, { artifactType: SIGNATURE });
+const sbom = testReferrer(image.manifestDescriptor, { artifactType: SBOM });
+
+/** No referrers API, and not a word about subjects. */
+function withoutApi({ registry }: Bench): void {
+  registry.on("referrers", fault.status(404));
+  registry.on(({ kind, path }) => kind === "manifest.put" && !path.includes(TAG), fault.headers({ "oci-subject": "" }));
+}
+
+describe("24. referrers", () => {
+  it.each([
+    ["200: of the API, nothing under a tag", false],
+    ["404: of the index under the tag", true],
+  ])("where the API answers %s", async (_what, absent) => {
+    const bench = await openBench();
+    await bench.publish(image);
+    if (absent) withoutApi(bench);
+    const to = bench.repository("push");
+    for (const each of [signature, sbom]) await pushReferrer(to, each);
+    const found = await to.referrers(digest);
+    expect(found.map((each) => each.artifactType).toSorted()).toEqual([SBOM, SIGNATURE]);
+    expect(bench.registry.requests.some(({ path }) => path.includes(`/manifests/${TAG}`))).toBe(absent);
+  });
+
+  it("where something else is under the tag: an error, and it stays there", async () => {
+    const bench = await openBench();
+    withoutApi(bench);
+    await bench.publish(image);
+    await bench.publish(image, TAG);
+    const to = bench.repository("push");
+    expect(await failure(to.referrers(digest))).toMatchObject({ code: "REFERRERS_INVALID" });
+    expect(await failure(pushReferrer(to, signature))).toMatchObject({ code: "REFERRERS_INVALID" });
+    expect(await to.resolve(TAG)).toEqual(image.manifestDescriptor);
+  });
+
+  it("where the filter is ignored: filtered here", async () => {
+    const bench = await openBench();
+    await bench.publish(image);
+    const to = bench.repository("push");
+    for (const each of [signature, sbom]) await pushReferrer(to, each);
+    const ignore: Fault = async (exchange) => {
+      exchange.request.url = (exchange.request.url ?? "").split("?", 1)[0] ?? "";
+      await fault.headers({ "oci-filters-applied": "" })(exchange);
+    };
+    bench.registry.on("referrers", ignore);
+    const found = await to.referrers(digest, { artifactType: SBOM });
+    expect(found.map((each) => each.digest)).toEqual([sbom.descriptor.digest]);
+    expect(bench.registry.requests.at(-1)?.path).toContain(`artifactType=${encodeURIComponent(SBOM)}`);
+  });
+});
+
+describe("25. a manifest with a subject, where the registry says nothing of it", () => {
+  it("is added to the index, which is kept whole", async () => {
+    const bench = await openBench();
+    withoutApi(bench);
+    await bench.publish(image);
+    const to = bench.repository("push");
+    for (const each of [signature, sbom, signature]) await pushReferrer(to, each);
+    const found = await to.referrers(digest);
+    expect(found).toEqual([
+      { ...signature.descriptor, artifactType: SIGNATURE },
+      { ...sbom.descriptor, artifactType: SBOM },
+    ]);
+  });
+
+  it("by two writers at once: none is lost", async () => {
+    const bench = await openBench({ client: { clock: systemClock } });
+    withoutApi(bench);
+    await bench.publish(image);
+    const clients = [1, 2, 3].map(() => createRegistryClient({ env: {} }));
+    for (const client of clients) onTestFinished(() => client.close());
+    const made = clients.map((_client, at) => testReferrer(image.manifestDescriptor, { artifactType: `x/${at}` }));
+    await pushEmpty(bench.repository("push"));
+    await Promise.all(
+      clients.map(async (client, at) => {
+        const each = made[at];
+        if (each === undefined) return;
+        await putReferrer(client.repository(parseImageReference(bench.reference()), "push"), each);
+      }),
+    );
+    const found = await bench.repository().referrers(digest);
+    expect(found.map((each) => each.artifactType).toSorted()).toEqual(["x/0", "x/1", "x/2"]);
+  });
 });
 
 it.each([
