@@ -20,17 +20,20 @@ export interface Measured {
 }
 
 /**
- * Runs the candidates in turn, round by round (A B C A B C …), so that a machine that slows down slows all of them;
- * one warm-up round is not counted. A candidate that fails ends the measurement.
+ * Runs the candidates in turn, round by round (A B C, B C A, C A B, …), so that a machine that slows down slows all of
+ * them, and nobody always finds the disk as busy as the same other left it; one warm-up round is not counted. A candidate
+ * that fails ends the measurement.
  */
 export async function measure(candidates: readonly Candidate[], rounds: number): Promise<Measured[]> {
   const results = candidates.map(({ name }) => ({ name, ms: [] as number[], peakMb: 0 }));
   for (let round = -1; round < rounds; round += 1) {
-    for (const [i, candidate] of candidates.entries()) {
+    for (let turn = 0; turn < candidates.length; turn += 1) {
+      const i = (turn + Math.max(round, 0)) % candidates.length;
+      const [candidate, result] = [candidates[i], results[i]];
+      if (candidate === undefined || result === undefined) continue;
       await candidate.prepare?.();
       const { ms, peakMb } = await once(candidate);
-      const result = results[i];
-      if (round < 0 || result === undefined) continue;
+      if (round < 0) continue;
       result.ms.push(ms);
       result.peakMb = Math.max(result.peakMb, peakMb);
     }
@@ -49,9 +52,13 @@ function pairedRatio(a: Measured, b: Measured): number {
   return median(a.ms.map((ms, i) => ms / (b.ms[i] ?? ms)));
 }
 
-/** Prints a table: median and range in ms, ratio to the first row, peak memory. */
-export function report(title: string, results: readonly Measured[]): void {
-  const [base] = results;
+/** The one with the lowest median. */
+export function fastest(results: readonly Measured[]): Measured | undefined {
+  return results.toSorted((a, b) => median(a.ms) - median(b.ms))[0];
+}
+
+/** Prints a table: median and range in ms, ratio to `base` (the first row), peak memory. */
+export function report(title: string, results: readonly Measured[], base: Measured | undefined = results[0]): void {
   const lines = results.map((result) => {
     const ratio = base === undefined ? 1 : pairedRatio(result, base);
     const range = `${Math.min(...result.ms).toFixed(0)}-${Math.max(...result.ms).toFixed(0)}`;
@@ -59,18 +66,23 @@ export function report(title: string, results: readonly Measured[]): void {
     return `  ${result.name.padEnd(34)} ${median(result.ms).toFixed(1).padStart(8)} ms ${range.padStart(11)}  x${ratio.toFixed(2)} ${memory}`;
   });
   process.stdout.write(
-    `\n${title} (${base?.ms.length ?? 0} rounds, in turn; ratio to the first row)\n${lines.join("\n")}\n`,
+    `\n${title} (${base?.ms.length ?? 0} rounds, in turn; ratio to ${base?.name ?? "nothing"})\n${lines.join("\n")}\n`,
   );
 }
 
-/** GNU time tells the peak memory of a finished child on its last line of stderr. */
+/**
+ * `NODE_EXTRA_CA_CERTS` is left out: Node 20 reads that file whole at every start, 40 ms for a list of all authorities,
+ * whatever it runs.
+ *
+ * GNU time tells the peak memory of a finished child on its last line of stderr.
+ */
 const TIME = "/usr/bin/time";
 
 async function once({ name, command, args, cwd, env }: Candidate): Promise<{ ms: number; peakMb: number }> {
   const started = performance.now();
   const child = spawn(TIME, ["-f", "peak-kb %M", command, ...args], {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let stderr = "";
