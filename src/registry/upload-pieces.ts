@@ -66,7 +66,9 @@ export class PiecewiseUpload {
   /** A piece that was refused at the very place where the registry is was too large: some say so by 416. */
   #sizeAt(session: UploadSession, offset: number): number {
     const refused = this.#refused;
-    if (refused?.offset === offset && refused.size <= this.pieceSize) this.#shrink(session, refused.size);
+    if (refused?.offset === offset && this.#canHalve(session, refused.size))
+      this.pieceSize = Math.floor(refused.size / 2);
+    this.#refused = undefined;
     return Math.max(this.pieceSize, session.minPiece);
   }
 
@@ -76,7 +78,8 @@ export class PiecewiseUpload {
     const { session: registry } = this.#upload.context;
     if (status === 413) {
       response.discard();
-      this.#shrink(session, piece.size);
+      if (!this.#canHalve(session, piece.size)) throw this.#tooLarge(piece.size);
+      this.pieceSize = Math.floor(piece.size / 2);
       return "again";
     }
     if (piece.offset === 0 && NO_PIECES.has(status)) {
@@ -115,13 +118,13 @@ export class PiecewiseUpload {
     this.pieceSize = Math.max(taken, this.#quirks.minChunkSize);
   }
 
-  #shrink(session: UploadSession, size: number): void {
-    const half = Math.floor(size / 2);
-    this.#refused = undefined;
-    this.pieceSize = half;
-    if (half >= Math.max(session.minPiece, this.#quirks.minChunkSize, FLOOR)) return;
+  #canHalve(session: UploadSession, size: number): boolean {
+    return size / 2 >= Math.max(session.minPiece, this.#quirks.minChunkSize, FLOOR);
+  }
+
+  #tooLarge(size: number): WasmeError {
     const message = `${this.#host} finds a piece of ${size} bytes too large`;
-    throw new WasmeError("failed", "UPLOAD_REFUSED", message, {
+    return new WasmeError("failed", "UPLOAD_REFUSED", message, {
       hint: "a proxy in front of it may limit bodies (nginx: client_max_body_size): ask its operator",
       details: { host: this.#host, pieceBytes: size },
     });

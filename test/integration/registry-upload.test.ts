@@ -201,6 +201,17 @@ describe("uploading in pieces", () => {
     expect(pieces()[1]).toBe("0-153599");
   });
 
+  it("sends a piece again that cannot be smaller, and says so when it stays refused", async () => {
+    registry.on(second, fault.status(416), 2);
+    await push(repository({ chunkSize: 100 * KIB }));
+    registry.reset();
+    registry.on("upload.patch", fault.status(416));
+    const other = testImage(200_000, "other");
+    const pushing = repository({ chunkSize: 100 * KIB }).push(other.moduleDescriptor, bytesSource(other.module));
+    await expect(pushing).rejects.toMatchObject({ code: "REGISTRY_REFUSED", details: { status: 416 } });
+    expect(registry.count("upload.patch")).toBe(5);
+  });
+
   it.each([
     ["the answer is lost", fault.loseAnswer(), 1],
     ["it is reset after 100 kB", fault.resetUpload(100_000), 1],
@@ -350,7 +361,7 @@ describe("uploading in pieces", () => {
 
   /** The second piece, whenever it is sent. */
   function second({ kind, headers }: FaultRegistry["requests"][number]): boolean {
-    return kind === "upload.patch" && headers["content-range"]?.startsWith("307200-") === true;
+    return kind === "upload.patch" && /^(?:307200|102400)-/u.test(headers["content-range"] ?? "");
   }
 
   function largerThan(size: number): (request: FaultRegistry["requests"][number]) => boolean {
