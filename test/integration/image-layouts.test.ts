@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bytesSource } from "../../src/domain/content.ts";
 import { type Descriptor, describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { type Digest, digestOf } from "../../src/domain/digest.ts";
 import { WasmeError } from "../../src/domain/errors.ts";
@@ -16,6 +15,7 @@ import { failure } from "../support/failure.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
 import { type MadeImage, type MadeLayer, packed } from "../support/layouts.ts";
 import { HELLO_WASM } from "../support/modules.ts";
+import { putRemote, putRemoteIndex } from "../support/remote-layouts.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { filterModule } from "../support/wasm-builder.ts";
 
@@ -54,26 +54,10 @@ afterAll(async () => {
   await hub.close();
 });
 
-/** Pushes blobs and a manifest as they are, as any tool might, and describes the manifest. */
-async function put(name: string, image: MadeImage): Promise<Descriptor> {
-  const reference = parseImageReference(name);
-  const repository = client.repository(reference, "push");
-  const describeAll = async ({ mediaType, bytes }: MadeLayer): Promise<Descriptor> => {
-    const descriptor = describeBytes(mediaType, bytes);
-    await repository.push({ ...descriptor, mediaType: "application/octet-stream" }, bytesSource(bytes));
-    return descriptor;
-  };
-  const config = await describeAll(image.config ?? layer(MediaType.ociEmpty, "{}"));
-  const layers: Descriptor[] = [];
-  for (const each of image.layers) layers.push(await describeAll(each));
-  const mediaType = image.mediaType ?? MediaType.ociManifest;
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers, ...image.extra }));
-  return await repository.pushManifest(reference.tag ?? "latest", bytes, mediaType);
-}
+const put = async (name: string, image: MadeImage): Promise<Descriptor> => await putRemote(client, name, image);
 
 async function putIndex(name: string, manifests: readonly object[], tag = "v1"): Promise<Descriptor> {
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }));
-  return await client.repository(parseImageReference(name), "push").pushManifest(tag, bytes, MediaType.ociIndex);
+  return await putRemoteIndex(client, name.replace(/v1$/u, tag), manifests);
 }
 
 const newName = (): string => `${hub.host}/demo/layout${(count += 1)}:v1`;
