@@ -100,11 +100,15 @@ describe("TLS with a registry", () => {
     expect(server.clients).toEqual(["me.example.test", "me.example.test"]);
   });
 
-  it.for(["TLSv1.2", "TLSv1.3"] as const)("says that one is wanted: %s", async (maxVersion, context) => {
+  it.for([
+    ["TLSv1.2", "TLS with HOST failed: sslv3 alert handshake failure"],
+    ["TLSv1.3", "HOST wants a client certificate"],
+  ] as const)("says that one is wanted: %s", async ([maxVersion, message], context) => {
     const options = { requestCert: true, rejectUnauthorized: true, maxVersion };
     const server = await serve(context, { options });
     await expect(open(server.host, { caFile: server.caFile }).resolve("v1")).rejects.toMatchObject({
       code: "REGISTRY_TLS",
+      message: message.replace("HOST", server.host),
       hint: expect.stringContaining("--cert-file"),
     });
   });
@@ -124,8 +128,12 @@ describe("TLS with a registry", () => {
       message: expect.stringContaining(other.host),
     });
     expect([registry.clients, other.clients]).toEqual([["me.example.test"], []]);
-    const trusted = { ...mine, insecure: false, configFile: await configFile({ [registry.host]: { insecure: true } }) };
-    await open(registry.host, { ...trusted, caFile: other.caFile }).fetchManifest("v1");
+    const file = { configFile: await configFile({ [registry.host]: { ...mine } }) };
+    await expect(open(registry.host, file).fetchManifest("v1")).rejects.toMatchObject({
+      message: expect.stringContaining(other.host),
+    });
+    expect(other.clients).toEqual([]);
+    await open(registry.host, { ...file, caFile: other.caFile }).fetchManifest("v1");
     expect(other.clients).toEqual([""]);
   });
 
