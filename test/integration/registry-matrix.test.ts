@@ -1,13 +1,15 @@
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
 import { digestOf } from "../../src/domain/digest.ts";
+import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
 import { pullImage } from "../../src/images/pull-image.ts";
 import { pushImage } from "../../src/images/push-image.ts";
 import { tagImage } from "../../src/images/tag-image.ts";
 import type { Repository } from "../../src/registry/repository.ts";
 import { openStore } from "../../src/store/image-store.ts";
+import { startCutProxy } from "../components/cut-proxy.ts";
 import type { RegistryOptions } from "../components/registry.ts";
 import { type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
 import { reader } from "../components/users.ts";
@@ -233,6 +235,27 @@ describe.each(registryKinds)("%s, in trouble", (kind) => {
       ]);
     },
   );
+});
+
+describe.each(registryKinds)("%s, behind a wire that breaks", (kind) => {
+  const { registry, open } = useRegistry({ kind });
+
+  it.for([
+    ["as a whole", undefined],
+    ["in pieces", 300_000],
+  ] as const)("an upload %s gets there", async ([, chunkSize]) => {
+    const wire = await startCutProxy(registry().host, 900_000);
+    onTestFinished(() => wire.stop());
+    const image = testImage(1_500_000, `broken ${chunkSize ?? "whole"}`);
+    const client = open(chunkSize === undefined ? {} : { chunkSize });
+    const repository = client.repository(parseImageReference(`${wire.host}/demo/broken:v1`), "push");
+    expect(await repository.push(image.moduleDescriptor, bytesSource(image.module))).toBe("written");
+    expect(wire.isCut()).toBe(true);
+    // The others give a place up whose request broke: all is sent again.
+    expect(wire.passed()).toBeLessThan(kind === "distribution" ? 1_600_000 : 2_500_000);
+    const back = await readAll(repository.fetch(image.moduleDescriptor));
+    expect(Buffer.compare(back, image.module)).toBe(0);
+  });
 });
 
 /** Pushes a manifest of more than 4 MiB: the size that registries must take at least, and that we read at most. */
