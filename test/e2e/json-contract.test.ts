@@ -37,6 +37,13 @@ beforeAll(async () => {
   ]);
   await record("wasme list", ["list"]);
   await record("wasme tag localhost:5000/demo/hello:v1 hello:v1", ["tag", image, "hello:v1"]);
+  await record("wasme convert hello:v1 hello:compat --format compat", [
+    "convert",
+    "hello:v1",
+    "hello:compat",
+    "--format",
+    "compat",
+  ]);
   await record("wasme rm hello:v1", ["rm", "hello:v1"]);
   await record("wasme inspect localhost:5000/demo/hello:v1", ["inspect", image]);
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
