@@ -1,6 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
 import type { HttpResponse } from "../platform/http-transport.ts";
+import { nextLink } from "./link-header.ts";
 import { BodyLimit } from "./read-body.ts";
 import type { ApiRequest, Session } from "./session.ts";
 import { sendAndRead } from "./whole-answer.ts";
@@ -90,18 +91,14 @@ async function readPage(session: Session, list: PagedList, request: ApiRequest):
   return { items, headers, size: bytes.byteLength, next };
 }
 
-/** The target of `<…>; rel="next"` (RFC 8288), on the same host. */
+/** Where the next page is: on the same host. */
 function nextPage(link: string | string[] | undefined, from: URL): URL | undefined | "not a URL" | "foreign" {
-  const text = Array.isArray(link) ? link.join(", ") : (link ?? "");
-  const next = (/<([^>]*)>[^,]*;\s*rel\s*=\s*(?:next\b|"next")/iu.exec(text) ?? BARE_NEXT.exec(text))?.[1];
+  const next = nextLink(link);
   if (next === undefined) return undefined;
   if (!URL.canParse(next, from.href)) return "not a URL";
   const url = new URL(next, from);
   return url.host === from.host ? new URL(`${url.pathname}${url.search}`, from) : "foreign";
 }
-
-/** zot 1.4 leaves the angle brackets out. */
-const BARE_NEXT = /^\s*([^<>,;\s]+)\s*;\s*rel\s*=\s*"?next"?/iu;
 
 const NO_NEXT = { "not a URL": "a next page that is not a URL", foreign: "a next page on another host" } as const;
 

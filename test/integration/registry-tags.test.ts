@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
@@ -7,6 +9,7 @@ import type { Repository } from "../../src/registry/repository.ts";
 import { pullTestImage, pushTestImage, testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
 import { type FaultRegistry, startFaultRegistry } from "../support/fault-registry.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 /** Lists of tags in pages, good and bad, and how few connections it all takes. */
 describe("listing tags", () => {
@@ -43,6 +46,33 @@ describe("listing tags", () => {
       "/v2/demo/filter/tags/list?n=2&last=b",
       "/v2/demo/filter/tags/list?n=2&last=c",
     ]);
+  });
+
+  it("finds the next page among other links, however it is written", async () => {
+    const to = (last: string): string => `/v2/demo/filter/tags/list?last=${last}`;
+    registry.on("tags", page(["a"], `<${to("x")}>; rel="prev", <${to("a")}>; title="a, b"; rel=next`), 1);
+    registry.on("tags", page(["b"], `<${to("b")}>; REL="next"`), 1);
+    registry.on("tags", page(["c"], `<${registry.url}${to("c")}>; rel="next"`), 1);
+    registry.on("tags", page(["d"], `<${to("d")}>; rel="nextish", <${to("d")}>; rel="last"`), 1);
+    expect(await repository.tags()).toEqual(["a", "b", "c", "d"]);
+    expect(registry.requests.map(({ path }) => new URL(path, registry.url).searchParams.get("last"))).toEqual([
+      null,
+      "a",
+      "b",
+      "c",
+    ]);
+  });
+
+  it("asks for as many at once as the settings of the registry say", async () => {
+    const dir = tempDir();
+    const configFile = join(dir, "registries.json");
+    writeFileSync(configFile, JSON.stringify({ registries: { [registry.host]: { tagPageSize: 2 } } }));
+    const own = createRegistryClient({ env: {}, configFile });
+    const reference = parseImageReference(`${registry.host}/demo/filter:v1`);
+    expect((await own.repository(reference).tags())?.toSorted()).toEqual(["a", "b", "c"]);
+    expect(registry.requests[0]?.path).toBe("/v2/demo/filter/tags/list?n=2");
+    expect(registry.requests).toHaveLength(2);
+    own.close();
   });
 
   it("reads what a registry of ours says", async () => {
