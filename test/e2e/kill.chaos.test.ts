@@ -1,14 +1,19 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestOf } from "../../src/domain/digest.ts";
+import { saveImages } from "../../src/images/save-image.ts";
+import { openStore } from "../../src/store/image-store.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
+import { writeLegacyImage } from "../support/legacy-store.ts";
 import { writeModule } from "../support/modules.ts";
 import { runCli, spawnCli } from "../support/run-cli.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
-/** 200 kills. `build` compiles from source; `build precompiled` takes the same way into the store in less time. */
-const KILLS = { build: 20, "build precompiled": 48, pull: 66, tag: 66 } as const;
+/** 260 kills. `build` compiles from source; `build precompiled` takes the same way into the store in less time. */
+const KILLS = { build: 20, "build precompiled": 48, pull: 66, tag: 66, load: 30, "store migrate": 30 } as const;
 
 /** Some runs end before their kill comes; so many are prepared for. */
 const RUNS = 120;
@@ -31,6 +36,10 @@ beforeAll(async () => {
     const reference = `${hub.host}/kill/p${i}:v1`;
     await succeed(["build", "precompiled", module, "-t", reference], publisher);
     await succeed(["push", reference], publisher);
+    // In this process: starting the program for each would take minutes.
+    const target = { file: join(work, `archive${i}.tar`) };
+    await saveImages({ store: openStore(join(publisher, ".wasme/images")) }, { references: [reference], target });
+    writeLegacyImage(join(work, `old${i}`), `h.io/old/p${i}:v1`, { module: readFileSync(module), config: "{}" });
   }
   await succeed(["build", "precompiled", writeModule(work, "first.wasm"), "-t", "first:v1"], home);
   await succeed(["init", "project", "--language", "assemblyscript"], home);
@@ -54,6 +63,16 @@ describe.each([
     (i: number) => `docker.io/library/built:v${i}`,
   ],
   ["pull", (i: number) => ["pull", `${hub.host}/kill/p${i}:v1`], (i: number) => `${hub.host}/kill/p${i}:v1`],
+  [
+    "load",
+    (i: number) => ["load", "-f", join(work, `archive${i}.tar`), "-t", `loaded:v${i}`],
+    (i: number) => `docker.io/library/loaded:v${i}`,
+  ],
+  [
+    "store migrate",
+    (i: number) => ["store", "migrate", "--from", join(work, `old${i}`)],
+    (i: number) => `h.io/old/p${i}:v1`,
+  ],
   ["tag", (i: number) => ["tag", "first:v1", `tagged:v${i}`], (i: number) => `docker.io/library/tagged:v${i}`],
 ] as const)("kill -9 of %s", (verb, argsOf, nameOf) => {
   it(`${KILLS[verb]} times: the store opens and holds all that was reported`, { timeout: 600_000 }, async () => {
@@ -79,6 +98,58 @@ describe.each([
     );
     for (const [phase, count] of Object.entries(phases))
       expect(count, `kills ${phase} the write of ${verb}`).toBeGreaterThan(0);
+  });
+});
+
+describe("kill -9 of save", () => {
+  it("25 times: the archive is the old one or the new one, whole", { timeout: 300_000 }, async () => {
+    const file = join(work, "saved.tar");
+    const [one, two] = [`${hub.host}/kill/p0:v1`, `${hub.host}/kill/p1:v1`];
+    const publisher = join(work, "publisher");
+    const whole = new Set<string>();
+    for (const name of [one, two]) {
+      await succeed(["save", name, "-f", file], publisher);
+      whole.add(digestOf(readFileSync(file)));
+    }
+    const began = performance.now();
+    await succeed(["save", one, "-f", file], publisher);
+    const life = performance.now() - began;
+    let kills = 0;
+    for (let i = 0; i < 25; i += 1) {
+      const { child, result } = spawnCli(["save", i % 2 === 0 ? one : two, "-f", file], { home: publisher });
+      // From the time it may have begun to write until it ended.
+      const timer = setTimeout(() => child.kill("SIGKILL"), life * (0.6 + (i / 25) * 0.5));
+      if ((await result).signal === "SIGKILL") kills += 1;
+      clearTimeout(timer);
+      expect(whole).toContain(digestOf(readFileSync(file)));
+    }
+    expect(kills).toBeGreaterThan(0);
+  });
+});
+
+describe("kill -9 of store prune", () => {
+  it("25 times: what is named stays whole, and the next one finishes", { timeout: 300_000 }, async () => {
+    const lone = join(store, "blobs/sha256");
+    const prune = ["store", "prune", "--grace", "0"];
+    const began = performance.now();
+    await succeed(prune, home);
+    const life = performance.now() - began;
+    let kills = 0;
+    for (let i = 0; i < 25; i += 1) {
+      for (let at = 0; at < 40; at += 1) {
+        const content = randomBytes(2000);
+        writeFileSync(join(lone, digestOf(content).slice("sha256:".length)), content);
+      }
+      const { child, result } = spawnCli(prune, { home });
+      const timer = setTimeout(() => child.kill("SIGKILL"), life * (0.7 + (i / 25) * 0.4));
+      if ((await result).signal === "SIGKILL") kills += 1;
+      clearTimeout(timer);
+      await expectStoreWhole();
+    }
+    expect(kills).toBeGreaterThan(0);
+    await succeed(prune, home);
+    const { stdout } = await runCli(["store", "verify", "-o", "json"], { home });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, unnamed: { files: 0 }, unfinished: { files: 0 } });
   });
 });
 
