@@ -33,7 +33,7 @@ export async function serveBlob(exchange: Exchange, repository: string, text: st
   }
   const bytes =
     range === undefined
-      ? store.fetch({ mediaType: headers["content-type"], digest, size })
+      ? withheldEnd(store.fetch({ mediaType: headers["content-type"], digest, size }))
       : store.read(digest, { start: range.start, end: range.end + 1 });
   await pipeline(bytes, response);
 }
@@ -55,6 +55,16 @@ export async function deleteBlob(exchange: Exchange, repository: string, text: s
   }
   await repositories.removeBlob(repository, digest);
   replyEmpty(response, 202, {});
+}
+
+/** Sends the last piece only once the stream has ended well: a damaged blob must never arrive complete. */
+async function* withheldEnd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array | undefined;
+  for await (const chunk of chunks) {
+    if (held !== undefined) yield held;
+    held = chunk;
+  }
+  if (held !== undefined) yield held;
 }
 
 function unknownBlob(repository: string, digest: string): RegistryRefusal {

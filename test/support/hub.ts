@@ -11,17 +11,21 @@ export interface HubServer extends RegistryServer {
   readonly dir: string;
 }
 
-/** Starts it; `close` removes the folder too. Options may depend on that folder. */
+/** How it is run. */
+export type HubOptions = Omit<RegistryServerOptions, "store">;
+
+/** Starts it; `close` removes the folder too. Options may be made with that folder. */
 export async function startHub(
-  options: (
-    dir: string,
-  ) => Promise<Omit<RegistryServerOptions, "store">> | Omit<RegistryServerOptions, "store"> = () => ({}),
+  options: HubOptions | ((dir: string) => Promise<HubOptions> | HubOptions) = {},
 ): Promise<HubServer> {
   const dir = makeTempDir("wasme-hub-");
   const store = openStore(join(dir, "images"));
   const remove = (): void => rmSync(dir, { recursive: true, force: true });
   try {
-    const server = await startRegistryServer({ store, ...(await options(dir)) });
+    const server = await startRegistryServer({
+      store,
+      ...(typeof options === "function" ? await options(dir) : options),
+    });
     const close = async (graceMs?: number): Promise<void> => {
       await server.close(graceMs);
       remove();
