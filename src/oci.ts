@@ -26,4 +26,5 @@ export { createRegistryClient, type RegistryClient, type RegistryClientOptions }
 export type { Credential, CredentialSource } from "./registry/credential.ts";
 export { createCredentials, type CredentialDeps } from "./registry/credentials.ts";
 export type { FetchedManifest } from "./registry/manifests.ts";
+export type { ReferrersOptions } from "./registry/referrers.ts";
 export type { Repository } from "./registry/repository.ts";

@@ -41,10 +41,15 @@ export const login: CommandSpec = {
     const { storeCredential } = await import("../../registry/store-credential.ts");
     const stored = await storeCredential(context, server, credential, context.signal);
     if (stored.kind === "file") {
+      const { installedHelper } = await import("../../registry/installed-helper.ts");
+      const helper = await installedHelper(context.env);
       context.events({
         type: "warning",
         message: `the password is stored unencrypted in ${stored.path}`,
-        hint: "set up a Docker credential helper (credsStore) to keep it safe",
+        hint:
+          helper === undefined
+            ? "set up a Docker credential helper (credsStore) to keep it safe"
+            : `docker-credential-${helper} is installed: put "credsStore": "${helper}" there and log in again to keep it safe`,
       });
     }
     const verified = check === "verified";
