@@ -351,6 +351,20 @@ describe("uploading in pieces", () => {
       expect(registry.count("upload.post")).toBe(2);
     });
 
+    it("starts anew when the old place is still held by what broke off", async () => {
+      registry.on("upload.put", breakOff(400_000), 1);
+      registry.on("upload.put", fault.status(409), 1);
+      await push(repository());
+      expect(registry.count("upload.post")).toBe(2);
+    });
+
+    it("ends the old place when it does not tell how much it has", async () => {
+      registry.on("upload.put", breakOff(400_000), 1);
+      registry.on("upload.get", fault.status(405));
+      await push(repository());
+      expect(kinds().slice(-4)).toEqual(["upload.get", "upload.delete", "upload.post", "upload.put"]);
+    });
+
     it("goes in pieces after the second break where nothing is kept, so that some of it lasts", async () => {
       registry.on("upload.get", fault.status(404));
       registry.on("upload.put", fault.resetUpload(300_000), 2);
