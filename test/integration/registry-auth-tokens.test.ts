@@ -263,7 +263,7 @@ describe("bearer tokens", () => {
         kind: "unauthorised",
         code: "REGISTRY_UNAUTHORISED",
         message: expect.stringContaining(`; the token lacks ${wanted}`),
-        hint: `the account is known but may not do this: log in as another (wasme login ${registry.host})`,
+        hint: `the account may not do this, or there is no such repository; to log in as another: wasme login ${registry.host}`,
         details: { scopes: [wanted], status: 401 },
       });
       expect([registry.count("upload.post"), registry.count("token")]).toEqual([1, 0]);
@@ -283,7 +283,7 @@ describe("bearer tokens", () => {
       await expect(to.push(image.configDescriptor, bytesSource(image.config))).rejects.toMatchObject({
         kind: "unauthorised",
         message: expect.stringContaining(wanted),
-        hint: expect.stringContaining("the account in /home/me/config.json is known but may not do this"),
+        hint: expect.stringContaining("the account in /home/me/config.json may not do this"),
       });
       expect(registry.count("upload.post")).toBe(2);
     });

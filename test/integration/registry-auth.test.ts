@@ -178,6 +178,7 @@ describe("authenticating at a registry", () => {
       kind: "unauthorised",
       code: "REGISTRY_DENIED",
       message: expect.stringContaining("quota exceeded"),
+      hint: expect.stringContaining("the account may not do this"),
       details: { registryCode: "DENIED", status: 403 },
     });
     expect(registry.count("upload.post")).toBe(1);
