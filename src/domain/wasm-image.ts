@@ -18,6 +18,14 @@ export interface PackedImage {
   readonly layer: Descriptor;
 }
 
+/** What may be said about an image beside what is in it. */
+export interface PackExtras {
+  /** The time of making; none is written when it is absent. */
+  readonly created?: Date | undefined;
+  /** Annotations of the manifest it is made from; those that are about its format are left out. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
 /** Digest and size in bytes of a large blob. */
 export interface BlobFacts {
   readonly digest: Digest;
@@ -27,9 +35,9 @@ export interface BlobFacts {
 /**
  * Packs a module in the `oci` format, the two-layer artifact Istio and the old tool read: the runtime config is both
  * the config and the first layer (Istio insists on exactly two), the module follows as it is. Nothing in it depends on
- * time or machine: equal module and runtime config have equal digests. `created` is only written when it is given.
+ * time or machine: equal module and runtime config have equal digests.
  */
-export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig, created?: Date): PackedImage {
+export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig, extras: PackExtras = {}): PackedImage {
   const configBytes = formatRuntimeConfig(runtimeConfig);
   const config = describe(MediaType.soloConfig, configBytes, { [TITLE]: RUNTIME_CONFIG_FILE });
   const layer: Descriptor = {
@@ -45,7 +53,8 @@ export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig, created
     layers: [config, layer],
     annotations: {
       ...abiAnnotations(runtimeConfig),
-      ...(created === undefined ? {} : { [CREATED]: formatSourceDate(created) }),
+      ...keptAnnotations(extras),
+      ...(extras.created === undefined ? {} : { [CREATED]: formatSourceDate(extras.created) }),
     },
   };
   return pack(manifest, { descriptor: config, bytes: configBytes }, layer);
@@ -54,10 +63,10 @@ export function packOci(module: BlobFacts, runtimeConfig: RuntimeConfig, created
 /**
  * Packs the `compat` format, an ordinary image with one tar+gzip layer, for registries that refuse artifacts.
  * `layer` describes the compressed layer, `diffId` is the digest of the tar inside (OCI image spec, config.md). No
- * time of making is written unless `created` is given, so that equal content has equal digests.
+ * time of making is written unless one is given, so that equal content has equal digests.
  */
-export function packCompat(layer: BlobFacts, diffId: Digest, created?: Date): PackedImage {
-  const time = created === undefined ? {} : { created: formatSourceDate(created) };
+export function packCompat(layer: BlobFacts, diffId: Digest, extras: PackExtras = {}): PackedImage {
+  const time = extras.created === undefined ? {} : { created: formatSourceDate(extras.created) };
   const image = { architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [diffId] } };
   const configBytes = Buffer.from(JSON.stringify({ ...time, ...image }));
   const config = describe(MediaType.ociConfig, configBytes);
@@ -67,30 +76,36 @@ export function packCompat(layer: BlobFacts, diffId: Digest, created?: Date): Pa
     mediaType: MediaType.ociManifest,
     config,
     layers: [described],
-    annotations: { [VARIANT]: "compat" },
+    annotations: { [VARIANT]: "compat", ...keptAnnotations(extras) },
   };
   return pack(manifest, { descriptor: config, bytes: configBytes }, described);
 }
 
 /**
  * Packs the `cncf` format, the wasm artifact of the CNCF's runtime group: a config that lists the layers and one layer,
- * the module as it is. Its config must have a time of making (readers in Rust refuse one without): 1970 unless `created`
+ * the module as it is. Its config must have a time of making (readers in Rust refuse one without): 1970 unless one
  * is given, so that equal content has equal digests. The format has no place for a runtime config: it is kept in an
  * annotation, and so comes back when the image is converted again.
  */
-export function packCncf(module: BlobFacts, runtimeConfig: RuntimeConfig | undefined, created?: Date): PackedImage {
-  const time = formatSourceDate(created ?? new Date(0));
+export function packCncf(
+  module: BlobFacts,
+  runtimeConfig: RuntimeConfig | undefined,
+  extras: PackExtras = {},
+): PackedImage {
+  const time = formatSourceDate(extras.created ?? new Date(0));
   const configBytes = Buffer.from(
     JSON.stringify({ created: time, architecture: "wasm", os: "wasip1", layerDigests: [module.digest] }),
   );
   const config = describe(MediaType.cncfConfig, configBytes);
   const layer: Descriptor = { mediaType: MediaType.cncfModule, digest: module.digest, size: module.size };
+  const own = runtimeConfig === undefined ? {} : runtimeConfigAnnotations(runtimeConfig);
+  const annotations = { ...own, ...keptAnnotations(extras) };
   const manifest = {
     schemaVersion: 2,
     mediaType: MediaType.ociManifest,
     config,
     layers: [layer],
-    ...(runtimeConfig === undefined ? {} : { annotations: runtimeConfigAnnotations(runtimeConfig) }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   return pack(manifest, { descriptor: config, bytes: configBytes }, layer);
 }
@@ -116,6 +131,17 @@ function runtimeConfigAnnotations(runtimeConfig: RuntimeConfig): Record<string, 
   const text = Buffer.from(formatRuntimeConfig(runtimeConfig)).toString("utf8");
   return { ...abiAnnotations(runtimeConfig), [RUNTIME_CONFIG_ANNOTATION]: text };
 }
+
+function keptAnnotations({ annotations = {} }: PackExtras): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !FORMAT_ANNOTATIONS.has(key)));
+}
+
+const FORMAT_ANNOTATIONS: ReadonlySet<string> = new Set([
+  ABI_VERSION,
+  RUNTIME_TYPE,
+  VARIANT,
+  RUNTIME_CONFIG_ANNOTATION,
+]);
 
 function pack(manifest: object, config: PackedImage["config"], layer: Descriptor): PackedImage {
   const bytes = Buffer.from(escapeHtml(JSON.stringify(manifest)));

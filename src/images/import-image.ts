@@ -79,7 +79,7 @@ async function store(
     readonly created: Date | undefined;
   },
 ): Promise<Digest> {
-  const packed = packOci(image.module, image.runtimeConfig, image.created);
+  const packed = packOci(image.module, image.runtimeConfig, { created: image.created });
   await deps.store.push(packed.config.descriptor, bytesSource(packed.config.bytes), deps.signal);
   await deps.store.push(packed.layer, bytesSource(image.bytes), deps.signal);
   await deps.store.push(packed.manifest, bytesSource(packed.bytes), deps.signal);

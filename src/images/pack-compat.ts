@@ -4,6 +4,7 @@ import { encodeTarHeader, TAR_BLOCK, tarPadding } from "../domain/ustar.ts";
 import {
   type BlobFacts,
   MODULE_FILE,
+  type PackExtras,
   type PackedImage,
   packCompat,
   RUNTIME_CONFIG_FILE,
@@ -11,14 +12,12 @@ import {
 import { gzip } from "./gzip.ts";
 import { openScratch, type ScratchFile } from "./scratch-file.ts";
 
-/** What goes into the one layer of a `compat` image. */
-export interface CompatContent {
+/** What goes into a `compat` image; `created` is the time of the files too, 1970 when it is absent. */
+export interface CompatContent extends PackExtras {
   /** The wasm bytes; opened once or more. */
   readonly module: BodySource;
   /** `runtime-config.json`; left out when there is none. */
   readonly runtimeConfig: Uint8Array | undefined;
-  /** Written as the time of the files and of the image; 1970 and none when absent. */
-  readonly created?: Date | undefined;
 }
 
 /** A `compat` image and the source of its layer. */
@@ -64,7 +63,7 @@ export async function packCompatImage(
     const diffId: Digest = tarHash.digest();
     const again = (start = 0): AsyncIterable<Uint8Array> => skipBytes(gzip(tarStream(content, () => undefined)), start);
     const layerBody = aside.body() ?? { size, open: again };
-    return { ...packCompat(layer, diffId, content.created), layerBody, release: () => aside.close() };
+    return { ...packCompat(layer, diffId, content), layerBody, release: () => aside.close() };
   } catch (error) {
     await aside.close();
     throw error;

@@ -48,19 +48,30 @@ export async function preparePush(
   contents: ImageContents,
   options: PrepareOptions,
 ): Promise<PushableImage> {
-  const { format, created } = options;
+  const { format } = options;
   if (format === undefined || isInFormat(image.manifest, format)) return asStored(store, image, contents);
+  const extras = { created: options.created, annotations: image.manifest.annotations };
+  tellLeftOut(image, contents, options.events);
   const module = moduleBody(store, image, contents);
-  if (format === "oci") return made(packOci(contents.module, contents.runtimeConfig ?? {}, created), format, module);
-  if (format === "cncf") return made(packCncf(contents.module, contents.runtimeConfig, created), format, module);
+  if (format === "oci") return made(packOci(contents.module, contents.runtimeConfig ?? {}, extras), format, module);
+  if (format === "cncf") return made(packCncf(contents.module, contents.runtimeConfig, extras), format, module);
   const runtimeConfig = contents.runtimeConfig === undefined ? undefined : formatRuntimeConfig(contents.runtimeConfig);
   const { packCompatImage } = await import("./pack-compat.ts");
   const packed = await watched(options.events, module.size, (onProgress) => {
     // Beside the blobs: there is room for images, and a clean-up of the store looks there for what was left behind.
     const where = { scratchDir: join(store.dir, "ingest"), signal: options.signal, onProgress };
-    return packCompatImage({ module, runtimeConfig, created }, where);
+    return packCompatImage({ module, runtimeConfig, ...extras }, where);
   });
   return { ...made(packed, format, packed.layerBody), release: () => packed.release() };
+}
+
+/** The formats hold a module and its runtime config: whatever else the image had is not in what is made of it. */
+function tellLeftOut({ name, manifest }: StoredImage, { layout }: ImageContents, events: EventSink | undefined): void {
+  const kept: ReadonlySet<string | undefined> = new Set([layout.module.digest, layout.runtimeConfig?.digest]);
+  const types = new Set(manifest.layers.filter(({ digest }) => !kept.has(digest)).map(({ mediaType }) => mediaType));
+  if (types.size === 0) return;
+  const message = `${name} has more than a module and its runtime config: left out are layers of type ${[...types].join(", ")}`;
+  events?.({ type: "warning", message });
 }
 
 /** Compressing a large module takes seconds: that is shown. */

@@ -131,6 +131,39 @@ describe("packing in the cncf format", () => {
   });
 });
 
+describe("annotations of the manifest an image is made from", () => {
+  const blob = { digest: digestOf("blob"), size: 4 };
+  const annotations = {
+    "org.opencontainers.image.source": "https://example.com/<repo>",
+    "module.wasm.runtime/type": "another",
+    "module.wasm.runtime/abi_version": "v9",
+    "module.wasm.image/variant": "compat",
+    "wasme.io/runtime-config": "{}",
+  };
+
+  it.each([
+    ["oci", packOci(blob, CONFIG, { annotations })],
+    ["compat", packCompat(blob, digestOf("tar"), { annotations })],
+    ["cncf", packCncf(blob, undefined, { annotations })],
+  ])("are kept in %s, but for those about a format", (format, { bytes }) => {
+    const parsed = parseManifest(bytes, undefined);
+    if (parsed.kind !== "image") throw new Error("not an image");
+    const found = parsed.manifest.annotations ?? {};
+    expect(found["org.opencontainers.image.source"]).toBe("https://example.com/<repo>");
+    const own = Object.entries(found).filter(([key]) => !key.startsWith("org."));
+    expect(Object.fromEntries(own)).toEqual(
+      {
+        oci: {
+          "module.wasm.runtime/abi_version": CONFIG.abiVersions?.join(","),
+          "module.wasm.runtime/type": "envoy_proxy",
+        },
+        compat: { "module.wasm.image/variant": "compat" },
+        cncf: {},
+      }[format],
+    );
+  });
+});
+
 describe("a time of making", () => {
   const blob = { digest: digestOf("blob"), size: 4 };
 
@@ -138,18 +171,20 @@ describe("a time of making", () => {
     const annotations = (bytes: Uint8Array): Record<string, string> =>
       (JSON.parse(Buffer.from(bytes).toString()) as { annotations?: Record<string, string> }).annotations ?? {};
     const configOf = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
-    expect(annotations(packOci(blob, CONFIG, TIME).bytes)["org.opencontainers.image.created"]).toBe(DATED);
+    expect(annotations(packOci(blob, CONFIG, { created: TIME }).bytes)["org.opencontainers.image.created"]).toBe(DATED);
     expect(annotations(packOci(blob, CONFIG).bytes)).not.toHaveProperty(["org.opencontainers.image.created"]);
-    expect(configOf(packCompat(blob, digestOf("tar"), TIME).config.bytes)).toMatchObject({ created: DATED });
+    expect(configOf(packCompat(blob, digestOf("tar"), { created: TIME }).config.bytes)).toMatchObject({
+      created: DATED,
+    });
     expect(configOf(packCompat(blob, digestOf("tar")).config.bytes)).not.toHaveProperty("created");
-    expect(configOf(packCncf(blob, CONFIG, TIME).config.bytes)).toMatchObject({ created: DATED });
+    expect(configOf(packCncf(blob, CONFIG, { created: TIME }).config.bytes)).toMatchObject({ created: DATED });
   });
 
   it("changes the digest, the same way every time", () => {
     const digests = [undefined, TIME, TIME].flatMap((time) => [
-      packOci(blob, CONFIG, time).manifest.digest,
-      packCompat(blob, digestOf("tar"), time).manifest.digest,
-      packCncf(blob, CONFIG, time).manifest.digest,
+      packOci(blob, CONFIG, { created: time }).manifest.digest,
+      packCompat(blob, digestOf("tar"), { created: time }).manifest.digest,
+      packCncf(blob, CONFIG, { created: time }).manifest.digest,
     ]);
     expect(new Set(digests).size).toBe(6);
     expect(digests.slice(3, 6)).toEqual(digests.slice(6));

@@ -4,10 +4,12 @@ import { gunzipSync } from "node:zlib";
 import { list as listTar } from "tar";
 import { beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
+import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { parseImageReference as ref } from "../../../src/domain/image-reference.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
 import { convertImage, type ConvertResult } from "../../../src/images/convert-image.ts";
 import { importImage } from "../../../src/images/import-image.ts";
+import { inspectImage } from "../../../src/images/inspect-image.ts";
 import { packCompatImage } from "../../../src/images/pack-compat.ts";
 import { pushImage } from "../../../src/images/push-image.ts";
 import { resolveImage } from "../../../src/images/resolve-image.ts";
@@ -114,6 +116,28 @@ describe("converting", () => {
       manifestDigest: await importHello("h.io/a:v1"),
       unchanged: false,
     });
+  });
+
+  it("keeps what is said about the image, and tells which layers are left out", async () => {
+    const layouts = knownLayouts(HELLO, JSON.stringify(CONFIG));
+    const made = layouts["solo, three layers"];
+    const plain = layouts["solo, one layer"];
+    if (made === undefined || plain === undefined) throw new Error("no such layout");
+    const extra = { annotations: { "org.opencontainers.image.source": "https://example.com" } };
+    await putImage(store, "h.io/x:v1", { ...made, extra });
+    await putImage(store, "h.io/y:v1", plain);
+    const warnings: string[] = [];
+    const sink = (event: ProgressEvent): void => void (event.type === "warning" && warnings.push(event.message));
+    const request = { source: ref("h.io/x:v1"), target: ref("h.io/x:v2"), format: "compat" } as const;
+    await convertImage({ store }, request, sink);
+    expect(warnings).toEqual([expect.stringMatching(/left out are layers of type text\/markdown$/u)]);
+    const { manifest } = await inspectImage(
+      { store, registry: storeRegistry(join(dir, "none")) },
+      { reference: request.target, from: "store" },
+    );
+    expect(manifest).toMatchObject(extra);
+    await convertImage({ store }, { ...request, source: ref("h.io/y:v1"), format: "oci" }, sink);
+    expect(warnings).toHaveLength(1);
   });
 
   it("refuses a target with a digest, an unknown source and what is no wasm image; names nothing then", async () => {
