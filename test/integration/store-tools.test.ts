@@ -13,6 +13,7 @@ import { packCompatImage } from "../../src/images/pack-compat.ts";
 import { saveImages } from "../../src/images/save-image.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";
 import { aptProgram } from "../components/apt.ts";
+import { openBuildah } from "../components/buildah.ts";
 import { cranePath, orasPath } from "../components/go-programs.ts";
 import { need } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
@@ -126,6 +127,19 @@ describe("a saved archive", () => {
     expect((await listImages({ store: openStore(out) })).images).toMatchObject([{ moduleDigest: digestOf(HELLO) }]);
     const { stdout } = await runOk(crane, ["validate", "--tarball", await saved(COMPAT_NAME)]);
     expect(stdout).toContain("PASS");
+  });
+
+  it("is pulled by buildah, and so by podman, where it holds ordinary images", async (context) => {
+    const buildah = await need(context, "buildah", openBuildah);
+    try {
+      const file = await saved(OCI_NAME, COMPAT_NAME);
+      const pulled = await buildah.run(["pull", `oci-archive:${file}:${COMPAT_NAME}`]);
+      expect(pulled, pulled.stderr).toMatchObject({ code: 0 });
+      const listed = await buildah.run(["images", "--format", "{{.Name}}:{{.Tag}}"]);
+      expect(listed.stdout).toContain(COMPAT_NAME);
+    } finally {
+      await buildah.remove();
+    }
   });
 
   it("made by skopeo is loaded, digests kept, gzipped or not", async (context) => {

@@ -220,6 +220,27 @@ describe("load", () => {
     expect((await load(tar, store)).images).toMatchObject([{ reference: "h.io/multi:v1", manifestDigest: digest }]);
   });
 
+  it("reads what docker save writes: the whole name beside the tag, an index with a note on the build", async () => {
+    const made = openStore(join(tempDir(), "made"));
+    const { mediaType, digest, size } = await putImage(made, "h.io/a:v1", layouts[0]?.[1] ?? fail());
+    const note = { mediaType, digest: digestOf("note"), size: 4, platform: { os: "unknown", architecture: "unknown" } };
+    const image = { mediaType, digest, size, platform: { os: "linux", architecture: "amd64" } };
+    const index = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [image, note] }),
+    );
+    const annotations = { "io.containerd.image.name": "docker.io/team/hello:v3", [REF_NAME]: "v3" };
+    const entry = { ...describeBytes(MediaType.ociIndex, index), annotations };
+    const tar = tarOf([
+      ...(await members()).filter(({ name }) => name !== "index.json"),
+      { name: `blobs/sha256/${digestParts(entry.digest).hex}`, content: index },
+      { name: "index.json", content: JSON.stringify({ schemaVersion: 2, manifests: [entry] }) },
+      { name: "manifest.json", content: "[]" },
+      { name: "repositories", content: "{}" },
+    ]);
+    const { images } = await load(tar, store);
+    expect(images).toMatchObject([{ reference: "docker.io/team/hello:v3", manifestDigest: digest }]);
+  });
+
   const hostile: readonly (readonly [string, (all: Member[]) => Uint8Array, string])[] = [
     ["nothing", () => Buffer.alloc(0), "not a tar archive"],
     ["a wasm module", () => HELLO, "not a tar archive"],
