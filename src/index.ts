@@ -15,4 +15,10 @@ export { pullImage } from "./images/pull-image.ts";
 export { convertImage } from "./images/convert-image.ts";
 export { resolveImage } from "./images/resolve-image.ts";
 export { deployIstio } from "./deploy/deploy-istio.ts";
+export {
+  type RegistryAuth,
+  type RegistryServer,
+  type RegistryServerOptions,
+  startRegistryServer,
+} from "./hub/registry-server.ts";
 export { undeployIstio } from "./deploy/undeploy-istio.ts";
