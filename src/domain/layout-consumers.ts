@@ -1,7 +1,7 @@
 import type { Descriptor } from "./descriptor.ts";
 import type { OciIndex, OciManifest } from "./manifest.ts";
 import { bareMediaType, MediaType } from "./media-types.ts";
-import { isForProxies, isTarGzip, isWasmPlatform } from "./wasm-layout.ts";
+import { isForProxies, isTarGzip, isWasmPlatform, PROXY_LIMIT } from "./wasm-layout.ts";
 
 /** Whether a program can take the module out of an image of this layout. */
 export interface ConsumerVerdict {
@@ -28,9 +28,6 @@ export interface ConsumedImage {
   /** The index the name stands for, when it is not the image itself. */
   readonly index?: OciIndex | undefined;
 }
-
-/** Bytes of a module Istio's agent and Envoy Gateway fetch at most (`ISTIO_WASM_MAX_BINARY_SIZE_BYTES` of the former). */
-export const PROXY_LIMIT: number = 256 * 1024 * 1024;
 
 /**
  * Who accepts the layout of an image, by the rules those programs apply: Istio's agent, whose puller Envoy Gateway and

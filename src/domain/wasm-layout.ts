@@ -5,6 +5,9 @@ import { bareMediaType, MediaType } from "./media-types.ts";
 import type { ImageFormat } from "./resolved-image.ts";
 import { RUNTIME_CONFIG_ANNOTATION } from "./wasm-image.ts";
 
+/** Bytes of a module Istio's agent and Envoy Gateway fetch at most (`ISTIO_WASM_MAX_BINARY_SIZE_BYTES` of the former). */
+export const PROXY_LIMIT: number = 256 * 1024 * 1024;
+
 /** Where an image keeps its module and runtime config. */
 export interface WasmLayout {
   readonly format: ImageFormat;
