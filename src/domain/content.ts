@@ -43,21 +43,31 @@ export function bytesSource(bytes: Uint8Array): BodySource {
   };
 }
 
-/** Gathers a stream into memory, at most `limit` bytes; `tooLong` makes the error beyond that. */
+/**
+ * Gathers a stream into memory, at most `limit` bytes; `tooLong` makes the error beyond that. However small the pieces
+ * are, it takes little more room than their bytes.
+ */
 export async function collect(
   stream: AsyncIterable<Uint8Array>,
   limit: number,
   tooLong: (limit: number) => Error,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
+  const whole: Uint8Array[] = [];
+  let pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.byteLength;
+  for await (const piece of stream) {
+    size += piece.byteLength;
     if (size > limit) throw tooLong(limit);
-    chunks.push(chunk);
+    pieces.push(piece);
+    // An object for each byte would take a hundred times its room.
+    if (pieces.length < MANY_PIECES) continue;
+    whole.push(Buffer.concat(pieces));
+    pieces = [];
   }
-  return Buffer.concat(chunks, size);
+  return Buffer.concat([...whole, ...pieces], size);
 }
+
+const MANY_PIECES = 1024;
 
 /** A stream without its first `count` bytes. */
 export async function* skipBytes(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
