@@ -49,7 +49,7 @@ export function tokenGate(options: TokenGateOptions): Gate {
 }
 
 const PATH = "/token";
-const SERVICE = "wasme registry";
+const SERVICE = "wasme-registry";
 /** Seconds. */
 const REFRESH_LIFE = 30 * 24 * 60 * 60;
 /** Bytes of a posted form. */

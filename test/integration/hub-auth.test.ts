@@ -119,7 +119,7 @@ describe("a registry with tokens", () => {
   it.each(REQUESTS)("says which token %s %s needs, and takes it", async (method, path, scope) => {
     const refused = await ask(method, path);
     expect(refused.status).toBe(401);
-    const challenge = `Bearer realm="${server.url}/token",service="wasme registry",scope="${scope}"`;
+    const challenge = `Bearer realm="${server.url}/token",service="wasme-registry",scope="${scope}"`;
     expect(refused.headers["www-authenticate"]).toBe(challenge);
 
     const less = granted(await get("scope=repository:demo/other:pull,push", basic(alice))).token;
