@@ -101,6 +101,21 @@ describe("save and load", () => {
     expect(await reading.ended).toBe(2);
   });
 
+  it("stop at Ctrl-C while the other side is silent", async () => {
+    const child = spawn(process.execPath, [BIN, "load", "-f", "-"], {
+      env: { PATH: process.env["PATH"], HOME: home },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+      if (text.includes("Loading stdin")) child.kill("SIGINT");
+    });
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    child.stdin.destroy();
+    expect(code, stderr).toBe(130);
+  });
+
   it("end cleanly when the reader of the archive goes away", async () => {
     const child = spawn(process.execPath, [BIN, "save", "hello:v1", "-f", "-"], {
       env: { PATH: process.env["PATH"], HOME: home },

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { addAbortSignal, Readable } from "node:stream";
 import { usageError } from "../../domain/errors.ts";
 import { parseImageReference } from "../../domain/image-reference.ts";
 import type { LoadedImage } from "../../images/load-image.ts";
@@ -59,9 +60,11 @@ async function openArchive(
       hint: "pipe an archive into it, or name a file with -f",
     });
   }
-  return { chunks: bytesOf(terminal.stdin), title: "stdin" };
+  return { chunks: bytesOf(terminal.stdin, signal), title: "stdin" };
 }
 
-async function* bytesOf(stream: NodeJS.ReadableStream): AsyncGenerator<Uint8Array> {
+async function* bytesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  // Else Ctrl-C would have to wait for a sender that is silent.
+  if (stream instanceof Readable) addAbortSignal(signal, stream);
   for await (const chunk of stream) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
 }
