@@ -24,7 +24,9 @@ export async function verifyLogin(
     },
   });
   const request = { method: "GET", target: "", scopes: [], action: "log in", signal };
-  const followed = await session.send(request);
+  const followed = await session.send(request).catch((error: unknown) => {
+    throw error instanceof WasmeError && error.code === "LOGIN_REFUSED" ? refused(error.message, error.details) : error;
+  });
   const { response } = followed;
   const { status } = response;
   if (status === 200) {
@@ -33,14 +35,19 @@ export async function verifyLogin(
   }
   if (status === 401 || status === 403) {
     response.discard();
-    throw new WasmeError("unauthorised", "LOGIN_REFUSED", `${host} refused the user name or password (${status})`, {
-      hint: "many registries want an access token instead of the account's password",
-      details: { host, status },
-    });
+    throw refused(`${host} refused the user name or password (${status})`, { host, status });
   }
   if (status !== 404) throw await session.refusal(followed, request);
   response.discard();
   throw new WasmeError("failed", "NOT_A_REGISTRY", `${host} is not an OCI registry: it has no /v2/`, {
     hint: "check the name and port",
+  });
+}
+
+/** To log in is what is being tried: the usual hint would lead in a circle. */
+function refused(message: string, details: Readonly<Record<string, unknown>> = {}): WasmeError {
+  return new WasmeError("unauthorised", "LOGIN_REFUSED", message, {
+    hint: "many registries want an access token instead of the account's password",
+    details,
   });
 }
