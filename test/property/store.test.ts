@@ -67,7 +67,15 @@ describe("the store", () => {
         expect(new Map(entries.map((entry) => [entry.reference, entry.state]))).toEqual(
           new Map([...model].map(([name, image]) => [name, damagedImages.has(image) ? "damaged" : "ok"])),
         );
-        await store.prune({ graceMs: -60_000 });
+        // Reading everything comes to the same judgement, and a dry clean-up to the same as a real one.
+        const audit = await store.audit();
+        expect(audit.faults.filter(({ digest }) => digest === undefined)).toEqual([]);
+        expect(audit.entries.map(({ reference, faults }) => [reference, faults.length > 0 ? "damaged" : "ok"])).toEqual(
+          entries.map((entry) => [entry.reference, entry.state]),
+        );
+        const dry = await store.prune({ graceMs: -60_000, dryRun: true });
+        expect(audit.unnamed?.files).toBe(dry.removed.length);
+        expect(await store.prune({ graceMs: -60_000 })).toEqual(dry);
         const kept = new Set(model.values()).size;
         const blobs = steps.some((each) => each.do === "tag") ? readdirSync(join(dir, "blobs/sha256")) : [];
         expect(blobs).toHaveLength(kept === 0 ? 0 : 2 * kept + 1);
