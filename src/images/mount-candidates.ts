@@ -71,15 +71,25 @@ function elsewhere(
   names: readonly StoreName[],
   target: ImageReference,
 ): readonly { readonly repository: string; readonly descriptor: StoreName["descriptor"] }[] {
-  const prefix = `${target.host}/`;
   const own = repositoryName(target);
   const each = new Map<string, { readonly repository: string; readonly descriptor: StoreName["descriptor"] }>();
   for (const { descriptor } of names) {
     const noted = notedRegistry(descriptor);
-    if (noted === undefined || noted === own || !noted.startsWith(prefix)) continue;
-    each.set(`${noted}@${descriptor.digest}`, { repository: noted.slice(prefix.length), descriptor });
+    const repository = noted === undefined || noted === own ? undefined : repositoryOn(target.host, noted);
+    if (repository !== undefined) each.set(`${repository}@${descriptor.digest}`, { repository, descriptor });
   }
   return [...each.values()];
+}
+
+/** Notes are text that anybody may have written: only what names a repository of this registry goes into a request. */
+function repositoryOn(host: string, noted: string): string | undefined {
+  if (!noted.startsWith(`${host}/`)) return undefined;
+  try {
+    const parsed = parseImageReference(noted);
+    return repositoryName(parsed) === noted ? parsed.repository : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A damaged entry is no candidate. */

@@ -227,6 +227,18 @@ describe("candidates for a mount", () => {
     expect(find(digestOf("unknown"))).toEqual(["c", "team/base", "team/more"]);
   });
 
+  it.each(["h.io/../a", "h.io/a?x=1", "h.io/a b", "h.io/A", "h.io/", "h.io/a:v1", "h.iox/a", "docker.io/a"])(
+    "leave out a note that names no repository of the registry: %s",
+    async (noted) => {
+      await importHello("h.io/a:v1");
+      const { digest } = (await store.resolve("h.io/a:v1")) ?? { digest: MODULE };
+      expect(await store.note("h.io/a:v1", digest, { "wasme.io/registry": noted })).toBe(true);
+      expect((await sources("h.io/b:v1"))(MODULE)).toEqual([]);
+      await store.note("h.io/a:v1", digest, { "wasme.io/registry": "h.io/x/y" });
+      expect((await sources("h.io/b:v1"))(MODULE)).toEqual(["x/y"]);
+    },
+  );
+
   it("leave out what is damaged", async () => {
     await importHello("h.io/a:v1");
     await push("h.io/a:v1");
