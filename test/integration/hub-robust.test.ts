@@ -229,6 +229,8 @@ describe("the registry server with difficult clients", () => {
     expect(await talk("nonsense\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
     expect(await talk(`GET /v2/ HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(40_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /u);
     expect(await talk("GET //[ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
+    // What could repaint the terminal that the log goes to is refused by the HTTP parser.
+    expect(await talk("GET /v2/\u009b31m/tags/list HTTP/1.1\r\nhost: x\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
     expect((await ask("GET", "/v2/")).status).toBe(200);
   });
 

@@ -19,7 +19,7 @@ export function createServerLog(context: Context): ServerLog {
   return (entry) => {
     if (entry.type === "request") {
       const time = new Date(clock.now()).toTimeString().slice(0, 8);
-      events({ type: "output", line: `${time} ${requestLine(entry.record, stderr.style)}` });
+      if (!global.quiet) stderr.write(`${time} ${requestLine(entry.record, stderr.style)}\n`);
     } else if (entry.type === "started") {
       events({ type: "milestone", message: entry.message });
       events({ type: "milestone", message: `Next: wasme push ${entry.server.name}/hello:v1` });
