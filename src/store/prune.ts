@@ -28,7 +28,7 @@ export interface StoreContent {
 }
 
 /** How old unnamed content must be: longer than any transfer between a blob and its name takes. One hour. */
-export const PRUNE_GRACE: number = 60 * 60 * 1000;
+const PRUNE_GRACE = 60 * 60 * 1000;
 
 /**
  * Removes blobs no entry reaches, and unfinished files, when older than the grace; the caller holds the lock. A dry run
