@@ -1,6 +1,6 @@
 import { WasmeError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
-import { stripControls } from "../domain/redact.ts";
+import { redact } from "../domain/redact.ts";
 import type { Env } from "../platform/env.ts";
 import type { ProcessRunner } from "../platform/process-runner.ts";
 import { basicCredential, TOKEN_USER } from "./auth-entry.ts";
@@ -18,6 +18,10 @@ export interface CredentialHelper {
 const TIMEOUT_MS = 30_000;
 const MAX_OUTPUT = 1024 * 1024;
 const NOT_FOUND = /credentials not found/iu;
+const WHY: Readonly<Record<string, string>> = {
+  ETIMEDOUT: `it ran for more than ${TIMEOUT_MS / 1000} s`,
+  EMAXBUFFER: `it printed more than ${MAX_OUTPUT} bytes`,
+};
 
 /**
  * The helper of that name, found in PATH and run without a shell, at most 30 s. Throws `CREDENTIAL_HELPER_INVALID`
@@ -40,11 +44,7 @@ export function credentialHelper(
     if (result.exitCode === 0) return result.stdout;
     if (result.failure === "ENOENT" || result.failure === "EACCES") throw missing(program);
     if (NOT_FOUND.test(result.stdout)) return undefined;
-    throw failed(
-      program,
-      verb,
-      result.failure === "ETIMEDOUT" ? `it ran for more than ${TIMEOUT_MS / 1000} s` : result.stdout,
-    );
+    throw failed(program, verb, WHY[result.failure ?? ""] ?? result.stdout);
   };
   return {
     get: async (key, signal) => {
@@ -81,15 +81,12 @@ function missing(program: string): WasmeError {
   });
 }
 
-/** Helpers say why on stdout. */
+/** Helpers say why on stdout; what looks like an answer may hold a secret. */
 function failed(program: string, verb: string, said: string): WasmeError {
-  const why = stripControls(said.trim().split("\n", 1)[0]?.slice(0, 200) ?? "") || "it gave no reason";
-  return new WasmeError(
-    "failed",
-    "CREDENTIAL_HELPER_FAILED",
-    `the credential helper ${program} failed to ${verb}: ${why}`,
-    {
-      hint: "try it by hand, or see its own documentation",
-    },
-  );
+  const line = said.trim().split("\n", 1)[0]?.slice(0, 200) ?? "";
+  const why = line === "" || /[{}]/u.test(said) ? "it gave no reason" : redact(line);
+  const message = `the credential helper ${program} failed to ${verb}: ${why}`;
+  return new WasmeError("failed", "CREDENTIAL_HELPER_FAILED", message, {
+    hint: "try it by hand, or see its own documentation",
+  });
 }

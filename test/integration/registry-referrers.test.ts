@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Descriptor } from "../../src/domain/descriptor.ts";
 import { describe as descriptorOf } from "../../src/domain/descriptor.ts";
@@ -16,6 +18,7 @@ import { pushTestImage, testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
 import { type FaultRegistry, startFaultRegistry } from "../support/fault-registry.ts";
 import { startHub } from "../support/hub.ts";
+import { tempDir } from "../support/temp-dir.ts";
 import { pushEmpty, pushReferrer, putReferrer, type TestReferrer, testReferrer } from "../support/referrers.ts";
 
 const SIGNATURE = "application/vnd.example.signature";
@@ -254,6 +257,35 @@ describe("referrers where the registry is in the way", () => {
   it("are refused without a right to read", async () => {
     registry.on("referrers", fault.refuse(403, "DENIED", "no"));
     await expect(repository.referrers(digest)).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+  });
+
+  /** A repository of a registry of which the settings say this. */
+  async function known(referrers: "api" | "tag", use: (repository: Repository) => Promise<void>): Promise<void> {
+    const configFile = join(tempDir(), "registries.json");
+    writeFileSync(configFile, JSON.stringify({ registries: { [registry.host]: { referrers } } }));
+    const own = createRegistryClient({ env: {}, clock, configFile });
+    await use(own.repository(parseImageReference(`${registry.host}/demo/filter:v1`), "push"));
+    own.close();
+  }
+
+  it("are kept under a tag, whatever the registry says, when the settings say so", async () => {
+    await known("tag", async (own) => {
+      await pushReferrer(own, signature);
+      expect(await own.referrers(digest)).toHaveLength(1);
+      expect(await own.deleteManifest(signature.descriptor.digest)).toBe(true);
+      expect((await index()).manifests).toEqual([]);
+      expect(registry.count("referrers")).toBe(0);
+    });
+  });
+
+  it("are left to the API, whatever the registry says, when the settings say so", async () => {
+    withoutApi();
+    await known("api", async (own) => {
+      await pushReferrer(own, signature);
+      expect(await own.referrers(digest)).toEqual([]);
+      expect(await own.deleteManifest(signature.descriptor.digest)).toBe(true);
+      expect(registry.requests.filter(({ path }) => path.includes(tag))).toEqual([]);
+    });
   });
 
   describe("under the tag", () => {

@@ -179,6 +179,14 @@ describe("createCredentials", () => {
     expect(await find("r.test")).toEqual(basic("host"));
   });
 
+  it("names the variable whose content is broken", async () => {
+    const home = await makeHome({}, { DOCKER_AUTH_CONFIG: "{oops" });
+    await expect(createCredentials(home)("r.test")).rejects.toMatchObject({
+      code: "AUTH_FILE_INVALID",
+      message: "cannot read the credentials in DOCKER_AUTH_CONFIG: it is not a JSON object",
+    });
+  });
+
   it("refuses a file it cannot read, and a named one that is not there", async () => {
     const home = await makeHome({ ".docker/config.json": "{oops" });
     await expect(lookUp(home)("r.test")).rejects.toMatchObject({ code: "AUTH_FILE_INVALID", kind: "usage" });
@@ -226,6 +234,32 @@ describe("createCredentials", () => {
         code: "CREDENTIAL_HELPER_FAILED",
         message: "the credential helper docker-credential-own failed to get: the vault is locked",
       });
+    });
+
+    it.each([
+      ["an answer and a failure", `echo '{"Username":"u","Secret":"hidden"}'; exit 1`, "it gave no reason"],
+      ["nothing", "exit 3", "it gave no reason"],
+      ["too much", "yes hidden | head -c 2000000", "it printed more than 1048576 bytes"],
+      ["no answer", "echo hidden", "it answered no credential"],
+      ["half an answer", `echo '{"Username":"hidden"}'`, "it answered no credential"],
+      ["its own colours", `printf '\\033[31mlocked'; exit 1`, "\\x1b[31mlocked"],
+    ])("fail with %s, which is never shown", async (_name, script, why) => {
+      const home = await makeHome({ ".docker/config.json": { credHelpers: { "r.test": "own" } } });
+      await addHelper(home, "own", `#!/bin/sh\n${script}\n`);
+      const asking = createCredentials(home)("r.test");
+      await expect(asking).rejects.toThrow(`docker-credential-own failed to get: ${why}`);
+      await expect(asking).rejects.not.toThrow("hidden");
+    });
+
+    it("get the bare key on stdin, and no argument but the verb", async () => {
+      const home = await makeHome({ ".docker/config.json": { credsStore: "own" } });
+      await addHelper(
+        home,
+        "own",
+        `#!/bin/sh\nprintf '%s|%s|%s' "$#" "$1" "$(cat)" > "${home.dir}/asked"\necho '{"Username":"u","Secret":"p"}'\n`,
+      );
+      await createCredentials(home)("$(touch x);r.test:5000");
+      expect(await readFile(join(home.dir, "asked"), "utf8")).toBe("1|get|$(touch x);r.test:5000");
     });
 
     it("are ended by an abort", async () => {
