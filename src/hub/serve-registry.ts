@@ -12,7 +12,7 @@ export type ServerLog = (entry: LogEntry) => void;
 
 /** One line of the log. */
 export type LogEntry =
-  | { readonly type: "started"; readonly message: string; readonly server: RegistryServer }
+  | { readonly type: "started"; readonly message: string; readonly next: string; readonly server: RegistryServer }
   | { readonly type: "warning"; readonly message: string; readonly hint?: string }
   | { readonly type: "request"; readonly record: AccessRecord };
 
@@ -72,7 +72,7 @@ export async function serveRegistry(
     },
     onFault: (error) => log({ type: "warning", message: messageOf(error), ...hintOf(error) }),
   });
-  log({ type: "started", server, message: greeting(server, request, store.dir) });
+  log({ type: "started", server, message: greeting(server, request, store.dir), next: nextCommand(server, request) });
   if (!isLoopback(listen.host) && auth === undefined && !request.readOnly) {
     log({
       type: "warning",
@@ -117,6 +117,12 @@ function greeting(server: RegistryServer, { auth, readOnly }: ServeRegistryReque
   const pulls = auth?.anonymousPull === true ? "anybody may pull, " : "";
   const may = readOnly ? `${users} may pull` : `${pulls}${users} may push`;
   return `Serving ${dir} at ${server.url} as ${server.name}: ${may} (Ctrl-C ends it)`;
+}
+
+/** What to type next. */
+function nextCommand({ name }: RegistryServer, { auth, readOnly }: ServeRegistryRequest): string {
+  if (readOnly) return `wasme list --published -s ${name}`;
+  return auth === undefined ? `wasme push ${name}/hello:v1` : `wasme login ${name}`;
 }
 
 function hintOf(error: unknown): { readonly hint?: string } {

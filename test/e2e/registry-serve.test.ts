@@ -12,6 +12,7 @@ import { need } from "../components/require-component.ts";
 import { skopeo, skopeoPath } from "../components/skopeo.ts";
 import { alice, reader, registryUsers } from "../components/users.ts";
 import { HELLO_WASM } from "../support/modules.ts";
+import { Keys, startOnPty } from "../support/pty.ts";
 import { type CliResult, runCli, spawnCli } from "../support/run-cli.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -176,11 +177,32 @@ describe("wasme registry serve", () => {
     }
     expect((await result).code).toBe(143);
     expect(lines).toMatchObject([
-      { level: "info", name: expect.stringMatching(/^localhost:/u) },
+      { level: "info", name: expect.stringMatching(/^localhost:/u), next: expect.stringMatching(/^wasme push /u) },
       { level: "warn", message: expect.stringContaining("can push and delete") },
       { level: "info", message: "request", method: "GET", path: "/v2/a/tags/list", status: 404 },
     ]);
     expect(JSON.stringify(lines)).not.toContain("secret");
+  });
+
+  it("speaks to people on a terminal: what to type next, a line for each request, Ctrl-C", async (context) => {
+    const home = tempDir();
+    const users = join(home, "users");
+    writeFileSync(users, `${alice.htpasswd}\n`);
+    const args = ["registry", "serve", "--listen", "127.0.0.1:0", "--dir", "served", "--htpasswd", users];
+    const pty = startOnPty(context, args, { home, columns: 200 });
+    await pty.seen(/Serving \S+served at http:\/\/127\.0\.0\.1:\d+ as localhost:\d+: users of \S+users may push/u);
+    await pty.seen(/Next: wasme login localhost:\d+/u);
+    const [, name = ""] = /as (localhost:\d+)/u.exec(pty.plain()) ?? [];
+    const authorization = `Basic ${Buffer.from(`alice:${alice.password}`).toString("base64")}`;
+    await rawRequest({
+      url: `http://${name.replace("localhost", "127.0.0.1")}/v2/a/tags/list`,
+      headers: { authorization },
+    });
+    await pty.seen(/\d\d:\d\d:\d\d 404 GET \/v2\/a\/tags\/list [\d.]+ ms, alice/u);
+    expect(pty.plain()).not.toContain("{");
+    pty.type(Keys.interrupt);
+    await pty.seen(/Interrupted: cleaning up/u);
+    expect(await pty.ended).toBe(130);
   });
 
   it.each([

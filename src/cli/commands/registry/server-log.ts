@@ -22,7 +22,7 @@ export function createServerLog(context: Context): ServerLog {
       if (!global.quiet) stderr.write(`${time} ${requestLine(entry.record, stderr.style)}\n`);
     } else if (entry.type === "started") {
       events({ type: "milestone", message: entry.message });
-      events({ type: "milestone", message: `Next: wasme push ${entry.server.name}/hello:v1` });
+      events({ type: "milestone", message: `Next: ${entry.next}` });
     } else {
       const { message, hint } = entry;
       events({ type: "warning", message, ...(hint === undefined ? {} : { hint }) });
@@ -34,7 +34,8 @@ function jsonOf(entry: LogEntry): object {
   if (entry.type === "request") return { level: "info", message: "request", ...entry.record };
   const { message } = entry;
   if (entry.type === "warning") return { level: "warn", message, hint: entry.hint };
-  return { level: "info", message, url: entry.server.url, name: entry.server.name };
+  const { url, name } = entry.server;
+  return { level: "info", message, url, name, next: entry.next };
 }
 
 function requestLine(record: AccessRecord, style: Style): string {
