@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cranePath, orasPath } from "./go-programs.ts";
-import type { RunningRegistry } from "./registry.ts";
+import type { RegistryAddress } from "./registry.ts";
 import { runOk, type RunResult } from "./run.ts";
 import { skopeoPath } from "./skopeo.ts";
 import type { RegistryUser } from "./users.ts";
@@ -33,7 +33,7 @@ export interface Peer {
 const LAYOUT_TAG = "latest";
 
 /** Opens a client for one registry that knows nobody yet; `home` is an existing folder. Throws `MissingComponent`. */
-export async function openPeer(name: PeerName, registry: RunningRegistry, home: string): Promise<Peer> {
+export async function openPeer(name: PeerName, registry: RegistryAddress, home: string): Promise<Peer> {
   const program = await programs[name]();
   const accounts = join(home, "docker");
   await mkdir(accounts, { recursive: true });
@@ -43,7 +43,7 @@ export async function openPeer(name: PeerName, registry: RunningRegistry, home: 
 }
 
 /** Lets a client be the registry's user, as if it had logged in. */
-export async function knowAccount({ accounts }: Peer, { host, user }: RunningRegistry): Promise<void> {
+export async function knowAccount({ accounts }: Peer, { host, user }: RegistryAddress): Promise<void> {
   if (user === undefined) return;
   const auth = Buffer.from(`${user.username}:${user.password}`).toString("base64");
   await writeFile(join(accounts, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }));
@@ -56,7 +56,7 @@ const programs: Readonly<Record<PeerName, () => Promise<string>>> = {
 };
 
 /** skopeo remembers on which host it saw a blob and mounts it unasked; as root in one place for the whole machine. */
-function environment(home: string, accounts: string, registry: RunningRegistry): NodeJS.ProcessEnv {
+function environment(home: string, accounts: string, registry: RegistryAddress): NodeJS.ProcessEnv {
   return {
     PATH: process.env["PATH"],
     HOME: home,
@@ -68,7 +68,7 @@ function environment(home: string, accounts: string, registry: RunningRegistry):
   };
 }
 
-type Maker = (registry: RunningRegistry, run: Peer["run"]) => Omit<Peer, "name" | "accounts">;
+type Maker = (registry: RegistryAddress, run: Peer["run"]) => Omit<Peer, "name" | "accounts">;
 
 const oras: Maker = ({ host, caFile }, run) => {
   const trust: Peer["trust"] = (side) => {

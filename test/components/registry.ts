@@ -42,6 +42,9 @@ export interface RunningRegistry {
   stop(): Promise<void>;
 }
 
+/** What a client needs to know of a registry. */
+export type RegistryAddress = Pick<RunningRegistry, "host" | "user" | "caFile">;
+
 /** Starts a registry and waits until it listens: under half a second (with TLS or tokens, certificates first). */
 export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
   const { kind = "docker-registry", auth = "none" } = options;

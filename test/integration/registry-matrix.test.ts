@@ -11,13 +11,12 @@ import type { Repository } from "../../src/registry/repository.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { startCutProxy } from "../components/cut-proxy.ts";
 import type { RegistryOptions } from "../components/registry.ts";
-import { type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
 import { reader } from "../components/users.ts";
 import { failure } from "../support/failure.ts";
 import { pullTestImage, pushTestImage, readAll, testImage } from "../support/fault-image.ts";
 import { pushReferrer, testReferrer } from "../support/referrers.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { impostor, storeWith, useRegistry, type Watched } from "./registry-support.ts";
+import { impostor, storeWith, type SuiteKind, suiteKinds, useRegistry, type Watched } from "./registry-support.ts";
 
 /** How people run registries, and how many requests each way costs on top: once for Basic, twice for a token. */
 const modes: readonly (readonly [string, RegistryOptions, readonly string[]])[] = [
@@ -28,7 +27,7 @@ const modes: readonly (readonly [string, RegistryOptions, readonly string[]])[] 
   ["TLS and tokens", { tls: true, auth: "token" }, ["again", "GET token"]],
 ];
 
-const matrix = registryKinds.flatMap((kind) => modes.map((mode) => [kind, ...mode] as const));
+const matrix = suiteKinds.flatMap((kind) => modes.map((mode) => [kind, ...mode] as const));
 
 // zot gives every repository what one of them has: each test needs a module of its own.
 const ranged = testImage(1_500_000, "ranged");
@@ -190,7 +189,9 @@ describe.each(protectedOnes)("%s, %s, the account", (kind, _mode, options) => {
 });
 
 /** Who tells its users' rights apart: token servers, and zot with its policies. */
-const withRights = matrix.filter(([kind, , { auth }]) => auth === "token" || (kind === "zot" && auth === "htpasswd"));
+const withRights = matrix.filter(
+  ([kind, , { auth }]) => (auth === "token" && kind !== "wasme") || (auth === "htpasswd" && kind === "zot"),
+);
 
 describe.each(withRights)("%s, %s, rights", (kind, _mode, options) => {
   const { registry, open, at } = useRegistry({ ...options, kind });
@@ -210,7 +211,7 @@ describe.each(withRights)("%s, %s, rights", (kind, _mode, options) => {
 });
 
 /** What goes wrong on the way; the registries' own part in it is the same whoever asks. */
-describe.each(registryKinds)("%s, in trouble", (kind) => {
+describe.each(suiteKinds)("%s, in trouble", (kind) => {
   const { open, at } = useRegistry({ kind, tls: true, auth: "token" });
 
   it("a download that breaks off goes on where it stopped", async () => {
@@ -237,7 +238,7 @@ describe.each(registryKinds)("%s, in trouble", (kind) => {
   );
 });
 
-describe.each(registryKinds)("%s, behind a wire that breaks", (kind) => {
+describe.each(suiteKinds)("%s, behind a wire that breaks", (kind) => {
   const { registry, open } = useRegistry({ kind });
 
   it.for([
@@ -268,7 +269,7 @@ async function pushFat(repository: Repository): Promise<void> {
   await repository.pushManifest("v2", fat, MediaType.ociManifest);
 }
 
-describe.each(["docker-registry", "distribution"] as const)("%s, open to all", (kind) => {
+describe.each(["docker-registry", "distribution", "wasme"] as const)("%s, open to all", (kind) => {
   const { registry, open, at } = useRegistry({ kind });
 
   it("a login is not verified where nobody asks for one", async () => {
@@ -278,7 +279,10 @@ describe.each(["docker-registry", "distribution"] as const)("%s, open to all", (
 
   it("a manifest of more than 4 MiB is refused in words", async () => {
     const repository = open().repository(at("demo/fat:v1"), "push");
-    expect(await failure(pushFat(repository))).toMatchObject({ kind: "failed", details: { status: 400 } });
+    expect(await failure(pushFat(repository))).toMatchObject({
+      kind: "failed",
+      details: { status: kind === "wasme" ? 413 : 400 },
+    });
     expect(await repository.tags()).toEqual(["v1"]);
   });
 });
@@ -299,7 +303,7 @@ describe("zot, open to all", () => {
 });
 
 /** Which kinds there are is no accident: a new one must be put into the suite. */
-it("covers docker-registry, distribution and zot", () => {
-  const kinds: readonly RegistryKind[] = ["docker-registry", "distribution", "zot"];
-  expect(registryKinds).toEqual(kinds);
+it("covers docker-registry, distribution, zot and our own", () => {
+  const kinds: readonly SuiteKind[] = ["docker-registry", "distribution", "zot", "wasme"];
+  expect(suiteKinds).toEqual(kinds);
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import { digestOf } from "../../src/domain/digest.ts";
@@ -8,10 +8,12 @@ import { createHttpTransport, type HttpRequest, type HttpTransport } from "../..
 import { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "../../src/registry/client.ts";
 import type { Credential } from "../../src/registry/credential.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";
-import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
-import { componentOf, type RegistryKind } from "../components/registry-kinds.ts";
+import { createServerIdentity } from "../components/certificates.ts";
+import { type RegistryAddress, type RegistryOptions, startRegistry } from "../components/registry.ts";
+import { componentOf, type RegistryKind, registryKinds } from "../components/registry-kinds.ts";
 import { type Component, component } from "../components/require-component.ts";
-import { alice, type RegistryUser } from "../components/users.ts";
+import { alice, registryUsers, type RegistryUser } from "../components/users.ts";
+import { startHub } from "../support/hub.ts";
 import { HELLO_WASM, writeModule } from "../support/modules.ts";
 
 /** The runtime config of every image here. */
@@ -24,7 +26,7 @@ export const HELLO_DIGEST: string = digestOf(HELLO);
 /** A registry that runs for the tests of one `describe`. */
 export interface Site {
   /** Inside a test only. */
-  readonly registry: () => RunningRegistry;
+  readonly registry: () => RegistryAddress;
   /** A client as one command has it: nothing is known from an earlier one. Closed with the test. */
   readonly open: (settings?: ConnectOptions) => Watched;
   /** The registry's name for `team/filter:v1`. */
@@ -32,11 +34,23 @@ export interface Site {
   readonly at: (path: string) => ImageReference;
 }
 
+/** Every registry of the suite: others' and our own. */
+export type SuiteKind = RegistryKind | "wasme";
+
+/** All of them. */
+export const suiteKinds: readonly SuiteKind[] = [...registryKinds, "wasme"];
+
+/** How a registry of the suite is run. */
+export type SuiteOptions = Pick<RegistryOptions, "auth" | "tls"> & { readonly kind: SuiteKind };
+
 /** Starts a registry for the `describe` it is called in; where it is missing, the tests are skipped. */
-export function useRegistry(options: RegistryOptions & { readonly kind: RegistryKind }): Site {
-  let found: Component<RunningRegistry> = { skip: "not started" };
+export function useRegistry({ kind, ...options }: SuiteOptions): Site {
+  let found: Component<RegistryAddress & { readonly stop: () => Promise<void> }> = { skip: "not started" };
   beforeAll(async () => {
-    found = await component(componentOf[options.kind], () => startRegistry(options));
+    found =
+      kind === "wasme"
+        ? { ready: await startOurs(options) }
+        : await component(componentOf[kind], () => startRegistry({ kind, ...options }));
   });
   afterAll(async () => {
     if ("ready" in found) await found.ready.stop();
@@ -44,7 +58,7 @@ export function useRegistry(options: RegistryOptions & { readonly kind: Registry
   beforeEach((context) => {
     if ("skip" in found) context.skip(found.skip);
   });
-  const registry = (): RunningRegistry => {
+  const registry = (): RegistryAddress => {
     if ("skip" in found) throw new Error(found.skip);
     return found.ready;
   };
@@ -59,6 +73,28 @@ export function useRegistry(options: RegistryOptions & { readonly kind: Registry
     named,
     at: (path) => parseImageReference(named(path)),
   };
+}
+
+/** The server of `wasme registry serve`, with the same users as the others. */
+async function startOurs({
+  auth = "none",
+  tls = false,
+}: Pick<RegistryOptions, "auth" | "tls">): Promise<RegistryAddress & { readonly stop: () => Promise<void> }> {
+  const host = tls ? "127.0.0.2" : "127.0.0.1";
+  let caFile: string | undefined;
+  const hub = await startHub(async (dir) => {
+    const htpasswd = join(dir, "htpasswd");
+    writeFileSync(htpasswd, registryUsers.map((user) => `${user.htpasswd}\n`).join(""));
+    const mode = auth === "token" ? "token" : "basic";
+    const settings = { host, ...(auth === "none" ? {} : { auth: { mode, htpasswd } as const }) };
+    if (!tls) return settings;
+    mkdirSync(join(dir, "tls"));
+    const identity = await createServerIdentity(join(dir, "tls"), host);
+    caFile = identity.caFile;
+    const [cert, key] = [identity.certificate, identity.key].map((file) => readFileSync(file, "utf8"));
+    return { ...settings, tls: { cert: cert ?? "", key: key ?? "" } };
+  });
+  return { host: hub.host, caFile, user: auth === "none" ? undefined : alice, stop: () => hub.close() };
 }
 
 /** A client as one command has it, with what it sent. */
@@ -85,7 +121,7 @@ export interface ConnectOptions extends Partial<RegistryClientOptions> {
   readonly wire?: Wire;
 }
 
-function connect(registry: RunningRegistry, settings: ConnectOptions = {}): Watched {
+function connect(registry: RegistryAddress, settings: ConnectOptions = {}): Watched {
   const { as = registry.user, wire = {}, ...options } = settings;
   const known: Credential | undefined = as
     ? { kind: "basic", username: as.username, password: as.password }
