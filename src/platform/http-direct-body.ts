@@ -1,8 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import { LargeReadSocket } from "./http-large-reads.ts";
+import type { Socket } from "node:net";
+import { divertReads } from "./http-large-reads.ts";
 
-/** A body of at least this many bytes is worth a connection of its own. */
+/** A body of at least so many bytes is worth a connection of its own; one with TLS is dearer. */
 const LARGE = 1024 * 1024;
+const LARGE_OVER_TLS = 8 * LARGE;
 /** The connection is not read from while so much waits for the reader. Bytes. */
 const AHEAD = 1024 * 1024;
 
@@ -13,27 +15,27 @@ const AHEAD = 1024 * 1024;
  */
 export function divertBody(incoming: IncomingMessage, method: string): AsyncIterable<Uint8Array> | undefined {
   const { socket, statusCode, headers } = incoming;
-  if (!(socket instanceof LargeReadSocket) || method !== "GET") return undefined;
-  if (statusCode !== 200 && statusCode !== 206) return undefined;
-  const length = headers["content-length"];
-  if (length === undefined || headers["transfer-encoding"] !== undefined || Number(length) < LARGE) return undefined;
-  return new DirectBody(incoming, socket).pieces(Number(length));
+  if (method !== "GET" || (statusCode !== 200 && statusCode !== 206)) return undefined;
+  const length = headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : 0;
+  if (length < ("encrypted" in socket ? LARGE_OVER_TLS : LARGE)) return undefined;
+  const body = new DirectBody(incoming);
+  return divertReads(socket, (piece) => body.take(piece)) ? body.pieces(length) : undefined;
 }
 
 class DirectBody {
   readonly #incoming: IncomingMessage;
-  readonly #socket: LargeReadSocket;
+  readonly #socket: Socket;
   readonly #waiting: Uint8Array[] = [];
   #size = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
+  #waking = false;
 
-  constructor(incoming: IncomingMessage, socket: LargeReadSocket) {
+  constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
-    this.#socket = socket;
+    this.#socket = incoming.socket;
     incoming.on("error", (error) => this.#fail(error));
     incoming.once("close", () => this.#fail(new Error("the connection was closed")));
-    socket.divert((piece) => this.#take(piece));
   }
 
   /** Exactly `length` bytes, or an error. */
@@ -55,15 +57,24 @@ class DirectBody {
     }
   }
 
-  #parsed(): Uint8Array | undefined {
-    return (this.#incoming.read() as Buffer | null) ?? undefined;
+  /** Takes a read; false when enough waits for the reader. Reads side by side in memory become one piece (TLS: 16 KiB). */
+  take(read: Uint8Array): boolean {
+    const last = this.#waiting.at(-1);
+    if (last?.buffer === read.buffer && last.byteOffset + last.byteLength === read.byteOffset) {
+      const joined = new Uint8Array(read.buffer, last.byteOffset, last.byteLength + read.byteLength);
+      this.#waiting.splice(-1, 1, joined);
+    } else this.#waiting.push(read);
+    this.#size += read.byteLength;
+    // The reader is told when everything that has arrived is read.
+    if (!this.#waking) {
+      this.#waking = true;
+      setImmediate(() => this.#wakeReader());
+    }
+    return this.#size < AHEAD;
   }
 
-  #take(piece: Uint8Array): boolean {
-    this.#waiting.push(piece);
-    this.#size += piece.byteLength;
-    this.#wake?.();
-    return this.#size < AHEAD;
+  #parsed(): Uint8Array | undefined {
+    return (this.#incoming.read() as Buffer | null) ?? undefined;
   }
 
   /** What came is given before a failure is thrown. */
@@ -80,6 +91,11 @@ class DirectBody {
         this.#wake = resolve;
       });
     }
+  }
+
+  #wakeReader(): void {
+    this.#waking = false;
+    this.#wake?.();
   }
 
   #fail(error: Error): void {

@@ -1,35 +1,55 @@
-import { Agent, type AgentOptions } from "node:http";
-import { Socket, type NetConnectOpts } from "node:net";
+import type { Agent } from "node:http";
+import type { OnReadOpts, Socket } from "node:net";
 import { ReadMemory } from "./read-memory.ts";
 
-/** Takes what a connection reads; false asks for a pause, ended by `resume()`. */
-export type ReadSink = (piece: Uint8Array) => boolean;
+/** Takes what a connection reads; false asks for a pause, ended by the socket's `resume()`. */
+type ReadSink = (piece: Uint8Array) => boolean;
+
+/** How the connections of an agent read. */
+const READS = Symbol("large reads");
 
 /**
- * An agent for plain http whose connections take up to 1 MiB from the system in one read, where Node's own take 64 KiB.
+ * Lets the connections that an agent makes take up to 1 MiB from the system in one read, where Node's own take 64 KiB, and
+ * leave out the parser of `node:http` when they are told to.
  */
-export function largeReadAgent(options: AgentOptions): Agent {
-  const agent = new Agent(options);
-  agent.createConnection = (connection) => new LargeReadSocket(connection as NetConnectOpts);
+export function readInLargePieces<A extends Agent>(agent: A): A {
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const reads = new LargeReads();
+    const socket = connect({ ...options, onread: reads.onread } as typeof options, callback);
+    return Object.assign(socket as Socket, { [READS]: reads.into(socket as Socket) });
+  };
   return agent;
 }
 
-/** A connection with large reads, which can leave out the parser of `node:http`. */
-export class LargeReadSocket extends Socket {
-  #sink: ReadSink;
+/**
+ * From the next read on everything goes to `sink`, and nothing to the parser any more: this cannot be undone. False for
+ * a connection that cannot do it.
+ */
+export function divertReads(socket: Socket, sink: ReadSink): boolean {
+  const reads = (socket as { [READS]?: LargeReads })[READS];
+  reads?.divert(sink);
+  return reads !== undefined;
+}
 
-  /** Connects at once. */
-  constructor(options: NetConnectOpts) {
+/** Socket option `onread` replaces the stream; the parser listens to the event `data`, so it is told by that. */
+class LargeReads {
+  readonly onread: OnReadOpts;
+  #sink: ReadSink = () => true;
+
+  constructor() {
     const memory = new ReadMemory();
-    const callback = (count: number): boolean => this.#sink(memory.read(count));
-    const settings: NetConnectOpts = { ...options, onread: { buffer: () => memory.next(), callback } };
-    super(settings);
-    // Socket option `onread` replaces the stream; the parser listens to `data`, so it is told by that.
-    this.#sink = (piece) => this.emit("data", piece);
-    this.connect(options);
+    this.onread = { buffer: () => memory.next(), callback: (count) => this.#sink(memory.read(count)) };
   }
 
-  /** From the next read on everything goes to `sink`, and nothing to the parser any more: this cannot be undone. */
+  into(socket: Socket): this {
+    this.#sink = (piece) => {
+      socket.emit("data", piece);
+      return true;
+    };
+    return this;
+  }
+
   divert(sink: ReadSink): void {
     this.#sink = sink;
   }

@@ -1,7 +1,7 @@
-import { type Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
+import { Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
 import { usageError } from "../domain/errors.ts";
 import type { Env } from "./env.ts";
-import { largeReadAgent } from "./http-large-reads.ts";
+import { readInLargePieces } from "./http-large-reads.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { TlsSettings } from "./http-trust.ts";
 
@@ -44,7 +44,7 @@ export function createRoutes(env: Env): Routes {
         const { request } = await import("node:https");
         return { open: (method, headers, signal) => request(requestOptions(url, { method, headers, signal, agent })) };
       }
-      const agent = await pool(proxy?.url.href ?? "http:", () => Promise.resolve(largeReadAgent(POOL)));
+      const agent = await pool(proxy?.url.href ?? "http:", () => Promise.resolve(readInLargePieces(new Agent(POOL))));
       return {
         open: (method, headers, signal) => requestHttp(plainOptions(url, proxy, { method, headers, signal, agent })),
       };
@@ -105,7 +105,7 @@ async function secureAgent(
   const [https, { loadTrust }] = await Promise.all([import("node:https"), import("./http-trust.ts")]);
   const trust = await loadTrust(tls, env);
   const agent = new https.Agent({ ...POOL, ...trust });
-  if (proxy === undefined) return agent;
+  if (proxy === undefined) return readInLargePieces(agent);
   const [{ connect }, { openTunnel }] = await Promise.all([import("node:tls"), import("./http-tunnel.ts")]);
   let session: Buffer | undefined; // a pool is for one host: its sessions fit all its connections
   agent.createConnection = (options, callback) => {
