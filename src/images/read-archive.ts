@@ -56,6 +56,7 @@ class LayoutReader {
   readonly #signal: AbortSignal | undefined;
   readonly #blobs = new Map<Digest, number>();
   readonly #files = new Map<string, Uint8Array>();
+  #foreign = 0;
 
   constructor(store: Pick<ImageStore, "push">, { title, signal }: Source) {
     this.#store = store;
@@ -68,7 +69,8 @@ class LayoutReader {
     if (name.startsWith("/") || name.split("/").includes("..")) throw this.#invalid(entry, "leads out of it");
     const [, algorithm, hex] = /^blobs\/([^/]+)\/([^/]+)$/u.exec(name) ?? [];
     const isBlob = algorithm !== undefined && hex !== undefined;
-    if (!isBlob && !LAYOUT_FILES.has(name)) return;
+    if (!isBlob && !LAYOUT_FILES.has(name)) return this.#passBy(entry);
+    if (entry.size > MAX_BLOB) throw this.#invalid(entry, `is larger than ${MAX_BLOB} bytes`);
     if (entry.type === "5") return;
     if (entry.type !== "0") throw this.#invalid(entry, "is not a regular file");
     if (isBlob) return await this.#takeBlob(entry, `${algorithm}:${hex}`);
@@ -88,6 +90,12 @@ class LayoutReader {
       throw invalid(this.#title, "its oci-layout does not name version 1.0.0");
     }
     return { index: this.#parseIndex(index), blobs: this.#blobs };
+  }
+
+  /** What does not belong to the layout costs time only; a little of it is usual, much of it is a trap. */
+  #passBy(entry: TarEntry): void {
+    this.#foreign += entry.size;
+    if (this.#foreign > MAX_FOREIGN) throw this.#invalid(entry, "does not belong in it, and is large");
   }
 
   async #takeBlob(entry: TarEntry, digest: string): Promise<void> {
@@ -167,5 +175,9 @@ function invalid(title: string, why: string, cause?: unknown): Error {
 
 const LAYOUT_FILES: ReadonlySet<string> = new Set(["oci-layout", "index.json"]);
 /** More than any archive of filters; bounds what a small gzip file may unpack to. Bytes. */
-const MAX_ARCHIVE = 64 * 1024 * 1024 * 1024;
+const MAX_ARCHIVE = 16 * 1024 * 1024 * 1024;
+/** More than any module or layer of a filter. Bytes. */
+const MAX_BLOB = 2 * 1024 * 1024 * 1024;
+/** Files beside the layout, such as Docker's own lists. Bytes, all together. */
+const MAX_FOREIGN = 64 * 1024 * 1024;
 const MAX_MEMBERS = 100_000;

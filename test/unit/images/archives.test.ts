@@ -6,6 +6,7 @@ import { type Descriptor, describe as describeBytes, REF_NAME } from "../../../s
 import { digestOf, digestParts, startDigest } from "../../../src/domain/digest.ts";
 import { parseImageReference as ref } from "../../../src/domain/image-reference.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
+import { encodeTarHeader } from "../../../src/domain/ustar.ts";
 import { loadImages, type LoadRequest, type LoadResult } from "../../../src/images/load-image.ts";
 import { saveImages } from "../../../src/images/save-image.ts";
 import { type ImageStore, openStore } from "../../../src/store/image-store.ts";
@@ -281,6 +282,16 @@ describe("load", () => {
       "a name that holds another digest",
       (all) => tarOf(rename(all, `h.io/a@sha256:${"1".repeat(64)}`)),
       "by the name h.io/a@sha256:1111",
+    ],
+    [
+      "a blob larger than any, before it is read",
+      (all) => Buffer.concat([encodeTarHeader(`blobs/sha256/${"0".repeat(64)}`, 3 * 2 ** 30), tarOf(all)]),
+      "is larger than",
+    ],
+    [
+      "much that does not belong in it, before it is read",
+      (all) => Buffer.concat([encodeTarHeader("junk", 2 ** 30), tarOf(all)]),
+      "does not belong in it",
     ],
     ["an index too large", (all) => tarOf(swap(all, "index.json", " ".repeat(5 << 20))), "too large"],
   ];
