@@ -169,7 +169,7 @@ describe("createCredentials", () => {
   });
 
   it("prefers the most specific path of a containers file", async () => {
-    const auths = { "r.test": auth("host", "p"), "r.test/a": auth("a", "p"), "r.test/a/b": auth("ab", "p") };
+    const auths = { "r.test": auth("host", "p"), "r.test/a/b": auth("ab", "p"), "r.test/a": auth("a", "p") };
     const home = await makeHome({ ".config/containers/auth.json": { auths } });
     const find = lookUp(home);
     expect(await find("r.test", "a/b")).toEqual(basic("ab"));
