@@ -29,13 +29,14 @@ interface Reader {
   at: number;
 }
 
-function takeParams(reader: Reader): Record<string, string> {
-  const params: Record<string, string> = {};
+function takeParams(reader: Reader): Readonly<Record<string, string>> {
+  const params = new Map<string, string>();
   for (let found = take(reader, PARAM); found !== undefined; found = take(reader, PARAM)) {
     const { name = "", quoted, plain = "" } = found;
-    params[name.toLowerCase()] ??= quoted?.replaceAll(/\\(.)/gu, "$1") ?? plain;
+    const key = name.toLowerCase();
+    if (!params.has(key)) params.set(key, quoted?.replaceAll(/\\(.)/gu, "$1") ?? plain);
   }
-  return params;
+  return Object.fromEntries(params);
 }
 
 /** What `pattern` finds at the reader's place, which moves behind it. */

@@ -133,6 +133,15 @@ describe("15. a busy registry", () => {
     expect(bench.registry.count("manifest.get")).toBe(2);
   });
 
+  it.each([0, 300, 1000])("a retry budget of %i ms: not a millisecond more", async (retryBudgetMs) => {
+    const bench = await openBench({ client: { retryBudgetMs } });
+    await bench.publish(image);
+    bench.registry.on("manifest.get", fault.status(503));
+    expect(await failure(bench.pull())).toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect(bench.clock.waits.reduce((sum, wait) => sum + wait, 0)).toBeLessThanOrEqual(retryBudgetMs);
+    expect(bench.clock.waits).toHaveLength(retryBudgetMs === 0 ? 0 : retryBudgetMs === 300 ? 1 : 2);
+  });
+
   it("is waited for by a push as well, and then gets everything", async () => {
     const bench = await openBench();
     const kinds = ["manifest.head", "upload.post", "upload.put", "manifest.put"] as const;
