@@ -71,7 +71,7 @@ describe.each(servers)("referrers of oras and ours at %s", async (name, start) =
 
     await repository.deleteManifest(theirs);
     expect(await discovered(target)).toEqual([ours.descriptor.digest]);
-    // This zot, older than the final specification, takes a manifest away while oras is still about to delete it.
+    // At this zot, older than the final specification, oras is told that the manifest is not there.
     if (name === "zot") await repository.deleteManifest(ours.descriptor.digest);
     else await deleteByOras(`${host}/demo/both@${ours.descriptor.digest}`);
     expect(await freshly(host)).toEqual([]);
