@@ -70,13 +70,23 @@ export function replyRefusal(response: ServerResponse, refusal: RegistryRefusal)
 /** Any failure as a refusal; what is not the client's fault says nothing about the inside. */
 export function refusalOf(error: unknown): RegistryRefusal {
   if (error instanceof RegistryRefusal) return error;
-  const known = error instanceof WasmeError ? STORE_ERRORS[error.code] : undefined;
-  if (known === undefined || !(error instanceof WasmeError)) {
-    return new RegistryRefusal(500, "UNKNOWN", "the registry failed; its log says why");
+  const code = error instanceof WasmeError ? error.code : "";
+  const known = STORE_ERRORS[code];
+  if (known !== undefined && error instanceof WasmeError) {
+    return new RegistryRefusal(known[0], known[1], error.message, { details: [error.details ?? null] });
   }
-  const [status, code] = known;
-  return new RegistryRefusal(status, code, error.message, { details: [error.details ?? null] });
+  const [status, message, headers] = OWN_TROUBLE[code] ?? [500, "the registry failed; its log says why", {}];
+  return new RegistryRefusal(status, "UNKNOWN", message, { headers });
 }
+
+type Trouble = readonly [status: number, message: string, headers: Readonly<Record<string, string>>];
+
+/** Troubles of ours that the client can do something about. */
+const OWN_TROUBLE: Readonly<Record<string, Trouble>> = {
+  DISK_FULL: [507, "the disk of the registry is full", {}],
+  LOCKED: [503, "the store of the registry is busy", { "retry-after": "1" }],
+  LOCK_LOST: [503, "the store of the registry is busy", { "retry-after": "1" }],
+};
 
 const STORE_ERRORS: Readonly<Record<string, readonly [status: number, code: string]>> = {
   DIGEST_MISMATCH: [400, "DIGEST_INVALID"],
