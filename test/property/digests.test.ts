@@ -12,7 +12,7 @@ import { blobPath, layoutPaths } from "../../src/store/layout.ts";
 
 const HEX = "0123456789abcdef";
 const hex = (length: number): fc.Arbitrary<string> =>
-  fc.string({ unit: fc.constantFrom(...HEX), minLength: length, maxLength: length });
+  fc.string({ unit: fc.constantFrom(...Array.from(HEX)), minLength: length, maxLength: length });
 const sound = fc.oneof(
   hex(64).map((text) => `sha256:${text}`),
   hex(128).map((text) => `sha512:${text}`),
@@ -93,7 +93,7 @@ describe("a manifest", () => {
       subject: descriptor,
       annotations: fc.oneof(fc.dictionary(fc.string(), fc.string()), fc.jsonValue()),
     },
-    { requiredKeys: ["schemaVersion"] },
+    { requiredKeys: ["schemaVersion", "config", "layers"] },
   );
 
   it("of any content is refused, or points to sound content alone", () => {
@@ -103,13 +103,8 @@ describe("a manifest", () => {
         manifest,
         fc.constantFrom(undefined, MediaType.ociManifest, MediaType.ociIndex, "application/json"),
         (value, type) => {
-          let parsed: ReturnType<typeof parseManifest>;
-          try {
-            parsed = parseManifest(Buffer.from(JSON.stringify(value)), type);
-          } catch (error) {
-            expect(error).toBeInstanceOf(WasmeError);
-            return;
-          }
+          const parsed = parsedOrRefused(Buffer.from(JSON.stringify(value)), type);
+          if (parsed === undefined) return;
           understood += 1;
           for (const each of referencedBy(parsed)) {
             expect(Number.isSafeInteger(each.size) && each.size >= 0).toBe(true);
@@ -121,7 +116,7 @@ describe("a manifest", () => {
       ),
       { numRuns: 3000 },
     );
-    expect(understood).toBeGreaterThan(50);
+    expect(understood).toBeGreaterThan(20);
   });
 
   it("of many megabytes, or many layers, or great depth, is refused before it costs anything", () => {
@@ -162,13 +157,29 @@ describe("an index", () => {
         );
         const wasm = manifests.filter((each) => each.platform?.architecture === "wasm");
         const wanted = proxies ?? wasm.find((each) => each.platform?.os === "wasip1") ?? wasm[0];
-        if (wanted === undefined) {
-          expect(() => chooseChild(index, "it")).toThrow(/linux\/amd64/u);
-          return;
-        }
-        expect(chooseChild(index, "it")).toEqual({ child: wanted, forProxies: proxies !== undefined });
+        const chosen = wanted === undefined ? undefined : { child: wanted, forProxies: proxies !== undefined };
+        expect(chosenOrRefused(index)).toEqual(chosen);
       }),
       { numRuns: 1000 },
     );
   });
 });
+
+/** `undefined` for an error of ours; any other one is a crash. */
+function parsedOrRefused(bytes: Uint8Array, type: string | undefined): ReturnType<typeof parseManifest> | undefined {
+  try {
+    return parseManifest(bytes, type);
+  } catch (error) {
+    if (error instanceof WasmeError) return undefined;
+    throw error;
+  }
+}
+
+function chosenOrRefused(index: OciIndex): ReturnType<typeof chooseChild> | undefined {
+  try {
+    return chooseChild(index, "it");
+  } catch (error) {
+    if (error instanceof WasmeError && error.code === "PLATFORM_MISSING") return undefined;
+    throw error;
+  }
+}

@@ -23,7 +23,7 @@ const HOME = new URL("https://registry.example.test/v2/");
 const headerText = fc.oneof(
   fc.string({ maxLength: 200 }),
   fc
-    .array(fc.constantFrom(...'<>"\\,;= \t:/?#%@[]()0189abBearerrelnext-'), { maxLength: 60 })
+    .array(fc.constantFrom(...Array.from('<>"\\,;= \t:/?#%@[]()0189abBearerrelnext-')), { maxLength: 60 })
     .map((all) => all.join("")),
 );
 
@@ -45,7 +45,7 @@ async function outcome<T>(work: Promise<T>): Promise<T | string> {
 
 describe("www-authenticate", () => {
   const token = fc.stringMatching(/^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,12}$/u);
-  const quotable = fc.string({ unit: fc.constantFrom(...'abc ,="\\:/()<>@;\t'), maxLength: 20 });
+  const quotable = fc.string({ unit: fc.constantFrom(...Array.from('abc ,="\\:/()<>@;\t')), maxLength: 20 });
   const params = fc.uniqueArray(fc.tuple(token, quotable), { maxLength: 4, selector: ([name]) => name.toLowerCase() });
   const challenges = fc.array(fc.tuple(token, params), { minLength: 1, maxLength: 4 });
 
@@ -176,13 +176,8 @@ describe("location", () => {
   it("of any text is an address to go to, without user, or a refusal", () => {
     fc.assert(
       fc.property(fc.oneof(headerText, made, fc.webUrl()), (location) => {
-        let target: URL;
-        try {
-          target = redirectTarget(location, HOME, HOME);
-        } catch (error) {
-          expect(error).toMatchObject({ code: "REDIRECT_REFUSED" });
-          return;
-        }
+        const target = targetOrRefused(location);
+        if (target === undefined) return;
         expect(target.protocol).toBe("https:");
         expect(target.username + target.password).toBe("");
         expect(isMetadataHost(target.hostname)).toBe(false);
@@ -281,4 +276,14 @@ function* cutAfter(bytes: Uint8Array, at: number): Generator<Uint8Array> {
 
 function quote(value: string): string {
   return `"${value.replaceAll(/[\\"]/gu, String.raw`\$&`)}"`;
+}
+
+/** `undefined` for a refusal; any other error is a crash. */
+function targetOrRefused(location: string): URL | undefined {
+  try {
+    return redirectTarget(location, HOME, HOME);
+  } catch (error) {
+    if (error instanceof WasmeError && error.code === "REDIRECT_REFUSED") return undefined;
+    throw error;
+  }
 }
