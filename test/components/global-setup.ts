@@ -8,6 +8,7 @@ import { aptProgram } from "./apt.ts";
 import { buildahPath } from "./buildah.ts";
 import { envoyPath } from "./envoy.ts";
 import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
+import { istioPullerPath } from "./istio-puller.ts";
 import { inCi } from "./missing.ts";
 import { registryPath } from "./registry-kinds.ts";
 import { skopeoPath } from "./skopeo.ts";
@@ -23,6 +24,7 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   crane: cranePath,
   distribution: distributionPath,
   zot: zotPath,
+  istio: istioPullerPath,
   zsh: () => aptProgram("zsh"),
   fish: () => aptProgram("fish"),
 };
@@ -30,8 +32,8 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 /** Shells only end-to-end tests use. */
 const SHELLS: readonly string[] = ["zsh", "fish"];
 
-/** Registries and clients to compare with, which take minutes to build and only integration tests use. */
-const OTHERS: readonly string[] = ["oras", "crane", "distribution", "zot"];
+/** Registries, clients and Istio's puller to compare with, which take minutes to build and only integration tests use. */
+const OTHERS: readonly string[] = ["oras", "crane", "distribution", "zot", "istio"];
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on
