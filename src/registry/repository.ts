@@ -102,12 +102,20 @@ export class RemoteRepository implements Repository {
 
   async deleteManifest(target: string, signal?: AbortSignal): Promise<boolean> {
     const { deleteManifest } = await import("./delete-content.ts");
+    this.#forgetUploads();
     return deleteManifest(this.#context, target, signal);
   }
 
   async deleteBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
     const { deleteBlob } = await import("./delete-content.ts");
+    this.#forgetUploads();
     return deleteBlob(this.#context, digest, signal);
+  }
+
+  /** What was uploaded may be gone after a deletion: some registries tidy up at once. */
+  #forgetUploads(): void {
+    const prefix = `${this.#context.session.host}/${this.#context.repository}@`;
+    for (const key of this.#uploads.keys()) if (key.startsWith(prefix)) this.#uploads.delete(key);
   }
 
   async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<Placement> {

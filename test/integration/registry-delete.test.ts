@@ -87,6 +87,9 @@ describe.each(servers)("deleting at %s", async (name, tags, start) => {
     await to.deleteManifest(spare.manifestDescriptor.digest);
     expect(await to.deleteBlob(spare.moduleDescriptor.digest)).toBe(true);
     expect(await to.exists(spare.moduleDescriptor)).toBe(false);
+    await pushTestImage(to, spare, "v1");
+    expect(await to.exists(spare.moduleDescriptor)).toBe(true);
+    expect(await to.deleteManifest(spare.manifestDescriptor.digest)).toBe(true);
     expect(await to.deleteBlob(digestOf("nothing"))).toBe(false);
   });
 });
