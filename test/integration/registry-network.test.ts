@@ -213,6 +213,7 @@ describe("reaching a registry", () => {
   it.each([
     ["is not there", "nowhere.pem", undefined],
     ["is no certificate", "ca.pem", "hello"],
+    ["is a damaged certificate", "ca.pem", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"],
   ])("refuses a CA file that %s", async (_name, name, content) => {
     const caFile = join(tempDir(), name);
     if (content !== undefined) await writeFile(caFile, content);

@@ -101,14 +101,14 @@ describe("TLS with a registry", () => {
   });
 
   it.for([
-    ["TLSv1.2", "TLS with HOST failed: sslv3 alert handshake failure"],
-    ["TLSv1.3", "HOST wants a client certificate"],
+    ["TLSv1.2", "^TLS with HOST failed: \\S+ alert handshake failure$"],
+    ["TLSv1.3", "^HOST wants a client certificate$"],
   ] as const)("says that one is wanted: %s", async ([maxVersion, message], context) => {
     const options = { requestCert: true, rejectUnauthorized: true, maxVersion };
     const server = await serve(context, { options });
     await expect(open(server.host, { caFile: server.caFile }).resolve("v1")).rejects.toMatchObject({
       code: "REGISTRY_TLS",
-      message: message.replace("HOST", server.host),
+      message: expect.stringMatching(new RegExp(message.replace("HOST", server.host), "u")),
       hint: expect.stringContaining("--cert-file"),
     });
   });
@@ -187,6 +187,19 @@ describe("TLS with a registry", () => {
       code: "REGISTRY_TLS",
       message: expect.stringContaining("another host name"),
     });
+  });
+
+  it("trusts the authorities of --ca-file and those of NODE_EXTRA_CA_CERTS, and keeps neither for others", async (context) => {
+    const first = await serve(context);
+    const second = await serve(context);
+    const env = { NODE_EXTRA_CA_CERTS: second.caFile };
+    const both = { env, caFile: first.caFile };
+    for (const { host } of [first, second]) expect(await open(host, both).resolve("v1")).toBeUndefined();
+    for (const { host } of [first, second]) {
+      await expect(open(host, { env: {}, plainHttp: false }).resolve("v1")).rejects.toMatchObject({
+        code: "REGISTRY_TLS",
+      });
+    }
   });
 
   it("says that a certificate has expired", async (context) => {
