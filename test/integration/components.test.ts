@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,6 +13,7 @@ import { MissingComponent } from "../components/missing.ts";
 import { node24Bin } from "../components/node24.mjs";
 import { type RawResponse, rawRequest } from "../components/raw-http.ts";
 import { type RegistryOptions, type RunningRegistry, startRegistry } from "../components/registry.ts";
+import { componentOf, registryKinds } from "../components/registry-kinds.ts";
 import { component, need } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
 import { skopeo } from "../components/skopeo.ts";
@@ -257,6 +259,29 @@ describe("registry", () => {
     const wrong = basic({ ...alice, password: "wrong" });
     expect((await ask(registry, "/v2/", { headers: wrong })).status).toBe(401);
   });
+
+  test.for(registryKinds)(
+    "%s takes no setting from the environment and leaves nothing behind",
+    async (kind, context) => {
+      // Each would stop distribution: it takes them for settings of its own.
+      for (const [name, value] of [
+        ["REGISTRY_AUTH_FILE", "/none"] as const,
+        ["REGISTRY_HTTP_ADDR", "nowhere"] as const,
+      ]) {
+        const before = process.env[name];
+        process.env[name] = value;
+        onTestFinished(() => {
+          if (before === undefined) delete process.env[name];
+          else process.env[name] = before;
+        });
+      }
+      const registry = await need(context, componentOf[kind], () => open({ kind }));
+      expect([registry.kind, (await ask(registry, "/v2/")).status]).toEqual([kind, 200]);
+      await registry.stop();
+      await expect(ask(registry, "/v2/")).rejects.toThrow("ECONNREFUSED");
+      expect(existsSync(registry.dataDirectory)).toBe(false);
+    },
+  );
 
   test("with TLS is trusted by its own authority only", async (context) => {
     const registry = await need(context, "registry", () => open({ tls: true }));

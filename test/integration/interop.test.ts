@@ -129,24 +129,29 @@ describe.each(places)("%s, %s", (kind, _mode, options) => {
     });
   });
 
-  it.for(peers.filter((name) => name === "crane"))(
-    "we read an image %s makes of a tar archive",
-    async (name, context) => {
-      const crane = await openKnown(site, context, name);
-      const cwd = tempDir();
-      writeFileSync(join(cwd, "plugin.wasm"), HELLO);
-      writeFileSync(join(cwd, "runtime-config.json"), JSON.stringify(CONFIG));
-      await runOk("tar", ["-cf", "layer.tar", "plugin.wasm", "runtime-config.json"], { cwd });
-      // zot takes no media types of Docker's.
-      for (const flags of kind === "zot" ? [["--oci-empty-base"]] : [[], ["--oci-empty-base"]]) {
-        const image = `crane/appended:v${flags.length}`;
-        const args = ["append", ...crane.trust(), ...flags, "--new_layer", join(cwd, "layer.tar")];
-        const told = await crane.run([...args, "--new_tag", named(image)]);
-        const [, manifestDigest] = /@(sha256:[0-9a-f]{64})/u.exec(told.stdout) ?? [];
-        expect(await pull(site, image)).toMatchObject({ manifestDigest, moduleDigest: HELLO_DIGEST, format: "compat" });
-      }
-    },
-  );
+  const craneWays = peers.includes("crane")
+    ? (["OCI types", "Docker types", "docker save"] as const).filter((way) => way === "OCI types" || kind !== "zot")
+    : [];
+
+  // zot takes no media types of Docker's.
+  it.for(craneWays)("we read an image crane makes of a tar archive: %s", async (way, context) => {
+    const crane = await openKnown(site, context, "crane");
+    const cwd = tempDir();
+    writeFileSync(join(cwd, "plugin.wasm"), HELLO);
+    writeFileSync(join(cwd, "runtime-config.json"), JSON.stringify(CONFIG));
+    await runOk("tar", ["-cf", "layer.tar", "plugin.wasm", "runtime-config.json"], { cwd });
+    const image = `crane/appended:${way.replace(" ", "-").toLowerCase()}`;
+    const flags = way === "OCI types" ? ["--oci-empty-base"] : [];
+    const append = ["append", ...crane.trust(), ...flags, "--new_layer", "layer.tar", "--new_tag", named(image)];
+    const told =
+      way === "docker save"
+        ? await crane
+            .run([...append, "--output", "image.tar"], cwd)
+            .then(() => crane.run(["push", ...crane.trust(), "image.tar", named(image)], cwd))
+        : await crane.run(append, cwd);
+    const manifestDigest = /@(sha256:[0-9a-f]{64})/u.exec(told.stdout)?.[1];
+    expect(await pull(site, image)).toMatchObject({ manifestDigest, moduleDigest: HELLO_DIGEST, format: "compat" });
+  });
 
   it("oras finds what we attach to an image, and we what it attaches", async (context) => {
     const oras = await openKnown(site, context, "oras");
