@@ -16,8 +16,10 @@ import { ContentCheck } from "./verify-stream.ts";
 const EARNED = 256 * 1024;
 /** Share of the idle time-out after which a silent body is given up and asked for again where it stopped. */
 const STALL_SHARE = 1 / 3;
-/** Size of the pieces passed on. Bytes. */
-const LARGE = 512 * 1024;
+/** Pieces of at least this size are passed on as they are. Bytes. */
+const LARGE = 64 * 1024;
+/** Smaller ones are passed on together, so much at a time. Bytes. */
+const TOGETHER = 512 * 1024;
 
 /**
  * Streams a blob, checked on the way: a stream that ends without an error had exactly the bytes of the descriptor. After
@@ -152,7 +154,7 @@ async function* gather(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
     for await (const piece of body) {
       pieces.push(piece);
       size += piece.byteLength;
-      if (size >= LARGE) yield take();
+      if (size >= TOGETHER || piece.byteLength >= LARGE) yield take();
     }
   } catch (error) {
     if (size > 0) yield take();
