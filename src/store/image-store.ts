@@ -58,7 +58,10 @@ export interface ImageStore extends Fetcher, Pusher, Exists {
   readonly dir: string;
   /** True when the content is there with the right size; `push` replaces what has the size but was altered. */
   exists(descriptor: Pick<Descriptor, "digest" | "size">): Promise<boolean>;
-  /** As `push`, for a body read from a `Fetcher`: that verifies every byte, so it is not hashed once more here. */
+  /**
+   * As `push`, for a body read from a `Fetcher`: that verifies every byte, so it is not hashed once more here. The pieces
+   * are the store's from then on: their memory is read into again.
+   */
   pushVerified(descriptor: Descriptor, body: BodySource, signal?: AbortSignal): Promise<Placement>;
   /** True when the content is there and every byte is right: reads it whole. */
   verify(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
