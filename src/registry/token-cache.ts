@@ -25,6 +25,7 @@ export class TokenCache {
     ask: (signal: AbortSignal) => Promise<Token>,
     signal: AbortSignal | undefined,
   ): Promise<string> {
+    signal?.throwIfAborted();
     const entry = this.#usable(key) ?? this.#start(key, ask);
     entry.uses += 1;
     return (await entry.task.join(signal)).value;

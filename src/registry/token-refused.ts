@@ -25,12 +25,14 @@ export async function tokenRefused(
       details,
     });
   }
-  const message = `${url.host} refused ${whose(credential)} for ${host} (${why})`;
+  // Some token servers refuse where others give less.
+  const about = status === 403 && scopes.length > 0 ? `; asked for ${scopes.join(" ")}` : "";
+  const message = `${url.host} refused ${whose(credential)} for ${host} (${why})${about}`;
   return new WasmeError("unauthorised", "LOGIN_REFUSED", message, { hint: whatNext(host, credential), details });
 }
 
 /** How messages name a credential. */
-export function whose(credential: Credential | undefined): string {
+function whose(credential: Credential | undefined): string {
   if (credential === undefined) return "an anonymous token";
   if (credential.source !== undefined) return `the credentials in ${credential.source}`;
   return credential.kind === "basic" ? "the user name or password" : "the token";

@@ -137,6 +137,14 @@ describe("bearer tokens", () => {
       expect(registry.requests.map(({ kind }) => kind)).toEqual(["token", "token", "manifest.head"]);
     });
 
+    it("are not asked for by who gave up before", async () => {
+      await withoutToken();
+      const { requests } = client.traffic();
+      await expect(open().resolve("v1", AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
+      await new Promise(setImmediate);
+      expect(client.traffic().requests).toBe(requests);
+    });
+
     it("are renewed once when they end while several wait", async () => {
       guard();
       give({ expires_in: 100 });
@@ -365,6 +373,15 @@ describe("bearer tokens", () => {
       guard();
       registry.on("token", ({ response }) => void response.writeHead(401).end(body));
       await expect(open().fetchManifest("v1")).rejects.toThrow(told);
+    });
+
+    it("tell for what, when the token server says that it may not be", async () => {
+      guard();
+      registry.on("token", ({ response }) => void response.writeHead(403).end('{"message":"no robots"}'));
+      await expect(open("pull").fetchManifest("v1")).rejects.toMatchObject({
+        code: "LOGIN_REFUSED",
+        message: expect.stringMatching(/\(403: no robots\); asked for repository:demo\/filter:pull$/u),
+      });
     });
 
     it("tell a token server that gives none", async () => {
