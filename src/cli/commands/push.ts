@@ -1,5 +1,5 @@
 import { type ImageReference, parseImageReference } from "../../domain/image-reference.ts";
-import type { PushResult } from "../../images/push-image.ts";
+import type { PushFormat, PushResult } from "../../images/push-image.ts";
 import type { Style } from "../../platform/terminal.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
 import { choice, list } from "../options/read.ts";
@@ -66,7 +66,7 @@ export const push: CommandSpec = {
     return {
       json: versioned("PushResult", result),
       names: [result.manifestDigest],
-      text: (style) => describe(result, style),
+      text: (style) => describe(result, format, style),
     };
   },
 };
@@ -77,9 +77,13 @@ async function mountSources(named: readonly string[], reference: ImageReference)
   return named.map((text) => parseMountSource(text, reference));
 }
 
-function describe(result: PushResult, style: Style): string {
+function describe(result: PushResult, asked: PushFormat | undefined, style: Style): string {
   const { uploadedBytes, mountedBytes, skippedBytes, unchanged } = result;
-  const lines = [`Pushed ${style.bold(result.reference)}`, `Digest: ${result.manifestDigest}`];
+  const chosen = asked !== undefined && (asked !== "auto" || result.refused !== undefined);
+  const lines = [
+    `Pushed ${style.bold(result.reference)}${chosen ? ` (${result.format})` : ""}`,
+    `Digest: ${result.manifestDigest}`,
+  ];
   // Only what was spared is news: a first push uploads everything.
   if (!unchanged && mountedBytes + skippedBytes > 0) {
     const parts = [
