@@ -42,12 +42,12 @@ describe("rm --remote", () => {
 
   it("deletes a tag and leaves its image, the other tags and the store alone", async () => {
     const name = `${hub.host}/team/tag`;
-    const digest = await push(name, "v1", "v2");
+    await push(name, "v1", "v2");
     expect((await runCli(["build", "precompiled", HELLO_WASM, "-t", `${name}:v1`], { home })).code).toBe(0);
     const run = await runCli(["rm", "--remote", "-y", `${name}:v1`], { home });
     expect([run.code, run.stdout, run.stderr]).toEqual([
       0,
-      `Deleted ${name}:v1 (tag only; it stands for ${digest})\n`,
+      `Deleted ${name}:v1 (the tag alone)\n`,
       `Deleting ${name}:v1\n`,
     ]);
     expect([await isThere(`${name}:v1`), await isThere(`${name}:v2`)]).toEqual([false, true]);
@@ -105,6 +105,19 @@ describe("rm --remote", () => {
     expect(await pty.ended).toBe(0);
     expect(pty.plain()).toContain(stays ? "Nothing deleted" : `Deleted ${name}@${digest} and its tags v1, v2`);
     expect(await isThere(`${name}:v1`)).toBe(stays);
+  });
+
+  it("asks once for several", async (context) => {
+    const name = `${hub.host}/team/twice`;
+    await push(name, "v1", "v2");
+    const pty = startOnPty(context, ["rm", "--remote", `${name}:v1`, `${name}:v2`], { home });
+    await pty.seen(/Sure\?/u);
+    expect(pty.plain()).toMatch(
+      /Delete in the registry:\s+\S+:v1 \(the tag alone\)\s+\S+:v2 \(the tag alone\)\s+Sure\?/u,
+    );
+    pty.type("y\r");
+    expect(await pty.ended).toBe(0);
+    expect([await isThere(`${name}:v1`), await isThere(`${name}:v2`)]).toEqual([false, false]);
   });
 
   it("says what to type where a registry does not delete tags", async (context) => {

@@ -55,8 +55,7 @@ async function runRemote(context: Context, input: Input): Promise<Outcome> {
   return await withRegistry(context, input.options, async (registry) => {
     const deps = { registry, signal: context.signal };
     const targets = await findRemote(deps, { references });
-    const question = `Delete in the registry?\n${targets.map((target) => `  ${described(target)}`).join("\n")}\n`;
-    const removed = (await askConfirm(context, question)) ? targets : [];
+    const removed = (await askConfirm(context, question(targets))) ? targets : [];
     await removeRemote(deps, removed, context.events);
     return {
       json: versioned("RemoteRemoveResult", { removed }),
@@ -67,9 +66,15 @@ async function runRemote(context: Context, input: Input): Promise<Outcome> {
   });
 }
 
+function question(targets: readonly RemoteTarget[]): string {
+  const [only] = targets;
+  if (only !== undefined && targets.length === 1) return `Delete ${described(only)} in the registry?`;
+  return `Delete in the registry:\n${targets.map((target) => `  ${described(target)}\n`).join("")}Sure?`;
+}
+
 /** What is named, and what goes with it. */
-function described({ reference, manifestDigest, tags }: RemoteTarget): string {
-  if (!reference.includes("@")) return `${reference} (tag only; it stands for ${manifestDigest})`;
+function described({ reference, tags }: RemoteTarget): string {
+  if (!reference.includes("@")) return `${reference} (the tag alone)`;
   if (tags === undefined) return `${reference} and all its tags`;
   return tags.length === 0 ? `${reference} (it has no tag)` : `${reference} and its tags ${tags.join(", ")}`;
 }
