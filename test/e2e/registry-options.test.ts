@@ -76,7 +76,7 @@ describe("registry options", () => {
 
   it.each([
     [["push", absent, "--chunk-size", "8M"], "SIZE_INVALID", /--chunk-size "8M" is not a size/u],
-    [["push", absent, "--chunk-size", "0"], "SIZE_INVALID", /--chunk-size "0" is not a size/u],
+    [["push", absent, "--chunk-size", "63KiB"], "SIZE_INVALID", /--chunk-size "63KiB" is not a size of 64KiB or more/u],
     [["pull", absent, "--cert-file", "HELLO"], "CLIENT_CERT_INCOMPLETE", /--cert-file needs --key-file/u],
     [["pull", absent, "--key-file", "HELLO"], "CLIENT_CERT_INCOMPLETE", /--key-file needs --cert-file/u],
     [["pull", absent, "--cert-file", "no", "--key-file", "HELLO"], "FILE_UNREADABLE", /--cert-file: cannot read no/u],

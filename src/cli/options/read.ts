@@ -38,13 +38,13 @@ function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/gu, (c) => `-${c.toLowerCase()}`)}`;
 }
 
-/** A size in bytes: `8MiB`, `65536`. Throws `SIZE_INVALID` (usage). */
-export function byteSize(values: Values, name: string): number | undefined {
+/** A size in bytes: `8MiB`, `65536`; at least `least` KiB. Throws `SIZE_INVALID` (usage). */
+export function byteSize(values: Values, name: string, least: number): number | undefined {
   const value = text(values, name);
   if (value === undefined) return undefined;
   const bytes = parseByteSize(value);
-  if (bytes !== undefined && bytes > 0) return bytes;
-  throw usageError("SIZE_INVALID", `${flagOf(name)} ${JSON.stringify(value)} is not a size`, {
+  if (bytes !== undefined && bytes >= least * 1024) return bytes;
+  throw usageError("SIZE_INVALID", `${flagOf(name)} ${JSON.stringify(value)} is not a size of ${least}KiB or more`, {
     hint: "write it like 8MiB, 5MB or 65536",
   });
 }

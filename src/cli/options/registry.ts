@@ -162,7 +162,7 @@ export async function withRegistry<T>(
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
   const { createRegistryClient } = await import("../../registry/client.ts");
-  const chunkSize = byteSize(values, "chunkSize");
+  const chunkSize = byteSize(values, "chunkSize", LEAST_CHUNK_KIB);
   const client = createRegistryClient({
     env: context.env,
     clock: context.clock,
@@ -182,6 +182,9 @@ export async function withRegistry<T>(
     client.close();
   }
 }
+
+/** Smaller pieces cost more requests than anybody wants. */
+const LEAST_CHUNK_KIB = 64;
 
 type PemFiles = Pick<RegistryClientOptions, "caFile" | "certFile" | "keyFile">;
 
