@@ -33,7 +33,7 @@ const COMMAND_LINES: readonly (readonly [string, RegExp, (RegExp | false)?])[] =
   ["deploy istio a", /required option "--id <id>"/u],
   ["undeploy istio", /required option "--id <id>"/u],
   ["pull a --retry-budget", /option "--retry-budget <duration>" argument missing/u],
-  ["push a --format tar", /--format "tar" is not one of oci, compat, auto/u],
+  ["push a --format tar", /--format "tar" is not one of oci, compat, cncf, auto/u],
   ["push a --format comapt", /--format "comapt" is not one of/u, /did you mean compat\?/u],
   ["build . -t a --builder docker", /--builder "docker" is not one of auto, native, npm/u],
   ["deploy istio a --id x --patch-context sideways", /--patch-context "sideways" is not one of inbound, outbound/u],

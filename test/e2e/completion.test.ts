@@ -83,7 +83,7 @@ describe("bash", () => {
     ["wasme un", ["undeploy"]],
     ["wasme -o json un", ["undeploy"]],
     ["wasme push --for", ["--format"]],
-    ["wasme push --format ", ["oci", "compat", "auto"]],
+    ["wasme push --format ", ["oci", "compat", "cncf", "auto"]],
     ["wasme push -o j", ["json"]],
     ["wasme deploy istio x --via w", ["wasmplugin"]],
     ["wasme push ghcr", ["ghcr.io/acme/auth:v1"]],
