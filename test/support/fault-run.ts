@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openStore } from "../../src/store/image-store.ts";
 import type { AuthScript } from "./fault-auth.ts";
@@ -89,25 +89,32 @@ export function wrongFiles(dir: string): readonly string[] {
 
 /** True when a store on disk has the image under a name, whole; read without any code of ours. */
 export function hasImage(dir: string, name: string, image: TestImage): boolean {
-  const files = new Map(readFiles(dir).map(({ path, bytes }) => [path, bytes]));
-  const index = JSON.parse(files.get("index.json")?.toString() ?? "{}") as { manifests?: readonly Entry[] };
-  const entry = (index.manifests ?? []).find((each) => each.annotations?.[NAME] === name);
-  if (entry?.digest !== image.manifestDescriptor.digest) return false;
+  if (entriesIn(dir).find((each) => each.annotations?.[NAME] === name)?.digest !== image.manifestDescriptor.digest) {
+    return false;
+  }
   const wanted = [
     [image.manifestDescriptor.digest, image.manifest],
     [image.configDescriptor.digest, image.config],
     [image.moduleDescriptor.digest, image.module],
   ] as const;
-  return wanted.every(([digest, bytes]) => {
-    return files.get(`blobs/${digest.replace(":", "/")}`)?.equals(bytes) === true;
-  });
+  return wanted.every(([digest, bytes]) => readIfThere(join(dir, "blobs", digest.replace(":", "/")))?.equals(bytes));
 }
 
 /** Names in a store on disk. */
 export function namesIn(dir: string): readonly string[] {
-  const index = readFiles(dir).find(({ path }) => path === "index.json");
-  const { manifests = [] } = JSON.parse(index?.bytes.toString() ?? "{}") as { manifests?: readonly Entry[] };
-  return manifests.map((each) => each.annotations?.[NAME] ?? "").toSorted();
+  return entriesIn(dir)
+    .map((each) => each.annotations?.[NAME] ?? "")
+    .toSorted();
+}
+
+/** What a name in a store on disk leads to. */
+export function digestOfName(dir: string, name: string): string | undefined {
+  return entriesIn(dir).find((each) => each.annotations?.[NAME] === name)?.digest;
+}
+
+function entriesIn(dir: string): readonly Entry[] {
+  const text = readIfThere(join(dir, "index.json"))?.toString() ?? "{}";
+  return (JSON.parse(text) as { manifests?: readonly Entry[] }).manifests ?? [];
 }
 
 interface Entry {
@@ -119,16 +126,25 @@ const NAME = "org.opencontainers.image.ref.name";
 const KNOWN_FILES: ReadonlySet<string> = new Set(["index.json", "oci-layout"]);
 
 function readFiles(dir: string): readonly { readonly path: string; readonly bytes: Buffer }[] {
-  let names: string[];
+  if (!existsSync(dir)) return [];
+  const files = readdirSync(dir, { recursive: true, encoding: "utf8", withFileTypes: true }).filter((each) =>
+    each.isFile(),
+  );
+  return files.flatMap((each) => {
+    const path = join(each.parentPath, each.name);
+    const bytes = readIfThere(path);
+    return bytes === undefined ? [] : [{ path: path.slice(dir.length + 1), bytes }];
+  });
+}
+
+/** What a registry is tidying up just now is gone a moment later. */
+function readIfThere(path: string): Buffer | undefined {
   try {
-    names = readdirSync(dir, { recursive: true, encoding: "utf8", withFileTypes: true })
-      .filter((each) => each.isFile())
-      .map((each) => join(each.parentPath, each.name));
+    return readFileSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  return names.map((path) => ({ path: path.slice(dir.length + 1), bytes: readFileSync(path) }));
 }
 
 async function runLimited(

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WasmeError } from "../../src/domain/errors.ts";
 import type { ProgressEvent } from "../../src/domain/events.ts";
@@ -12,7 +11,7 @@ import type { AuthScript } from "./fault-auth.ts";
 import { fakeClock } from "./fault-clock.ts";
 import { storeTestImage, type TestImage, testImage } from "./fault-image.ts";
 import { type FaultRegistry, startFaultRegistry } from "./fault-registry.ts";
-import { hasImage, wrongFiles } from "./fault-run.ts";
+import { digestOfName, hasImage, wrongFiles } from "./fault-run.ts";
 import { applyScript, randomScript, tellScript } from "./fault-script.ts";
 import { type Random, seededRandom } from "./random.ts";
 
@@ -127,18 +126,10 @@ interface Names {
 
 /** What the run's name leads to on both sides, read from the disk. */
 function namesOf({ lane, registry, reference, remoteName }: Run): Names {
-  return { local: entryOf(lane.store.dir, reference), remote: entryOf(registry.store.dir, remoteName) };
-}
-
-function entryOf(dir: string, name: string): string | undefined {
-  let text: string;
-  try {
-    text = readFileSync(join(dir, "index.json"), "utf8");
-  } catch {
-    return undefined;
-  }
-  const { manifests } = JSON.parse(text) as { manifests: { digest: string; annotations?: Record<string, string> }[] };
-  return manifests.find((each) => each.annotations?.["org.opencontainers.image.ref.name"] === name)?.digest;
+  return {
+    local: digestOfName(lane.store.dir, reference),
+    remote: digestOfName(registry.store.dir, remoteName),
+  };
 }
 
 async function attempt(
