@@ -22,7 +22,9 @@ export async function* readVerified(
 ): AsyncGenerator<Uint8Array> {
   const hash = startDigest(descriptor.digest);
   let size = 0;
-  for await (const chunk of readRaw(path, descriptor.digest, {}, signal)) {
+  // One byte more than there should be: what is longer shows itself in the same read.
+  const chunkSize = Math.min(CHUNK, descriptor.size + 1);
+  for await (const chunk of readFileIn(path, descriptor.digest, { chunkSize, signal })) {
     size += chunk.byteLength;
     if (size > descriptor.size) throw damaged(descriptor, `it is longer than ${descriptor.size} bytes`);
     hash.update(chunk);
@@ -62,7 +64,21 @@ export async function* readRaw(
   const { start = 0, end } = range;
   if (end !== undefined && end <= start) return;
   const last = end === undefined ? {} : { end: end - 1 };
-  const stream = createReadStream(path, { highWaterMark: CHUNK, start, ...last, ...(signal && { signal }) });
+  yield* readFileIn(path, digest, { chunkSize: CHUNK, start, ...last, signal });
+}
+
+interface Reading {
+  /** Bytes of one read. */
+  readonly chunkSize: number;
+  readonly start?: number;
+  /** The last byte that is wanted. */
+  readonly end?: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function* readFileIn(path: string, digest: Digest, reading: Reading): AsyncGenerator<Uint8Array> {
+  const { chunkSize, signal, ...part } = reading;
+  const stream = createReadStream(path, { highWaterMark: chunkSize, ...part, ...(signal && { signal }) });
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
   } catch (error) {
@@ -95,4 +111,5 @@ function missing(digest: Digest, cause?: unknown): Error {
   return new WasmeError("failed", "BLOB_MISSING", `${digest} is missing in the store`, { hint: HINT, cause });
 }
 
-const CHUNK = 256 * 1024;
+/** Fewer, larger reads: each is a trip to another thread. Bytes. */
+const CHUNK = 1024 * 1024;
