@@ -3,7 +3,7 @@ import type { Descriptor } from "../domain/descriptor.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
-import { formatReference, type ImageReference, repositoryName } from "../domain/image-reference.ts";
+import { formatReference, type ImageReference, repositoryName, withDigest } from "../domain/image-reference.ts";
 import { referencedBy } from "../domain/manifest.ts";
 import { isNonDistributable } from "../domain/media-types.ts";
 import type { ImageFormat } from "../domain/resolved-image.ts";
@@ -22,6 +22,7 @@ export interface PullRequest {
 
 /** What is in the store now. */
 export interface PullResult {
+  /** The name it has there: as asked for, but of an index that was named by its digest the image's. */
   readonly reference: string;
   readonly manifestDigest: Digest;
   readonly moduleDigest: Digest;
@@ -57,13 +58,14 @@ export async function pullImage(
   request: PullRequest,
   events: EventSink = ignoreEvents,
 ): Promise<PullResult> {
-  const reference = formatReference(request.reference);
-  events({ type: "milestone", message: `Pulling ${reference}` });
+  const asked = formatReference(request.reference);
+  events({ type: "milestone", message: `Pulling ${asked}` });
   const requests = countRequests(deps.registry);
   const repository = deps.registry.repository(request.reference);
   const image = await fetchImage(repository, request.reference, deps.signal);
-  const layout = findLayout(image.manifest, reference);
-  warn(reference, { image, layout }, events);
+  const layout = findLayout(image.manifest, asked);
+  warn(asked, { image, layout }, events);
+  const reference = formatReference(nameOf(request.reference, image, events));
   const blobs = await store(deps, { repository, image }, events);
   const known = await deps.store.resolve(reference).catch(absentWhenDamaged);
   const contents = await readImage(deps.store, image.manifest, { where: reference, signal: deps.signal });
@@ -87,6 +89,15 @@ export async function pullImage(
     skippedBytes: bytesPlaced(blobs, "present"),
     ...requests(),
   };
+}
+
+/** The name as asked for; where its digest is that of an index, that of the image: a name must not lie about its digest. */
+function nameOf(asked: ImageReference, { index, descriptor }: RemoteImage, events: EventSink): ImageReference {
+  if (asked.digest === undefined || index === undefined) return asked;
+  const named = withDigest(asked, descriptor.digest);
+  const message = `${formatReference(asked)} is an index; its image is stored as ${formatReference(named)}`;
+  events({ type: "milestone", message });
+  return named;
 }
 
 /** What works here, but not in proxies, or differently. */

@@ -394,6 +394,19 @@ describe("an image index", () => {
     expect((await pull("h.io/x:v1")).manifestDigest).toBe(second);
   });
 
+  it("that is named by its digest is stored under the digest of its image", async () => {
+    const [first] = await index([{ os: "linux", architecture: "amd64" }]);
+    const { digest } = (await registry.repository(ref("h.io/x")).resolve("v1")) ?? { digest: HELLO_DIGEST };
+    expect(digest).not.toBe(first);
+    const pulled = await pull(`h.io/x@${digest}`);
+    expect(pulled).toMatchObject({ reference: `h.io/x@${first}`, manifestDigest: first });
+    const { state } = (await listImages({ store })).images[0] ?? {};
+    expect(state).toBe("ok");
+    expect(await pull(`h.io/x@${digest}`)).toMatchObject({ unchanged: true });
+    const resolved = await resolveImage({ store, registry }, { reference: ref(pulled.reference), from: "store" });
+    expect(resolved.manifestDigest).toBe(first);
+  });
+
   it("counts an image without platform as that", async () => {
     const [first] = await index([undefined, { os: "linux", architecture: "amd64" }]);
     expect((await pull("h.io/x:v1")).manifestDigest).toBe(first);
