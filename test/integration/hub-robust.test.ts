@@ -4,6 +4,7 @@ import { appendFileSync, chmodSync, readdirSync } from "node:fs";
 import { type ClientRequest, request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/domain/digest.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
@@ -232,6 +233,44 @@ describe("the registry server with difficult clients", () => {
     // What could repaint the terminal that the log goes to is refused by the HTTP parser.
     expect(await talk("GET /v2/\u009b31m/tags/list HTTP/1.1\r\nhost: x\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
     expect((await ask("GET", "/v2/")).status).toBe(200);
+  });
+
+  it("answers whatever is asked in the words of the spec, and never with a failure of its own", async () => {
+    const before = faults.length;
+    const segment = fc.oneof(
+      fc.constantFrom("v2", "blobs", "manifests", "uploads", "tags", "list", "referrers", "_catalog", "demo", "a", ""),
+      fc.constantFrom("..", "%2e%2e", "%00", "%", "%zz", "A", "a_", "sha256:", module.digest, `${module.digest}0`),
+      fc.webSegment({ size: "small" }),
+    );
+    const path = fc.array(segment, { maxLength: 7 }).map((parts) => `/v2/${parts.join("/")}`);
+    const query = fc.constantFrom(
+      "",
+      "?n=1",
+      "?n=-1",
+      "?digest=x",
+      "?mount=x",
+      "?last=%00",
+      "?digest-algorithm=x",
+      "?%",
+    );
+    const method = fc.constantFrom("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS");
+    const header = fc.constantFrom(
+      {},
+      { range: "bytes=9-1" },
+      { "content-range": "x" },
+      { authorization: "Basic x" },
+      { "content-type": "a/b" },
+    );
+    await fc.assert(
+      fc.asyncProperty(method, path, query, header, async (verb, at, end, headers) => {
+        const answer = await rawRequest({ url: `${hub.url}${at}${end}`, method: verb, headers });
+        expect(answer.status).toBeLessThan(500);
+        expect(answer.status < 400 || answer.text === "" ? ["none"] : codesOf(answer)).toHaveLength(1);
+      }),
+      { numRuns: 400 },
+    );
+    expect(faults.length).toBe(before);
+    expect((await ask("GET", "/v2/demo/a/manifests/v1")).status).toBe(200);
   });
 
   it("tells of each request who asked for what, how it ended, and nothing secret", async () => {
