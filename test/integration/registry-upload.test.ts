@@ -111,6 +111,22 @@ describe("uploading in pieces", () => {
     expect(moved).toEqual(["1", "2", "3", "4", "5"]);
   });
 
+  it("sends pieces to another origin without credentials, and comes back with them", async () => {
+    await registry.close();
+    registry = await startFaultRegistry({ kind: "basic", username: "alice", password: "secret" });
+    registry.on(
+      ({ kind, authorization }) => kind === "upload.post" && authorization !== undefined,
+      fault.locationElsewhere(),
+    );
+    const credentials = () => Promise.resolve({ kind: "basic", username: "alice", password: "secret" } as const);
+    const to = repository({ ...inPieces, credentials });
+    await to.push(moduleDescriptor, bytesSource(module));
+    const away = registry.requests.filter(({ origin }) => origin === "elsewhere");
+    expect(away.map(({ kind }) => kind)).toEqual([...Array(4).fill("upload.patch"), "upload.put"]);
+    expect(away.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    expect(await to.exists(moduleDescriptor)).toBe(true);
+  });
+
   it.each([201, 204])("takes %i for 202", async (status) => {
     const taken = fault.change(() => ({ status }));
     registry.on("upload.patch", taken);
