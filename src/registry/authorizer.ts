@@ -2,6 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { type Challenge, parseChallenges } from "./auth-challenge.ts";
 import { basicHeader, type Credential, type CredentialSource } from "./credential.ts";
 import { isMetadataHost } from "./redirects.ts";
+import type { RetryBudget } from "./retry.ts";
 import { mergeScopes, type Scope } from "./scopes.ts";
 import { TokenCache } from "./token-cache.ts";
 import { requestToken, type Token, type TokenDeps } from "./token-client.ts";
@@ -12,6 +13,8 @@ export interface Need {
   readonly repository: string | undefined;
   readonly scopes: readonly Scope[];
   readonly signal: AbortSignal | undefined;
+  /** The time a token may take is part of this. */
+  readonly budget: RetryBudget | undefined;
 }
 
 /** A 401 in answer to a request, or a 403 that says `insufficient_scope`. */
@@ -116,9 +119,9 @@ export class Authorizer {
   #token(mode: Mode & { scheme: "bearer" }, need: Need, credential: Credential | undefined): Promise<string> {
     const { tokens, host } = this.#options;
     const { realm, service } = mode;
-    const scopes = this.#scopes(need);
+    const asked = { realm, service, scopes: this.#scopes(need), credential, host, budget: need.budget };
     const ask = async (signal: AbortSignal): Promise<Token> => {
-      const token = await requestToken({ realm, service, scopes, credential, host, signal }, tokens);
+      const token = await requestToken({ ...asked, signal }, tokens);
       if (credential?.kind === "identity-token" && token.refreshToken !== undefined) {
         // The one we had may be good for a single use.
         this.#credentials.set(need.repository ?? "", Promise.resolve({ ...credential, token: token.refreshToken }));

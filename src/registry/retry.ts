@@ -35,15 +35,21 @@ export class RetryBudget {
   /** Failures so far, since the last progress. */
   failures = 0;
   readonly #options: RetryOptions;
-  #spentMs = 0;
+  readonly #spent: { ms: number };
 
-  constructor(options: RetryOptions) {
+  constructor(options: RetryOptions, spent: { ms: number } = { ms: 0 }) {
     this.#options = options;
+    this.#spent = spent;
+  }
+
+  /** A budget for something done on the way, with tries of its own and the time of this one. */
+  part(signal: AbortSignal | undefined): RetryBudget {
+    return new RetryBudget({ ...this.#options, signal }, this.#spent);
   }
 
   /** What is left of the budget. Milliseconds. */
   get leftMs(): number {
-    return Math.max(0, this.#options.budgetMs - this.#spentMs);
+    return Math.max(0, this.#options.budgetMs - this.#spent.ms);
   }
 
   /** Something was achieved: tries are counted anew; time is not given back. */
@@ -59,12 +65,12 @@ export class RetryBudget {
   async pause(error: TransientError): Promise<void> {
     const { clock, budgetMs, signal } = this.#options;
     this.failures += 1;
-    this.#spentMs += error.lostMs;
+    this.#spent.ms += error.lostMs;
     const backoff = FIRST_WAIT_MS * 2 ** (this.failures - 1) * (0.9 + Math.random() * 0.2);
     const wait = Math.max(backoff, error.retryAfterMs ?? 0);
     if (error.retryAfterMs !== undefined && error.retryAfterMs > this.leftMs) throw tooLong(error, budgetMs);
     if (this.failures >= TRIES || wait > this.leftMs) throw error.failure;
-    this.#spentMs += wait;
+    this.#spent.ms += wait;
     await clock.sleep(wait, signal);
   }
 }

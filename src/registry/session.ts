@@ -115,7 +115,8 @@ export class Session {
   /** Sends once, with authentication; throws a {@link TransientError} for an answer that may pass. */
   async once(request: ApiRequest): Promise<FollowedResponse> {
     await this.#configured();
-    const need = { repository: request.repository, scopes: request.scopes, signal: request.signal };
+    const { repository, scopes, signal, budget } = request;
+    const need = { repository, scopes, signal, budget };
     let pinged = false;
     for (let round = 0; ; round++) {
       const sent = await (await this.#authorizer)?.header(need);
@@ -142,7 +143,10 @@ export class Session {
     const authorizer = await this.#authorizer;
     if (authorizer === undefined) return error;
     const { repository, scopes = [], signal } = request;
-    const denial = await authorizer.denial({ repository, scopes, signal }, response.headers["www-authenticate"]);
+    const denial = await authorizer.denial(
+      { repository, scopes, signal, budget: undefined },
+      response.headers["www-authenticate"],
+    );
     const { withDenial } = await import("./denied.ts");
     return withDenial(error, denial, this.host);
   }
@@ -174,7 +178,7 @@ export class Session {
       tokens: {
         ...this.#followOptions(),
         now: () => clock.now(),
-        budget: (signal) => this.budget(signal),
+        budget: (signal, whole) => whole?.part(signal) ?? this.budget(signal),
         tell: (followed) => this.#tell(followed),
       },
     });

@@ -25,12 +25,15 @@ export interface TokenRequest {
   /** The registry the token is for, as the user knows it. */
   readonly host: string;
   readonly signal: AbortSignal | undefined;
+  /** Of the request that needs the token; one of its own when absent. */
+  readonly budget: RetryBudget | undefined;
 }
 
 /** What asking needs. */
 export interface TokenDeps extends FollowOptions {
   readonly now: () => number;
-  readonly budget: (signal: AbortSignal | undefined) => RetryBudget;
+  /** A budget, as part of a whole one where there is one. */
+  readonly budget: (signal: AbortSignal | undefined, whole: RetryBudget | undefined) => RetryBudget;
   /** Told every answer: servers send warnings along. */
   readonly tell: (followed: FollowedResponse) => void;
 }
@@ -46,7 +49,7 @@ const NO_POST: ReadonlySet<number> = new Set([400, 401, 404, 405]);
  * give tokens at all, `TOKEN_INVALID` (failed) for nonsense.
  */
 export async function requestToken(request: TokenRequest, deps: TokenDeps): Promise<Token> {
-  const budget = deps.budget(request.signal);
+  const budget = deps.budget(request.signal, request.budget);
   return withRetry(budget, async () => {
     const { credential } = request;
     if (credential?.kind === "identity-token") {

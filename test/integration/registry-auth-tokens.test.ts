@@ -430,6 +430,17 @@ describe("bearer tokens", () => {
     expect(registry.count("manifest.get")).toBe(2);
   });
 
+  it("are waited for within the time of the request that needs them", async () => {
+    registry.on("manifest.get", fault.status(503, { "retry-after": "9" }), 1);
+    guard();
+    registry.on("token", fault.status(503, { "retry-after": "9" }));
+    await expect(open("pull").fetchManifest("v1")).rejects.toMatchObject({
+      code: "REGISTRY_BUSY",
+      message: expect.stringContaining("it asks to wait 9 s, the retry budget is 15 s"),
+    });
+    expect(clock.waits).toEqual([9000]);
+  });
+
   it("show the warnings of the token server and of each answer to a push once", async () => {
     const to = open();
     guard();
