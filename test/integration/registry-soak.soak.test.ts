@@ -5,9 +5,9 @@ import { tempDir } from "../support/temp-dir.ts";
 /** `WASME_SOAK_SEED=N` repeats a soak, `WASME_SOAK_RUNS=N` makes it longer or shorter. */
 const SEED = Number(process.env["WASME_SOAK_SEED"] ?? Date.now() % 1_000_000_000);
 const RUNS = Number(process.env["WASME_SOAK_RUNS"] ?? 1000);
-const LANES = 4;
+const LANES = 8;
 /** All content on all disks is checked after so many runs of a lane. */
-const AUDIT = 25;
+const AUDIT = 13;
 
 it(
   `ends ${RUNS} pushes and pulls with random faults in the right bytes or a clear error`,
