@@ -19,6 +19,8 @@ export interface PruneStoreResult {
   readonly unfinishedFiles: number;
   /** Bytes freed by both. */
   readonly freedBytes: number;
+  /** What no image needs either, but is younger than the grace. */
+  readonly young: { readonly files: number; readonly bytes: number };
 }
 
 /**
@@ -29,11 +31,11 @@ export async function pruneStore(
   deps: { readonly store: Pick<ImageStore, "prune">; readonly signal?: AbortSignal },
   request: PruneRequest,
 ): Promise<PruneStoreResult> {
-  const { removed, unfinished, bytes, skipped } = await deps.store.prune(request, deps.signal);
+  const { removed, unfinished, bytes, young, skipped } = await deps.store.prune(request, deps.signal);
   if (skipped !== undefined) {
     throw new WasmeError("failed", "STORE_DAMAGED", `nothing was removed: ${skipped}`, {
       hint: "pull or build that image again, or remove it with wasme rm; wasme store verify shows all damage",
     });
   }
-  return { dryRun: request.dryRun, removed, unfinishedFiles: unfinished, freedBytes: bytes };
+  return { dryRun: request.dryRun, removed, unfinishedFiles: unfinished, freedBytes: bytes, young };
 }

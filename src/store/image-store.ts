@@ -248,8 +248,8 @@ class LayoutStore implements ImageStore {
   }
 
   async prune(options: PruneOptions = {}, signal?: AbortSignal): Promise<PruneResult> {
-    if (!(await checkLayout(this.#paths))) return { removed: [], unfinished: 0, bytes: 0, skipped: undefined };
-    const { pruneBlobs } = await import("./prune.ts");
+    const { NOTHING, pruneBlobs } = await import("./prune.ts");
+    if (!(await checkLayout(this.#paths))) return NOTHING;
     const { graceMs, dryRun = false } = options;
     const work = async (entries: readonly IndexEntry[]): Promise<PruneResult> => {
       return await pruneBlobs(this.#content(entries), { graceMs, dryRun, now: this.#lock.clock?.now() ?? Date.now() });

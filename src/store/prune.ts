@@ -16,9 +16,20 @@ export interface PruneResult {
   readonly unfinished: number;
   /** Bytes freed, unfinished files included. */
   readonly bytes: number;
+  /** What no entry reaches either, but is too young to go. */
+  readonly young: { readonly files: number; readonly bytes: number };
   /** Why nothing was removed: the content of a damaged entry is not known, so all of it might be in use. */
   readonly skipped: string | undefined;
 }
+
+/** A clean-up that found nothing to do. */
+export const NOTHING: PruneResult = {
+  removed: [],
+  unfinished: 0,
+  bytes: 0,
+  young: { files: 0, bytes: 0 },
+  skipped: undefined,
+};
 
 /** The store as a clean-up finds it. */
 export interface StoreContent {
@@ -44,20 +55,25 @@ export async function pruneBlobs(
 ): Promise<PruneResult> {
   const limit = options.now - (options.graceMs ?? PRUNE_GRACE);
   const { reached, fault } = await markReachable(entries, readManifest);
-  if (fault !== undefined) return { removed: [], unfinished: 0, bytes: 0, skipped: fault };
+  if (fault !== undefined) return { ...NOTHING, skipped: fault };
   const removed: Digest[] = [];
   let unfinished = 0;
   let bytes = 0;
+  const young = { files: 0, bytes: 0 };
   for await (const found of storedFiles(paths)) {
     // What has neither a digest's name nor a temporary one is not ours.
-    if (found.kind === "stray" || found.touched >= limit) continue;
-    if (found.digest !== undefined && reached.has(found.digest)) continue;
+    if (found.kind === "stray" || (found.digest !== undefined && reached.has(found.digest))) continue;
+    if (found.touched >= limit) {
+      young.files += 1;
+      young.bytes += found.size;
+      continue;
+    }
     if (options.dryRun !== true && !(await remove(found.path))) continue;
     bytes += found.size;
     if (found.digest === undefined) unfinished += 1;
     else removed.push(found.digest);
   }
-  return { removed, unfinished, bytes, skipped: undefined };
+  return { removed, unfinished, bytes, young, skipped: undefined };
 }
 
 /** Removes one blob unless an entry reaches it, see `ImageStore.removeBlob`; the caller holds the lock. */

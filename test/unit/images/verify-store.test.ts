@@ -230,8 +230,9 @@ describe("pruneStore", () => {
     writeFileSync(left, "half");
     utimesSync(fileOf(lone), 0, 0);
     utimesSync(left, 0, 0);
+    await put("text/plain", "young");
     const before = readdirSync(store.dir, { recursive: true });
-    const wet = { removed: [lone.digest], unfinishedFiles: 1, freedBytes: 12 };
+    const wet = { removed: [lone.digest], unfinishedFiles: 1, freedBytes: 12, young: { files: 1, bytes: 5 } };
     writeFileSync(join(store.dir, "index.lock"), "held by nobody knows whom");
     const request = { graceMs: 3_600_000, dryRun: true };
     expect(await pruneStore({ store }, request)).toEqual({ dryRun: true, ...wet });

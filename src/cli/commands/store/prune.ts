@@ -36,12 +36,14 @@ export const storePrune: CommandSpec = {
   },
 };
 
-function describe({ dryRun, removed, unfinishedFiles, freedBytes }: PruneStoreResult): string {
+function describe({ dryRun, removed, unfinishedFiles, freedBytes, young }: PruneStoreResult): string {
   const verb = dryRun ? "Would remove" : "Removed";
-  if (removed.length + unfinishedFiles === 0) return "Nothing to remove";
+  const kept = young.files === 0 ? [] : [`Kept ${formatSize(young.bytes)} younger than --grace that no image needs`];
+  if (removed.length + unfinishedFiles === 0) return ["Nothing to remove", ...kept].join("\n");
   return [
     ...removed.map((digest) => `${verb} ${digest}`),
     ...(unfinishedFiles === 0 ? [] : [`${verb} ${unfinishedFiles} unfinished file${unfinishedFiles === 1 ? "" : "s"}`]),
     `${dryRun ? "Would free" : "Freed"} ${formatSize(freedBytes)}`,
+    ...kept,
   ].join("\n");
 }
