@@ -22,9 +22,11 @@ export {
   referenceTarget,
 } from "./domain/image-reference.ts";
 export { MediaType } from "./domain/media-types.ts";
+export { copyArtifact, type CopyArtifactRequest } from "./images/copy-artifact.ts";
 export { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "./registry/client.ts";
 export type { Credential, CredentialSource } from "./registry/credential.ts";
 export { createCredentials, type CredentialDeps } from "./registry/credentials.ts";
+export { userCredentials, type UserCredentialsOptions } from "./registry/user-credentials.ts";
 export type { FetchedManifest } from "./registry/manifests.ts";
 export type { ReferrersOptions } from "./registry/referrers.ts";
 export type { Repository } from "./registry/repository.ts";
