@@ -106,7 +106,7 @@ describe("readRegistryConfig", () => {
     const page = readFileSync(join(import.meta.dirname, "../../../docs/reference/registries.md"), "utf8");
     const rows = page.slice(page.indexOf("| Key |"), page.indexOf("Files are looked for")).split("\n").slice(2);
     const documented: readonly string[] = rows.flatMap((row) =>
-      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/gu)].map(([, key]) => key),
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/gu)].map(([, key = ""]) => key),
     );
     expect(documented.toSorted()).toEqual(known.toSorted());
   });
