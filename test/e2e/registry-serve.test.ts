@@ -50,6 +50,11 @@ async function build(home: string, image: string): Promise<string> {
 
 const login = (password: string): { readonly input: string } => ({ input: password });
 
+/** Waits until something is so: the test's own limit ends what never is. */
+async function until(is: () => Promise<boolean>): Promise<void> {
+  while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 describe("wasme registry serve", () => {
   it("serves the local store: what is built is there at once, what is pushed shows in list", async () => {
     const home = tempDir();
@@ -77,9 +82,16 @@ describe("wasme registry serve", () => {
     const upload = request(new URL(location, url), { method: "PATCH" });
     const answered = once(upload, "response");
     upload.write("one");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const arrived = async (): Promise<boolean> =>
+      (await rawRequest({ url: new URL(location, url).href })).headers["range"] === "0-2";
+    const refused = async (): Promise<boolean> =>
+      await rawRequest({ url: `${url}/v2/`, headers: { connection: "close" } }).then(
+        () => false,
+        () => true,
+      );
+    await until(arrived);
     child.kill(signal);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(refused);
     upload.end("two");
     const [response] = (await answered) as [{ readonly statusCode: number; readonly headers: { range?: string } }];
     expect(response.statusCode).toBe(202);
