@@ -56,4 +56,4 @@ describe("start-up stays lean", () => {
   });
 });
 
-const UNNEEDED = /credentials|credential-helper|auth|token|gzip|/read-tar|ustar|proxy|tunnel|trust|download/u;
+const UNNEEDED = /credentials|credential-helper|auth|token|gzip|\btar\b|ustar|proxy|tunnel|trust|download/u;
