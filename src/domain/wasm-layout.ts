@@ -55,6 +55,7 @@ export function findModule(manifest: OciManifest, where: string): WasmLayout {
  * that converting it would change nothing for anybody. `oci` is the artifact with exactly two layers.
  */
 export function isInFormat(manifest: OciManifest, format: ImageFormat): boolean {
+  if (manifest.mediaType === undefined) return false; // as old tools wrote it; some registries insist on it
   const types = manifest.layers.map(typeOf);
   if (format === "oci")
     return types.length === 2 && types.includes(MediaType.soloConfig) && types.includes(MediaType.soloModule);

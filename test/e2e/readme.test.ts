@@ -10,6 +10,7 @@ import { tempDir } from "../support/temp-dir.ts";
 /** A first build on a busy machine: npm, then the compiler. */
 const BUILD_TIMEOUT = 240_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const wasme = join(root, "bin/wasme.js");
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const tour = sectionOf(readme, "A 60-second tour");
 const pages = [
@@ -28,9 +29,9 @@ describe("the README", () => {
       const bin = join(work, "bin");
       const folder = join(work, "tour");
       for (const dir of [home, bin, folder]) mkdirSync(dir);
-      symlinkSync(join(root, "bin/wasme.js"), join(bin, "wasme"));
-      const registryCommand = blocks(tour, "text").find((text) => text.startsWith("node "));
-      const registry = await startRegistry(registryCommand?.trim().split(" ") ?? []);
+      symlinkSync(wasme, join(bin, "wasme"));
+      const registryCommand = blocks(tour, "text").find((text) => text.startsWith("wasme registry "));
+      const registry = await startRegistry(registryCommand?.trim() ?? "", work);
       const here = (text: string): string => text.replaceAll("localhost:5000", registry);
 
       const script = blocks(tour, "sh").join("\n");
@@ -133,21 +134,22 @@ function slug(title: string): string {
     .replaceAll(" ", "-");
 }
 
-/** Starts the registry as the README says, on a free port; gives `localhost:PORT`. */
-async function startRegistry([node, script]: readonly string[]): Promise<string> {
-  expect([node, script]).toEqual(["node", expect.stringMatching(/\.mjs$/u)]);
-  const child: ChildProcess = spawn(process.execPath, [script ?? "", "0"], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "inherit"],
+/** Runs the tour's registry on a free port; gives its name. Without a terminal its log is JSON, one line a request. */
+async function startRegistry(command: string, cwd: string): Promise<string> {
+  const [program, ...args] = command.split(" ");
+  expect(program).toBe("wasme");
+  const child: ChildProcess = spawn(process.execPath, [wasme, ...args, "--listen", "127.0.0.1:0"], {
+    cwd,
+    stdio: ["ignore", "ignore", "pipe"],
   });
   onTestFinished(() => void child.kill());
   return await new Promise((resolve, reject) => {
     let output = "";
-    child.on("error", reject).on("exit", (code) => reject(new Error(`the registry ended with ${code}`)));
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    child.on("error", reject).on("exit", (code) => reject(new Error(`the registry ended with ${code}: ${output}`)));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       output += text;
-      const [, host] = /^Registry at (localhost:\d+)\./mu.exec(output) ?? [];
-      if (host !== undefined) resolve(host);
+      const [, name] = /^\{.*"name":"(localhost:\d+)".*\}$/mu.exec(output) ?? [];
+      if (name !== undefined) resolve(name);
     });
   });
 }

@@ -13,7 +13,12 @@ function imageOf(config: string, types: readonly string[]): OciManifest {
     if (!type.startsWith("=")) blob += 1;
     return describeBytes(type.replace("=", ""), Buffer.from(String(blob)));
   });
-  return { schemaVersion: 2, config: describeBytes(config, Buffer.from("c")), layers };
+  return {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: describeBytes(config, Buffer.from("c")),
+    layers,
+  };
 }
 
 describe("isInFormat", () => {
@@ -38,6 +43,11 @@ describe("isInFormat", () => {
     const manifest = imageOf(config, types);
     expect((["oci", "compat", "cncf"] as const).filter((format) => isInFormat(manifest, format))).toEqual(expected);
   });
+});
+
+it("an artifact without a media type, as the old wasme pushed it, is in no format: some registries refuse it", () => {
+  const { mediaType: _, ...old } = imageOf(soloConfig, [soloConfig, soloModule]);
+  expect(isInFormat(old, "oci")).toBe(false);
 });
 
 describe("findModule", () => {
