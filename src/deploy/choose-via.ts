@@ -1,6 +1,6 @@
 import { usageError, WasmeError } from "../domain/errors.ts";
 import type { FilterPhase, PatchContext } from "../domain/filter.ts";
-import type { ImageFormat } from "../domain/resolved-image.ts";
+import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import { kindNotServed } from "../kube/status-error.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { isObjectConfig } from "../mesh/plugin-spec.ts";
@@ -13,7 +13,9 @@ export interface ViaQuestion {
   readonly phase: FilterPhase | undefined;
   readonly pullSecret: string | undefined;
   readonly patchContext: PatchContext;
-  readonly format: ImageFormat;
+  readonly image: ImageReference;
+  /** Why the proxies cannot fetch this image by themselves, if so: the rule of Istio's agent. */
+  readonly proxyRefusal: string | undefined;
   /** Kinds the cluster has; `undefined` when there is no cluster to ask. */
   readonly served: ReadonlySet<Via> | undefined;
   /** Why files on the node cannot reach the pods, if so: pod security, or a gateway without a proxy container. */
@@ -91,10 +93,12 @@ function obstacleToPlugin(question: Omit<ViaQuestion, "requested" | "served">): 
     const hint = `pass --config '{"key":"value"}', or deploy with --via envoyfilter`;
     return { why: "takes a JSON object as --config, nothing else", hint };
   }
-  if (question.format === "oci" || question.format === "compat") return undefined;
-  const hint = "push it again with --format oci, or deploy with --via envoyfilter";
+  if (question.proxyRefusal === undefined) return undefined;
+  // A digest cannot be pushed to: another layout has another one.
+  const image = formatReference({ ...question.image, digest: undefined });
+  const hint = `"wasme pull ${image}", then "wasme push ${image} --format oci", or deploy with --via envoyfilter`;
   return {
-    why: `needs an image Istio can read, and this one has the ${question.format} layout`,
+    why: `needs an image Istio reads, and it refuses this one: ${question.proxyRefusal}`,
     hint,
     incompatible: true,
   };

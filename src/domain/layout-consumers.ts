@@ -55,6 +55,11 @@ export function consumersOf(image: ConsumedImage): readonly ConsumerVerdict[] {
   }));
 }
 
+/** Why Istio's agent, and whoever shares its puller, refuses an image: a clause; `undefined` when it accepts. */
+export function proxyRefusal(image: ConsumedImage): string | undefined {
+  return proxyRule(image).reason;
+}
+
 type Finding = Pick<ConsumerVerdict, "verdict" | "reason" | "note">;
 
 const ACCEPTS: Finding = { verdict: "accepts" };

@@ -22,4 +22,6 @@ export interface ResolvedImage {
   readonly moduleSize: number;
   /** As stored in the image; `undefined` when the layout carries none. */
   readonly runtimeConfig: RuntimeConfig | undefined;
+  /** Why Istio's agent refuses this layout, a clause; absent when it takes the module out of it. */
+  readonly proxyRefusal?: string;
 }

@@ -7,10 +7,10 @@ import { type ConsumerVerdict, consumersOf } from "../domain/layout-consumers.ts
 import type { OciManifest } from "../domain/manifest.ts";
 import type { ImageFormat, ImageSource } from "../domain/resolved-image.ts";
 import type { RuntimeConfig } from "../domain/runtime-config.ts";
-import { isTarGzip } from "../domain/wasm-layout.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { checkModule, MAX_MODULE } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
+import { pluginInLast } from "./plugin-in-last.ts";
 import { findLayout, type ImageContents, readImage, type ReadOptions } from "./read-image.ts";
 import { fetchImage, type Remote, type RemoteRepository } from "./remote.ts";
 import { findStoredImage } from "./stored-image.ts";
@@ -89,7 +89,7 @@ export async function inspectImage(
       manifest: image.manifest,
       mediaType,
       moduleSize: contents.module.size,
-      ...(await lastLayerFact(source, image.manifest, { packing: contents.layout.packing, where, signal })),
+      ...(await pluginInLast(source, image.manifest, { packing: contents.layout.packing, where, signal })),
       index: remote?.index,
     }),
     ...(repository === undefined ? {} : await attachedTo(repository, digest, signal)),
@@ -138,19 +138,6 @@ async function attachedTo(
     if (error instanceof WasmeError) return {};
     throw error;
   }
-}
-
-/** Proxies look into a last layer that is tar+gzip, also where the module is found elsewhere: whether they find one. */
-async function lastLayerFact(
-  source: Fetcher,
-  { layers }: OciManifest,
-  options: { readonly packing: "raw" | "tar+gzip"; readonly where: string; readonly signal: AbortSignal | undefined },
-): Promise<{ readonly pluginInLast?: boolean }> {
-  const last = layers.at(-1);
-  if (last === undefined || !isTarGzip(last)) return {};
-  if (options.packing === "tar+gzip") return { pluginInLast: true };
-  const { holdsModule } = await import("./packed-layer.ts");
-  return { pluginInLast: await holdsModule(source, last, options) };
 }
 
 function tooLarge(where: string): Error {

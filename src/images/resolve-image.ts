@@ -1,6 +1,8 @@
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import { proxyRefusal } from "../domain/layout-consumers.ts";
 import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
 import type { ImageStore } from "../store/image-store.ts";
+import { pluginInLast } from "./plugin-in-last.ts";
 import { readImage } from "./read-image.ts";
 import { fetchImage, type Remote } from "./remote.ts";
 import { findStoredImage } from "./stored-image.ts";
@@ -27,12 +29,19 @@ export async function resolveImage(
   const { reference, from } = request;
   const { store, registry, signal } = deps;
   const repository = from === "registry" ? registry.repository(reference) : undefined;
-  const image =
-    repository === undefined
-      ? await findStoredImage(store, reference)
-      : await fetchImage(repository, reference, signal);
+  const source = repository ?? store;
+  const remote = repository === undefined ? undefined : await fetchImage(repository, reference, signal);
+  const image = remote ?? (await findStoredImage(store, reference));
   const where = formatReference(reference);
-  const contents = await readImage(repository ?? store, image.manifest, { where, signal });
+  const contents = await readImage(source, image.manifest, { where, signal });
+  const { packing } = contents.layout;
+  const refusal = proxyRefusal({
+    manifest: image.manifest,
+    mediaType: image.descriptor.mediaType,
+    moduleSize: contents.module.size,
+    ...(await pluginInLast(source, image.manifest, { packing, where, signal })),
+    index: remote?.index,
+  });
   return {
     reference,
     source: from,
@@ -41,5 +50,6 @@ export async function resolveImage(
     moduleDigest: contents.module.digest,
     moduleSize: contents.module.size,
     runtimeConfig: contents.runtimeConfig,
+    ...(refusal === undefined ? {} : { proxyRefusal: refusal }),
   };
 }

@@ -99,8 +99,18 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
       type: "milestone",
       message: expect.stringMatching(/^by EnvoyFilter: TrafficExtension takes a JSON object/u) as string,
     });
-    const cncf = await bench.deploy({ via: "auto" }, imageOf("registry.example.com/team/hello:v1", { format: "cncf" }));
-    expect(cncf.via).toBe("envoyfilter");
+    const proxyRefusal = "it needs two layers, or tar+gzip as the last one; there are 1";
+    const single = imageOf("registry.example.com/team/hello:v1", { proxyRefusal });
+    expect((await bench.deploy({ via: "auto" }, single)).via).toBe("envoyfilter");
+    expect(bench.events).toContainEqual({
+      type: "milestone",
+      message: expect.stringContaining(proxyRefusal) as string,
+    });
+    await expect(bench.deploy({ via: "wasmplugin" }, single)).rejects.toMatchObject({
+      code: "VIA_UNSUITABLE",
+      kind: "incompatible",
+      message: expect.stringContaining(proxyRefusal) as string,
+    });
     await expect(bench.deploy({ via: "auto", phase: "authn", config: "plain" })).rejects.toMatchObject({
       code: "VIA_UNSUITABLE",
       kind: "incompatible",

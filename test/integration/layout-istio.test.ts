@@ -7,6 +7,7 @@ import type { PackFormat } from "../../src/domain/wasm-image.ts";
 import { importImage } from "../../src/images/import-image.ts";
 import { inspectImage } from "../../src/images/inspect-image.ts";
 import { pushImage } from "../../src/images/push-image.ts";
+import { resolveImage } from "../../src/images/resolve-image.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { istioPullerPath, pullWithIstio } from "../components/istio-puller.ts";
@@ -67,8 +68,11 @@ describe.skipIf("skip" in istio)("what is said of Istio", () => {
 
   const said = async (name: string): Promise<boolean | undefined> => {
     const request = { reference: parseImageReference(name), from: "registry" } as const;
-    const { consumers } = await inspectImage({ store: openStore(tempDir()), registry: client }, request);
-    return consumers.find(({ consumer }) => consumer === "Istio")?.accepts;
+    const deps = { store: openStore(tempDir()), registry: client };
+    const { consumers } = await inspectImage(deps, request);
+    const verdict = consumers.find(({ consumer }) => consumer === "Istio");
+    expect((await resolveImage(deps, request)).proxyRefusal, "what a deploy goes by").toBe(verdict?.reason);
+    return verdict?.accepts;
   };
   const nameOf = (row: string): string => `${hub.host}/istio/${row.toLowerCase().replaceAll(/[^a-z0-9]+/gu, "-")}:v1`;
 

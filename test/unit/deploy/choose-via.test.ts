@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { digestOf } from "../../../src/domain/digest.ts";
+import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import { chooseVia, type ViaQuestion } from "../../../src/deploy/choose-via.ts";
 import type { Via } from "../../../src/deploy/request.ts";
 
@@ -14,7 +16,8 @@ const PLAIN: ViaQuestion = {
   phase: undefined,
   pullSecret: undefined,
   patchContext: "inbound",
-  format: "oci",
+  image: parseImageReference("h.io/team/hello:v1"),
+  proxyRefusal: undefined,
   served: ALL,
   noFiles: undefined,
 };
@@ -26,7 +29,7 @@ describe("chooseVia", () => {
     ["what can hold plain text", { config: "text" }, "envoyfilter"],
     ["what can hold a JSON list", { config: "[1]" }, "envoyfilter"],
     ["plugins for a JSON object", { config: '{"a":1}' }, "trafficextension"],
-    ["what can run an image Istio cannot read", { format: "cncf" }, "envoyfilter"],
+    ["what can run an image Istio cannot read", { proxyRefusal: "it needs two layers; there are 1" }, "envoyfilter"],
     ["plugins where files cannot go", { noFiles: "no hostPath here" }, "trafficextension"],
     ["files without a cluster", { served: undefined }, "envoyfilter"],
   ])("takes %s", (_, more, via) => {
@@ -40,11 +43,29 @@ describe("chooseVia", () => {
     );
   });
 
+  it("names the rule of Istio that refuses an image, and how to push it as one that Istio reads", () => {
+    const refused = { ...PLAIN, proxyRefusal: "it needs two layers; there are 1" };
+    expect(chooseVia(refused).reason).toBe(
+      "TrafficExtension needs an image Istio reads, and it refuses this one: it needs two layers; there are 1; " +
+        "WasmPlugin needs an image Istio reads, and it refuses this one: it needs two layers; there are 1",
+    );
+    expect(chooseVia({ ...refused, requested: "envoyfilter" }).via).toBe("envoyfilter");
+    const digest = digestOf("manifest");
+    const pinned = { ...refused, image: { ...PLAIN.image, digest }, requested: "wasmplugin" } as const;
+    expect(() => chooseVia(pinned)).toThrow(
+      expect.objectContaining({
+        message: "WasmPlugin needs an image Istio reads, and it refuses this one: it needs two layers; there are 1",
+        hint: expect.stringContaining('"wasme push h.io/team/hello:v1 --format oci"') as string,
+      }) as Error,
+    );
+  });
+
   it.each<[Partial<ViaQuestion>, string, string]>([
     [{ requested: "wasmplugin", config: "text" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", phase: "authn" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", pullSecret: "regcred" }, "usage", "VIA_UNSUITABLE"],
-    [{ requested: "trafficextension", format: "cncf" }, "incompatible", "VIA_UNSUITABLE"],
+    [{ requested: "trafficextension", proxyRefusal: "it needs two layers" }, "incompatible", "VIA_UNSUITABLE"],
+    [{ requested: "wasmplugin", proxyRefusal: "it needs two layers" }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", noFiles: "no hostPath here" }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "trafficextension", served: new Set(["envoyfilter"]) }, "incompatible", "KUBE_KIND_NOT_SERVED"],
     [{ config: "text", phase: "authn" }, "incompatible", "VIA_UNSUITABLE"],

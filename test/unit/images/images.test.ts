@@ -283,10 +283,17 @@ describe("pushing and pulling", () => {
 });
 
 describe("reading every known layout", () => {
+  const REFUSED_BY_ISTIO = new Set([
+    "solo, one layer",
+    "solo, three layers",
+    "CNCF artifact",
+    "wasm-to-oci",
+    "component builder's type",
+  ]);
   const config = JSON.stringify(CONFIG);
   const layouts = Object.entries(knownLayouts(HELLO, config));
 
-  it.each(layouts)("%s", async (_name, image) => {
+  it.each(layouts)("%s", async (name, image) => {
     const manifest = await putImage(registry.store, "h.io/x:v1", image);
     const withConfig = image.has === "oci" || image.has === "compat" ? CONFIG : undefined;
     const expected = {
@@ -300,6 +307,7 @@ describe("reading every known layout", () => {
       const resolved = await resolveImage({ store, registry }, { reference: ref("h.io/x:v1"), from });
       expect(resolved).toMatchObject({ ...expected, source: from });
       expect(resolved.runtimeConfig).toEqual(withConfig);
+      expect(resolved.proxyRefusal !== undefined, resolved.proxyRefusal).toBe(REFUSED_BY_ISTIO.has(name));
     }
     expect((await listImages({ store })).images).toMatchObject([{ ...expected, state: "ok" }]);
     expect(await gather(store.fetch(manifest))).toEqual(await gather(registry.store.fetch(manifest)));
