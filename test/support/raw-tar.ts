@@ -20,7 +20,7 @@ export function rawTar(members: readonly RawMember[], end: Uint8Array = Buffer.a
 }
 
 /** The header, the content and its padding. */
-export function rawMember(member: RawMember): Buffer {
+function rawMember(member: RawMember): Buffer {
   const content = Buffer.from(member.content ?? "");
   const padding = Buffer.alloc((BLOCK - (content.byteLength % BLOCK)) % BLOCK);
   return Buffer.concat([rawHeader(member, content.byteLength), content, padding]);
