@@ -58,7 +58,7 @@ function describeResponse({ status, headers }: HttpResponse): string {
 }
 
 /** An address whose query shows the values of harmless parameters only. */
-export function describeUrl(url: URL): string {
+function describeUrl(url: URL): string {
   const query = [...url.searchParams].map(
     ([name, value]) => `${name}=${SHOWN.has(name.toLowerCase()) ? value : "***"}`,
   );
