@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { MountSources, Placement } from "../domain/content.ts";
+import type { MountSources } from "../domain/content.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import { ignoreEvents } from "../domain/events.ts";
@@ -14,6 +14,7 @@ import { pickTls } from "./registry-host.ts";
 import { RemoteRepository, type Repository } from "./repository.ts";
 import { RepositoryContext } from "./repository-context.ts";
 import { Session, type SessionDeps } from "./session.ts";
+import { Uploads } from "./uploads.ts";
 import type { LoginCheck } from "./verify-login.ts";
 
 /** How a registry client behaves. */
@@ -74,7 +75,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const transport = observeTransport(options.transport ?? defaultTransport(options), options.events ?? ignoreEvents);
   const deps = { ...sessionDeps(options), transport };
   const sessions = new Map<string, Session>();
-  const uploads = new Map<string, Promise<Placement>>();
+  const uploads = new Uploads();
   const sessionFor = (host: string): Session => {
     const session = sessions.get(host) ?? new Session(host, deps);
     sessions.set(host, session);

@@ -9,6 +9,7 @@ import { blobIsThere } from "./blob-exists.ts";
 import { type FetchedManifest, fetchManifest, pushManifest, resolveManifest } from "./manifests.ts";
 import type { ReferrersOptions } from "./referrers.ts";
 import type { RepositoryContext } from "./repository-context.ts";
+import type { Uploads } from "./uploads.ts";
 
 /**
  * A repository of a registry: content by descriptor (manifests and blobs alike), manifests by tag or digest. `target` is
@@ -37,9 +38,9 @@ const ASK_FIRST = 64 * 1024;
 /** The requests of {@link Repository} over one session; the code of each way is loaded when it is gone. `uploads` is shared by all repositories of a client. */
 export class RemoteRepository implements Repository {
   readonly #context: RepositoryContext;
-  readonly #uploads: Map<string, Promise<Placement>>;
+  readonly #uploads: Uploads;
 
-  constructor(context: RepositoryContext, uploads: Map<string, Promise<Placement>>) {
+  constructor(context: RepositoryContext, uploads: Uploads) {
     this.#context = context;
     this.#uploads = uploads;
   }
@@ -69,13 +70,8 @@ export class RemoteRepository implements Repository {
       await this.pushManifest(descriptor.digest, bytes, descriptor.mediaType, signal);
       return "written";
     }
-    const key = `${this.#context.session.host}/${this.#context.repository}@${descriptor.digest}`;
-    const running = this.#uploads.get(key);
-    if (running !== undefined) return running;
-    const upload = this.#upload(descriptor, body, signal);
-    this.#uploads.set(key, upload);
-    upload.catch(() => this.#uploads.delete(key));
-    return upload;
+    const key = `${this.#uploadsHere}${descriptor.digest}`;
+    return this.#uploads.once(key, () => this.#upload(descriptor, body, signal), signal);
   }
 
   resolve(target: string, signal?: AbortSignal): Promise<Descriptor | undefined> {
@@ -114,8 +110,12 @@ export class RemoteRepository implements Repository {
 
   /** What was uploaded may be gone after a deletion: some registries tidy up at once. */
   #forgetUploads(): void {
-    const prefix = `${this.#context.session.host}/${this.#context.repository}@`;
-    for (const key of this.#uploads.keys()) if (key.startsWith(prefix)) this.#uploads.delete(key);
+    this.#uploads.forget(this.#uploadsHere);
+  }
+
+  /** What the keys of the uploads to this repository start with. */
+  get #uploadsHere(): string {
+    return `${this.#context.session.host}/${this.#context.repository}@`;
   }
 
   async #upload(descriptor: Descriptor, body: BodySource, signal: AbortSignal | undefined): Promise<Placement> {
