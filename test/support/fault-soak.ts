@@ -78,6 +78,8 @@ interface Run {
   readonly remoteName: string;
   /** The user gives up after so many milliseconds. */
   readonly abortAfterMs: number | undefined;
+  /** Uploads go in pieces of so many bytes. */
+  readonly chunkSize: number | undefined;
 }
 
 /** One push or pull with random faults, judged by what is on both disks afterwards. */
@@ -97,6 +99,7 @@ export async function soakRun(lane: SoakLane, seed: number): Promise<SoakResult>
     reference: `${registry.host}/demo/filter:${tag}`,
     remoteName: `registry/demo/filter:${tag}`,
     abortAfterMs: random.chance(0.06) ? random.int(0, 60) : undefined,
+    chunkSize: random.chance(0.3) ? random.int(65_536, 200_000) : undefined,
   };
   await prepare(run);
   registry.reset();
@@ -147,6 +150,7 @@ async function attempt(
     clock: fakeClock(),
     idleTimeoutMs: 150,
     retryBudgetMs: 15_000,
+    ...(run.chunkSize === undefined ? {} : { chunkSize: run.chunkSize }),
     credentials: () => Promise.resolve(credential),
     events: (event) => note(event),
   });
