@@ -4,8 +4,8 @@
  */
 export function redact(text: string): string {
   return stripControls(text)
-    .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/giu, "$1***@")
-    .replaceAll(/\b(basic|bearer)\s+[a-z0-9+/._~=-]{6,}/giu, "$1 ***")
+    .replaceAll(/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^/\s"<>]+@/giu, "$1***@")
+    .replaceAll(/\b(basic|bearer)\s+(?!realm=")[a-z0-9+/._~=-]{6,}/giu, "$1 ***")
     .replaceAll(/([?&](?:token|access_token|refresh_token|sig|signature|x-amz-[a-z-]+|password)=)[^&\s"']+/giu, "$1***")
     .replaceAll(
       /("(?:auth|password|identitytoken|registrytoken|secret|token|access_token|refresh_token)"\s*:\s*)"(?:[^"\\]|\\.)*"/giu,

@@ -122,6 +122,7 @@ const VALUES: readonly (readonly [string, Refusal])[] = [
   ["logout", { exit: 2, code: "SERVER_MISSING", says: /no registry named/u, hint: /ghcr.io/u }],
   ["login ghcr.io/acme/auth -u a -p b", { exit: 2, code: "REGISTRY_INVALID", says: /"ghcr.io\/acme\/auth"/u }],
   ["pull localhost:5000/a -u me", { exit: 2, code: "CREDENTIAL_INCOMPLETE", says: /password is missing/u }],
+  ["registry htpasswd alice --password=", { exit: 2, code: "PASSWORD_EMPTY", says: /--password is empty/u, hint: /printf/u }],
   [
     "pull localhost:5000/a --password-stdin",
     { exit: 2, code: "PASSWORD_EMPTY", says: /stdin holds no password/u, hint: /--password-stdin/u },

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { errnoOf, usageError } from "../../domain/errors.ts";
+import { errnoOf, usageError, type WasmeError } from "../../domain/errors.ts";
 import type { AuthFile } from "../../registry/auth-file.ts";
 import type { RegistryClient, RegistryClientOptions } from "../../registry/client.ts";
 import type { Credential, CredentialSource } from "../../registry/credential.ts";
@@ -141,14 +141,19 @@ export async function passwordOf(context: Context, values: Values): Promise<stri
   if (!flag(values, "passwordStdin")) {
     if (typed !== undefined)
       context.events({ type: "warning", message: "--password can be seen by others; use --password-stdin" });
+    if (typed === "") throw noPassword("--password is empty");
     return typed;
   }
   if (typed !== undefined) throw usageError("CREDENTIAL_TWICE", "--password and --password-stdin exclude each other");
   const { readAll } = await import("../../platform/read-stdin.ts");
   const password = (await readAll(context.terminal.stdin, MAX_PASSWORD)).replace(/\r?\n$/u, "");
   if (password !== "") return password;
-  throw usageError("PASSWORD_EMPTY", "stdin holds no password", {
-    hint: 'printf %s "$TOKEN" | wasme login … --password-stdin',
+  throw noPassword("stdin holds no password");
+}
+
+function noPassword(message: string): WasmeError {
+  return usageError("PASSWORD_EMPTY", message, {
+    hint: 'pipe it in: printf %s "$PASSWORD" | wasme … --password-stdin',
   });
 }
 

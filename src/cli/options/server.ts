@@ -17,6 +17,6 @@ export function serverOf(context: Context, values: Values, named: string | undef
   const server = named ?? text(values, "server") ?? envValue(context.env, "WASM_IMAGE_REGISTRY");
   if (server !== undefined) return parseRegistryHost(server);
   throw usageError("SERVER_MISSING", "no registry named", {
-    hint: "name one, for example ghcr.io, or set WASM_IMAGE_REGISTRY",
+    hint: "name one, such as --server ghcr.io, or set WASM_IMAGE_REGISTRY",
   });
 }

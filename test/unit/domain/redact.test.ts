@@ -6,6 +6,7 @@ describe("redact", () => {
     ["https://user:secret@host/x", "https://***@host/x"],
     ["authorization: Basic dXNlcjpwYXNz", "authorization: Basic ***"],
     ["Bearer eyJhbGciOiJSUzI1NiJ9.e30.abc", "Bearer ***"],
+    ['Bearer realm="https://host/token",service="s"', 'Bearer realm="https://host/token",service="s"'],
     ["https://host/t?service=s&token=abcdef", "https://host/t?service=s&token=***"],
     ["https://s3/x?X-Amz-Signature=abc&y=1", "https://s3/x?X-Amz-Signature=***&y=1"],
     ['{"auth":"dXNlcjpwYXNz","x":1}', '{"auth":"***","x":1}'],
