@@ -54,10 +54,8 @@ export async function startLane(dir: string): Promise<SoakLane> {
 
 /** What is wrong on the disks of a lane: no content may differ from its name, nothing may be left half-written. */
 export function auditLane(lane: SoakLane): readonly string[] {
-  // Uploads that were never finished wait in a registry until they are too old.
-  const kept = lane.registries.flatMap(({ store }) =>
-    wrongFiles(store.dir).filter((each) => !each.startsWith("ingest/")),
-  );
+  // A registry may still be at work on what nobody waits for any more; uploads that were never finished wait there.
+  const kept = lane.registries.flatMap(({ store }) => wrongFiles(store.dir).filter((each) => !UNDER_WAY.test(each)));
   return [...wrongFiles(lane.store.dir), ...kept];
 }
 
@@ -223,4 +221,5 @@ function secretsIn(registry: FaultRegistry, told: string): readonly string[] {
   return [...new Set([USER.password, ...sent])].filter((secret) => told.includes(secret)).map((each) => `told ${each}`);
 }
 
+const UNDER_WAY = /^(?:ingest\/|\.tmp-|index\.lock)/u;
 const GAVE_UP: Error = new Error("the user gave up");
