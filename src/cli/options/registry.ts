@@ -139,9 +139,9 @@ async function explicitCredential(context: Context, values: Values): Promise<Cre
 export async function passwordOf(context: Context, values: Values): Promise<string | undefined> {
   const typed = text(values, "password");
   if (!flag(values, "passwordStdin")) {
+    if (typed === "") throw noPassword("--password is empty");
     if (typed !== undefined)
       context.events({ type: "warning", message: "--password can be seen by others; use --password-stdin" });
-    if (typed === "") throw noPassword("--password is empty");
     return typed;
   }
   if (typed !== undefined) throw usageError("CREDENTIAL_TWICE", "--password and --password-stdin exclude each other");
