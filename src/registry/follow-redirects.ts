@@ -6,7 +6,7 @@ import { redirectRefused, redirectTarget } from "./redirects.ts";
 
 /** A request whose secret headers must not leave their origin. */
 export interface GuardedRequest extends Omit<HttpRequest, "tls"> {
-  /** Sent only to `home`, compared by scheme, host and port. */
+  /** Sent only to `home`, compared by scheme, host and port, and not after a redirect by way of another. */
   readonly secrets: Readonly<Record<string, string>>;
   /** The origin the secrets are for. */
   readonly home: URL;
@@ -35,8 +35,11 @@ const MAX_REDIRECTS = 8;
 export async function sendFollowing(request: GuardedRequest, options: FollowOptions): Promise<FollowedResponse> {
   const { secrets, home, secretBody = false, ...plain } = request;
   let url = request.url;
+  let isAtHome = true;
   for (let hops = 0; ; hops++) {
-    const headers = { ...request.headers, ...(url.origin === home.origin ? secrets : {}) };
+    // Who was sent elsewhere comes back as a stranger: the way back is chosen by others.
+    isAtHome &&= url.origin === home.origin;
+    const headers = { ...request.headers, ...(isAtHome ? secrets : {}) };
     let response: HttpResponse;
     try {
       response = await options.transport.send({ ...plain, url, headers, tls: options.tlsFor(url) });

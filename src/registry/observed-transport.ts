@@ -52,17 +52,27 @@ function describeResponse({ status, headers }: HttpResponse): string {
   const told = TOLD_RESPONSE.flatMap((name) => {
     const value = headers[name];
     if (value === undefined) return [];
-    return [`${name} ${name === "location" ? describeLocation(String(value)) : String(value)}`];
+    return [`${name} ${describeHeader(name, String(value).slice(0, MAX_TOLD))}`];
   });
   return told.length === 0 ? String(status) : `${status} (${told.join(", ")})`;
 }
 
 /** An address whose query shows the values of harmless parameters only. */
-function describeUrl(url: URL): string {
-  const query = [...url.searchParams].map(
-    ([name, value]) => `${name}=${SHOWN.has(name.toLowerCase()) ? value : "***"}`,
-  );
-  return `${url.origin}${url.pathname}${query.length === 0 ? "" : `?${query.join("&")}`}`;
+function describeUrl({ origin, pathname, searchParams }: URL): string {
+  return `${origin}${pathname}${describeQuery(searchParams)}`;
+}
+
+function describeQuery(query: URLSearchParams): string {
+  const told = [...query].map(([name, value]) => `${name}=${SHOWN.has(name.toLowerCase()) ? value : "***"}`);
+  return told.length === 0 ? "" : `?${told.join("&").replaceAll(/\s/gu, " ")}`;
+}
+
+function describeHeader(name: string, value: string): string {
+  if (name === "location") return describeLocation(value);
+  // Links and challenges hold addresses, too.
+  return value
+    .replaceAll(/\/\/[^/\s"<>]*@/gu, "//")
+    .replaceAll(/\?([^\s">]*)/gu, (_, query: string) => describeQuery(new URLSearchParams(query)));
 }
 
 function describeLocation(location: string): string {
@@ -72,6 +82,8 @@ function describeLocation(location: string): string {
   return text.startsWith(base) ? text.slice(base.length) : text;
 }
 
+/** Characters of one header. */
+const MAX_TOLD = 2000;
 const TOLD_REQUEST: readonly string[] = ["range", "content-range", "if-match", "if-none-match"];
 const TOLD_RESPONSE: readonly string[] = [
   "location",

@@ -24,20 +24,47 @@ export function redirectTarget(location: string, from: URL, home: URL): URL {
   return target;
 }
 
-/** True for addresses only reachable from the machine's own link: cloud metadata services live there. */
+/**
+ * True for addresses only reachable from the machine's own link, and for the metadata services of clouds, in whatever way
+ * they are written. `hostname` as a `URL` has it. What a name resolves to is not looked at.
+ */
 export function isMetadataHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/gu, "").toLowerCase();
+  const host = hostname
+    .replace(/^\[|\]$/gu, "")
+    .replace(/\.$/u, "")
+    .toLowerCase();
   if (METADATA_NAMES.has(host)) return true;
-  if (isIPv4(host)) return host.startsWith("169.254.") || host === "100.100.100.200";
-  if (!isIPv6(host)) return false;
-  return /^fe[89ab]/u.test(host) || host === "fd00:ec2::254" || host.startsWith("::ffff:a9fe:");
+  const v4 = isIPv4(host) ? host : embedded(host);
+  if (v4 !== undefined) return v4.startsWith("169.254.") || METADATA_V4.has(v4);
+  return isIPv6(host) && (/^fe[89ab][0-9a-f]:/u.test(host) || METADATA_V6.has(host));
 }
 
-const METADATA_NAMES: ReadonlySet<string> = new Set(["metadata.google.internal", "metadata.goog", "instance-data"]);
+/** The IPv4 address in an IPv6 one: mapped, translated, compatible, or the NAT64 prefix (RFC 4291, 6052, 6145). */
+function embedded(host: string): string | undefined {
+  const [, high = "", low = ""] =
+    /^(?:::|::ffff:|::ffff:0:|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/u.exec(host) ?? [];
+  if (high === "") return undefined;
+  return [high, low]
+    .map((part) => Number.parseInt(part, 16))
+    .map((part) => `${part >> 8}.${part & 255}`)
+    .join(".");
+}
+
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  "metadata",
+  "metadata.google.internal",
+  "metadata.goog",
+  "instance-data",
+  "instance-data.ec2.internal",
+]);
+/** Alibaba, Azure, Oracle. */
+const METADATA_V4: ReadonlySet<string> = new Set(["100.100.100.200", "168.63.129.16", "192.0.0.192"]);
+/** Amazon, Google. */
+const METADATA_V6: ReadonlySet<string> = new Set(["fd00:ec2::254", "fd20:ce::254"]);
 
 /** The error for a redirect that is not followed. */
 export function redirectRefused(from: URL, location: string, why: string): Error {
-  const to = redact(location.slice(0, 200));
+  const to = redact(location.slice(0, 200).replace(/\?.*$/su, "?***")); // whatever signs it
   return new WasmeError("failed", "REDIRECT_REFUSED", `${from.host} redirects to ${to}: not followed, ${why}`, {
     hint: "this is a fault or an attack on the side of the registry: tell its operator",
   });

@@ -187,9 +187,12 @@ export class Session {
   /** Some registries refuse without saying how to ask; the base of the API does (distribution spec, end-1). */
   async #challengeOfPing(signal: AbortSignal | undefined): Promise<string | undefined> {
     const ping = { method: "GET", target: "", scopes: [], action: "answer", signal };
-    const { response } = await this.#exchange(ping, undefined);
+    const { response, url } = await this.#exchange(ping, undefined);
     response.discard();
-    return response.status === 401 ? response.headers["www-authenticate"] : undefined;
+    // Only the registry itself says who is told our credentials.
+    return response.status === 401 && url.origin === this.origin.origin
+      ? response.headers["www-authenticate"]
+      : undefined;
   }
 
   async #exchange(request: ApiRequest, authorization: string | undefined): Promise<FollowedResponse> {
@@ -259,13 +262,17 @@ export class Session {
   }
 
   /**
-   * The check is only ever left out for the host the user named, and the client certificate only ever shown to it; what
-   * the user's file says of a host holds for that host alone.
+   * The check is only ever left out for the host the user named, and the client certificate only ever shown at its very
+   * port: another one may be a service that takes orders from its holder. What the user's file says of a host holds for
+   * that host alone.
    */
   #tlsFor(url: URL): TlsSettings {
-    const { caFile, ...ours } = this.deps.tls;
+    const { caFile, insecure, ...identity } = this.deps.tls;
     const own = this.#settings.get(url.origin === this.origin.origin ? this.host : url.host);
-    const flags = url.hostname === this.origin.hostname ? ours : {};
+    const flags = {
+      ...(insecure !== undefined && url.hostname === this.origin.hostname ? { insecure } : {}),
+      ...(url.host === this.origin.host ? identity : {}),
+    };
     return pickTls({ ...own, ...flags, caFile: caFile ?? own?.caFile });
   }
 

@@ -60,12 +60,17 @@ describe("redirectTarget", () => {
     ["a metadata service", "https://169.254.169.254/latest"],
     ["a metadata service in hex", "https://0xa9.0xfe.0xa9.0xfe/"],
     ["a metadata service in IPv6", "https://[::ffff:169.254.169.254]/"],
+    ["a metadata service in one number", "https://2852039166/"],
+    ["a metadata service in wide digits", "https://169。254。169。254/"],
+    ["a metadata service behind NAT64", "https://[64:ff9b::169.254.169.254]/"],
+    ["a metadata service with a dot behind its name", "https://metadata.google.internal./"],
   ])("refuses %s", (_name, location) => {
     expect(() => redirectTarget(location, home, home)).toThrow(expect.objectContaining({ code: "REDIRECT_REFUSED" }));
   });
 
   it("keeps secrets in a refused address to itself", () => {
     expect(() => redirectTarget("http://cdn.test/x?X-Amz-Signature=abc", home, home)).toThrow(/^(?!.*abc)/su);
+    expect(() => redirectTarget("http://cdn.test/x?X-Goog-Signature=abc", home, home)).toThrow(/^(?!.*abc)/su);
   });
 
   it("lets a registry that lives at such an address redirect to itself", () => {
@@ -81,6 +86,15 @@ describe("isMetadataHost", () => {
     ["[fe80::1]", true],
     ["[fd00:ec2::254]", true],
     ["metadata.google.internal", true],
+    ["metadata.google.internal.", true],
+    ["[::ffff:a9fe:a9fe]", true],
+    ["[::ffff:6464:64c8]", true],
+    ["[::a9fe:a9fe]", true],
+    ["[64:ff9b::a9fe:a9fe]", true],
+    ["168.63.129.16", true],
+    ["[fe8::1]", false],
+    ["[::1]", false],
+    ["[::ffff:a00:1]", false],
     ["10.0.0.1", false],
     ["[2001:db8::1]", false],
     ["169.254.example.com", false],
