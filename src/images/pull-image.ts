@@ -13,7 +13,7 @@ import { copyContent } from "./copy-content.ts";
 import { findLayout, readImage } from "./read-image.ts";
 import { fetchImage, type Remote, type RemoteImage, type RemoteRepository } from "./remote.ts";
 import { moduleNotes, noteRegistry, registryNote } from "./stored-image.ts";
-import { bytesPlaced, countRequests, type TransferredBlob, transferredBlobs } from "./transferred.ts";
+import { bytesPlaced, countRequests, telling, type TransferredBlob, transferredBlobs } from "./transferred.ts";
 
 /** The image to fetch. */
 export interface PullRequest {
@@ -129,7 +129,7 @@ async function store(
   const { manifest, descriptor, bytes } = image;
   const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes }).filter(mayMove);
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
-  const copied = await copyContent(repository, target, blobs, deps.signal);
+  const copied = await copyContent(repository, telling(target, "download", events), blobs, deps.signal);
   for (const { descriptor: blob, placement } of copied) {
     if (placement === "present") events({ type: "blob.skipped", digest: blob.digest, reason: "already in the store" });
   }

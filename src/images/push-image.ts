@@ -12,7 +12,7 @@ import { type PushableImage, preparePush } from "./prepare-push.ts";
 import { type ImageContents, readImage } from "./read-image.ts";
 import type { Remote } from "./remote.ts";
 import { findStoredImage, noteRegistry, type StoredImage } from "./stored-image.ts";
-import { bytesPlaced, countRequests, type TransferredBlob, transferredBlobs } from "./transferred.ts";
+import { bytesPlaced, countRequests, telling, type TransferredBlob, transferredBlobs } from "./transferred.ts";
 
 /** What `--format` may say. */
 export type PushFormat = PackFormat | "auto";
@@ -125,15 +125,16 @@ async function upload({ deps, request, contents, events }: Push, pushable: Pusha
   const { manifest, bytes, blobs } = pushable;
   const mount = mountCandidates(deps.store, reference, mountFrom);
   const repository = deps.registry.repository(reference, "push", mount.sources);
-  const target = pushTarget(reference, manifest.digest);
-  const unchanged = (await repository.resolve(target, deps.signal))?.digest === manifest.digest;
+  const name = pushTarget(reference, manifest.digest);
+  const unchanged = (await repository.resolve(name, deps.signal))?.digest === manifest.digest;
   let placed = transferredBlobs(uniquely(blobs).map((descriptor) => ({ descriptor, placement: "present" })));
   if (unchanged) {
     events({ type: "milestone", message: "The registry has exactly this image already" });
   } else {
     await mount.lookFor(blobs.map(({ digest }) => digest));
-    placed = transferredBlobs(await copyContent(pushable.source, repository, blobs, deps.signal));
-    await repository.pushManifest(target, bytes, manifest.mediaType, deps.signal);
+    const target = telling(repository, "upload", events);
+    placed = transferredBlobs(await copyContent(pushable.source, target, blobs, deps.signal));
+    await repository.pushManifest(name, bytes, manifest.mediaType, deps.signal);
   }
   return {
     reference: formatReference(reference),

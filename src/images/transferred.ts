@@ -1,5 +1,6 @@
-import type { Placement } from "../domain/content.ts";
+import type { Placement, Pusher } from "../domain/content.ts";
 import type { Digest } from "../domain/digest.ts";
+import type { EventSink } from "../domain/events.ts";
 import type { CopiedBlob } from "./copy-content.ts";
 import type { Remote } from "./remote.ts";
 
@@ -21,6 +22,18 @@ export function transferredBlobs(copied: readonly CopiedBlob[]): readonly Transf
     mediaType,
     placement,
   }));
+}
+
+/** Tells of each blob pushed that it arrived, as soon as it did. */
+export function telling(to: Pusher, direction: "upload" | "download", events: EventSink): Pusher {
+  return {
+    push: async (descriptor, body, signal) => {
+      const placement = await to.push(descriptor, body, signal);
+      const { digest, size } = descriptor;
+      if (placement === "written") events({ type: "blob.done", digest, direction, size });
+      return placement;
+    },
+  };
 }
 
 /** Bytes of the blobs that were placed in this way. */

@@ -49,7 +49,6 @@ export class RemoteRepository implements Repository {
     if (!isManifest(descriptor)) {
       const { downloadBlob } = await import("./blob-download.ts");
       yield* downloadBlob(this.#context, descriptor, signal);
-      this.#done(descriptor, "download");
       return;
     }
     const found = await this.fetchManifest(descriptor.digest, signal);
@@ -125,13 +124,7 @@ export class RemoteRepository implements Repository {
       return "present";
     }
     const { uploadBlob } = await import("./blob-upload.ts");
-    const placement = await uploadBlob(this.#context, descriptor, body, signal);
-    if (placement === "written") this.#done(descriptor, "upload");
-    return placement;
-  }
-
-  #done({ digest, size }: Descriptor, direction: "upload" | "download"): void {
-    this.#context.session.deps.events({ type: "blob.done", digest, direction, size });
+    return uploadBlob(this.#context, descriptor, body, signal);
   }
 
   #missing(descriptor: Descriptor): WasmeError {

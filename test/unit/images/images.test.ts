@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { digestOf, digestParts } from "../../../src/domain/digest.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
+import { formatRuntimeConfig } from "../../../src/domain/runtime-config.ts";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { parseImageReference as ref } from "../../../src/domain/image-reference.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
@@ -165,6 +166,19 @@ describe("tagging and removing", () => {
 });
 
 describe("pushing and pulling", () => {
+  it("tells once of each blob that it arrived, and of none that was only looked at", async () => {
+    await importHello("h.io/a/b:v1");
+    await push("h.io/a/b:v1");
+    store = openStore(join(dir, "elsewhere"));
+    await pull("h.io/a/b:v1");
+    await resolveImage({ store, registry }, { reference: ref("h.io/a/b:v1"), from: "registry" });
+    const done = events.flatMap((event) => (event.type === "blob.done" ? [`${event.direction} ${event.size}`] : []));
+    const each = [formatRuntimeConfig(CONFIG).byteLength, HELLO.byteLength];
+    expect(done.toSorted()).toEqual(
+      ["download", "upload"].flatMap((way) => each.map((size) => `${way} ${size}`)).toSorted(),
+    );
+  });
+
   it("moves an image byte for byte, and does nothing the second time", async () => {
     const { manifestDigest } = await importHello("h.io/a:v1");
     expect(await push("h.io/a:v1")).toMatchObject({
