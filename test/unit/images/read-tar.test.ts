@@ -72,7 +72,8 @@ describe("readTar", () => {
         const block = Buffer.concat(Array.from({ length: 1000 }, () => header));
         for (;;) yield block;
       }
-      for await (const entry of readTar(endless(), Number.MAX_SAFE_INTEGER)) expect(entry.name).toBe("x");
+      // Not by `expect`: there are very many.
+      for await (const { name } of readTar(endless(), Number.MAX_SAFE_INTEGER)) if (name !== "x") throw new Error(name);
     };
     for (const type of ["0", "x", "L"]) {
       await expect(many(type)).rejects.toMatchObject({
