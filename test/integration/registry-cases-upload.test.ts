@@ -107,7 +107,7 @@ it("10. a Location that spells out port 443: the same origin, credentials and al
 
 it.each([
   ["nowhere", { location: "" }, "UPLOAD_REFUSED"],
-  ["to a file", { location: "file:///tmp/x" }, "REDIRECT_REFUSED"],
+  ["to a file", { location: "file:///etc/passwd" }, "REDIRECT_REFUSED"],
   ["to a metadata service", { location: "http://169.254.169.254/upload" }, "REDIRECT_REFUSED"],
 ])("8. an upload that leads %s: refused, no byte sent", async (_where, head, code) => {
   const bench = await openBench();
