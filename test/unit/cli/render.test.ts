@@ -156,6 +156,16 @@ describe("events", () => {
     close();
     expect(err.text.slice(before)).toBe("\u001b[1A\u001b[0J");
   });
+
+  it("says nothing of a task that ends after the screen was wiped", () => {
+    const { err, terminal } = channels(true);
+    const { sink, close } = createEventRenderer(terminal.stderr, { quiet: false, verbose: false, progress: true }, {});
+    sink({ type: "task.start", id: "save", message: "Saving 1 image" });
+    close();
+    const before = err.text.length;
+    sink({ type: "task.end", id: "save", ok: false });
+    expect(err.text.slice(before)).toBe("");
+  });
 });
 
 describe("printOutcome", () => {

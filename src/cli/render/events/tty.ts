@@ -69,8 +69,10 @@ export function ttyRenderer(stderr: Channel): Renderer {
   };
 
   function endTask(event: { id: string; ok: boolean; message?: string }): void {
-    const title = event.message ?? tasks.get(event.id) ?? "";
+    const title = event.message ?? tasks.get(event.id);
     tasks.delete(event.id);
+    // What ends after the screen was wiped was interrupted, which has been said.
+    if (title === undefined) return;
     const mark = event.ok ? stderr.style.green("✔") : stderr.style.red("✖");
     line(`${mark} ${redact(title)}`);
   }
