@@ -10,8 +10,9 @@ import type { RegistryState } from "./registry-exchange.ts";
 import { refusalOf, RegistryRefusal, replyJson, replyRefusal } from "./registry-reply.ts";
 import { findEndpoint, type RegistryPolicy } from "./registry-router.ts";
 import { Repositories } from "./repositories.ts";
-import { authority, serverNames } from "./server-names.ts";
+import { authority, isLoopback, serverNames } from "./server-names.ts";
 import { UploadSessions } from "./upload-sessions.ts";
+import { type WebGuard, webGuard } from "./web-guard.ts";
 
 /** How a registry server is started. */
 export interface RegistryServerOptions {
@@ -80,7 +81,8 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
     const uploads = new UploadSessions(store);
     const state = { store, uploads, repositories: new Repositories(store, names) };
     const policy = { gate, readOnly: options.readOnly ?? false, deletes: options.deletes ?? true };
-    serve(server, state, { ...options, policy });
+    const guard = webGuard({ trustsMachine: options.auth === undefined && isLoopback(host), name: options.name });
+    serve(server, state, { ...options, policy, guard });
     const close = async (graceMs = 0): Promise<void> => {
       await stop(server, graceMs);
       await uploads.close();
@@ -130,6 +132,7 @@ async function createGate(options: RegistryServerOptions, scheme: string, own: s
 
 interface Serving extends Pick<RegistryServerOptions, "onRequest" | "onFault"> {
   readonly policy: RegistryPolicy;
+  readonly guard: WebGuard;
 }
 
 function serve(server: Server, state: RegistryState, serving: Serving): void {
@@ -137,6 +140,7 @@ function serve(server: Server, state: RegistryState, serving: Serving): void {
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const setUser = recordAccess(request, response, onRequest);
     try {
+      serving.guard(request);
       await answer({ request, response, ...state }, serving.policy, setUser);
     } catch (error) {
       const refusal = refusalOf(error);
@@ -174,6 +178,7 @@ async function answer(
     return;
   }
   response.setHeader("docker-distribution-api-version", "registry/2.0");
+  response.setHeader("x-content-type-options", "nosniff");
   if (!/^\/v2(?:\/|$)/u.test(pathname)) throw new RegistryRefusal(404, "NAME_UNKNOWN", "the API is at /v2/");
   const endpoint = findEndpoint(method, pathname.slice("/v2/".length), policy, query);
   setUser(await gate.admit(request, endpoint.wanted));
