@@ -1,4 +1,4 @@
-import { stat, writeFile } from "node:fs/promises";
+import { realpath, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Digest } from "../domain/digest.ts";
 import { usageError, WasmeError } from "../domain/errors.ts";
@@ -89,14 +89,18 @@ async function* counted(
   }
 }
 
-/** Under a temporary name until it is whole; a pipe or device is written to as it is. */
+/**
+ * Under a temporary name until it is whole; a pipe or device is written to as it is. A link stays one, a file keeps its
+ * mode, and a new one is for whom the user's new files are.
+ */
 async function writeWhole(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (found !== undefined && !found.isFile() && !found.isDirectory()) return await writeThrough(file, chunks);
-  const draft = await createDraft(dirname(file));
+  const target = await realpath(file).catch(() => file);
+  const found = await stat(target).catch(() => undefined);
+  if (found !== undefined && !found.isFile() && !found.isDirectory()) return await writeThrough(target, chunks);
+  const draft = await createDraft(dirname(target));
   try {
     for await (const chunk of chunks) await draft.handle.writeFile(chunk);
-    await draft.commit(file, 0o644);
+    await draft.commit(target, found === undefined ? 0o666 & ~process.umask() : found.mode & 0o777);
   } catch (error) {
     throw writeError(error, file);
   } finally {

@@ -27,7 +27,8 @@ export const save: CommandSpec = {
   ],
   async run(context, input) {
     const { options } = input;
-    const file = text(options, "file") ?? "";
+    const named = text(options, "file") ?? "";
+    const file = STDOUT.has(named) ? "-" : named;
     if (file === "-") refuseOtherOutput(context);
     const { saveImages } = await import("../../images/save-image.ts");
     const store = await openStoreFor(context, options);
@@ -45,6 +46,9 @@ export const save: CommandSpec = {
     };
   },
 };
+
+/** Names of it as a file: there its other text would be mixed in. */
+const STDOUT: ReadonlySet<string> = new Set(["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
 
 /** An archive is no text: it must not be mixed with any, or fill a screen. */
 function refuseOtherOutput({ terminal, global }: Context): void {
