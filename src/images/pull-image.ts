@@ -64,6 +64,7 @@ export async function pullImage(
   const repository = deps.registry.repository(request.reference);
   const image = await fetchImage(repository, request.reference, deps.signal);
   const layout = findLayout(image.manifest, asked);
+  refuseTooLarge(asked, image);
   warn(asked, { image, layout }, events);
   const reference = formatReference(nameOf(request.reference, image, events));
   const blobs = await store(deps, { repository, image }, events);
@@ -126,8 +127,8 @@ async function store(
   { repository, image }: Pulled,
   events: EventSink,
 ): Promise<readonly TransferredBlob[]> {
-  const { manifest, descriptor, bytes } = image;
-  const blobs = referencedBy({ kind: "image", mediaType: descriptor.mediaType, manifest, bytes }).filter(mayMove);
+  const { descriptor, bytes } = image;
+  const blobs = blobsOf(image);
   const target: Pusher = { push: (each, body, signal) => deps.store.pushVerified(each, body, signal) };
   const copied = await copyContent(repository, telling(target, "download", events), blobs, deps.signal);
   for (const { descriptor: blob, placement } of copied) {
@@ -135,6 +136,21 @@ async function store(
   }
   await deps.store.push(descriptor, bytesSource(bytes), deps.signal);
   return transferredBlobs(copied);
+}
+
+/** Before any of it is fetched: a manifest may claim any size, and its registry send as much until the disk is full. */
+function refuseTooLarge(reference: string, image: RemoteImage): void {
+  const sizes = new Map(blobsOf(image).map(({ digest, size }) => [digest, size]));
+  if ([...sizes.values()].reduce((sum, size) => sum + size, 0) <= MAX_IMAGE) return;
+  const message = `${reference} is said to hold more than ${MAX_IMAGE} bytes`;
+  throw new WasmeError("incompatible", "IMAGE_TOO_LARGE", message, { hint: "no image of a filter is that large" });
+}
+
+/** All blobs of an image together: a module of the largest size that is read, and more beside it than any has. Bytes. */
+const MAX_IMAGE = 4 * 1024 * 1024 * 1024;
+
+function blobsOf({ descriptor: { mediaType }, manifest, bytes }: RemoteImage): readonly Descriptor[] {
+  return referencedBy({ kind: "image", mediaType, manifest, bytes }).filter(mayMove);
 }
 
 /** Where else such a layer may be had, its `urls`, is never looked at: a manifest must not choose whom we ask. */

@@ -186,6 +186,19 @@ describe("a manifest that is out to harm", () => {
     expect(await store.names()).toEqual([]);
   });
 
+  it.each([
+    ["one layer of 10 TiB", [10 * 1024 ** 4]],
+    ["many that are large together", Array.from({ length: 40 }, () => 128 * 1024 ** 2)],
+  ])("is refused when what is beside the module would fill the disk: %s", async (_case, sizes) => {
+    const others = sizes.map((size, at) => ({ mediaType: "text/markdown", digest: digestOf(`layer ${at}`), size }));
+    const layers = [...others, { mediaType: MediaType.cncfModule, digest, size: 8 }];
+    const config = { mediaType: MediaType.cncfConfig, digest, size: 2 };
+    const manifest = { schemaVersion: 2, mediaType: MediaType.ociManifest, config, layers };
+    const from = manifestsOnly(Buffer.from(JSON.stringify(manifest)));
+    const error = await failure(pullImage({ store, registry: from }, { reference: ref("h.io/x:v1") }));
+    expect(error).toMatchObject({ code: "IMAGE_TOO_LARGE" });
+  });
+
   it("cannot send us elsewhere: layers that may not be distributed are left alone", async () => {
     const foreign = {
       ...describeBytes("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Buffer.from("foreign")),
