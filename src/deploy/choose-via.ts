@@ -1,6 +1,7 @@
 import { usageError, WasmeError } from "../domain/errors.ts";
 import type { FilterPhase, PatchContext } from "../domain/filter.ts";
-import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import { formatReference } from "../domain/image-reference.ts";
+import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { kindNotServed } from "../kube/status-error.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { isObjectConfig } from "../mesh/plugin-spec.ts";
@@ -13,9 +14,8 @@ export interface ViaQuestion {
   readonly phase: FilterPhase | undefined;
   readonly pullSecret: string | undefined;
   readonly patchContext: PatchContext;
-  readonly image: ImageReference;
-  /** Why the proxies cannot fetch this image by themselves, if so: the rule of Istio's agent. */
-  readonly proxyRefusal: string | undefined;
+  /** `undefined` while only the request is looked at. */
+  readonly image: Pick<ResolvedImage, "reference" | "source" | "proxyRefusal"> | undefined;
   /** Kinds the cluster has; `undefined` when there is no cluster to ask. */
   readonly served: ReadonlySet<Via> | undefined;
   /** Why files on the node cannot reach the pods, if so: pod security, or a gateway without a proxy container. */
@@ -93,15 +93,16 @@ function obstacleToPlugin(question: Omit<ViaQuestion, "requested" | "served">): 
     const hint = `pass --config '{"key":"value"}', or deploy with --via envoyfilter`;
     return { why: "takes a JSON object as --config, nothing else", hint };
   }
-  if (question.proxyRefusal === undefined) return undefined;
-  // A digest cannot be pushed to: another layout has another one.
-  const image = formatReference({ ...question.image, digest: undefined });
-  const hint = `"wasme pull ${image}", then "wasme push ${image} --format oci", or deploy with --via envoyfilter`;
-  return {
-    why: `needs an image Istio reads, and it refuses this one: ${question.proxyRefusal}`,
-    hint,
-    incompatible: true,
-  };
+  if (question.image?.proxyRefusal === undefined) return undefined;
+  const why = `needs an image Istio reads, and it refuses this one: ${question.image.proxyRefusal}`;
+  return { why, hint: `${rewriteHint(question.image)}; or deploy with --via envoyfilter`, incompatible: true };
+}
+
+/** How to come by a layout Istio reads. A digest names bytes: another layout has another one. */
+function rewriteHint({ reference, source }: Pick<ResolvedImage, "reference" | "source">): string {
+  const name = formatReference({ ...reference, digest: undefined });
+  if (source === "store") return `"wasme convert ${name} NAME --format oci" makes one it reads`;
+  return `"wasme pull ${name}", then "wasme push ${name} --format oci" makes it one`;
 }
 
 function unsuitable(via: Via, obstacle: Obstacle): WasmeError {

@@ -55,7 +55,7 @@ export async function deployIstio(
   const choice = chooseVia({
     ...request,
     requested: request.via,
-    proxyRefusal: image.proxyRefusal,
+    image,
     served: undefined,
     noFiles: request.patchContext === "gateway" && targets.some(({ live }) => !isGateway(live)) ? NO_PROXY : undefined,
   });
@@ -105,7 +105,7 @@ function checkRequest(request: DeployRequest): void {
     );
   }
   if (request.via === "auto") return;
-  chooseVia({ ...request, requested: request.via, proxyRefusal: undefined, served: undefined, noFiles: undefined });
+  chooseVia({ ...request, requested: request.via, image: undefined, served: undefined, noFiles: undefined });
 }
 
 function resultBase(

@@ -46,7 +46,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const choice = chooseVia({
     ...request,
     requested: request.via,
-    proxyRefusal: image.proxyRefusal,
+    image,
     served,
     noFiles: filesObstacle(request, targets, { namespace, labels }),
   });

@@ -16,11 +16,17 @@ const PLAIN: ViaQuestion = {
   phase: undefined,
   pullSecret: undefined,
   patchContext: "inbound",
-  image: parseImageReference("h.io/team/hello:v1"),
-  proxyRefusal: undefined,
+  image: undefined,
   served: ALL,
   noFiles: undefined,
 };
+
+/** As a registry may have it: an artifact of one layer. */
+const SINGLE = {
+  reference: parseImageReference("h.io/team/hello:v1"),
+  source: "registry",
+  proxyRefusal: "it needs two layers; there are 1",
+} as const;
 
 describe("chooseVia", () => {
   it.each<[string, Partial<ViaQuestion>, Via]>([
@@ -29,7 +35,7 @@ describe("chooseVia", () => {
     ["what can hold plain text", { config: "text" }, "envoyfilter"],
     ["what can hold a JSON list", { config: "[1]" }, "envoyfilter"],
     ["plugins for a JSON object", { config: '{"a":1}' }, "trafficextension"],
-    ["what can run an image Istio cannot read", { proxyRefusal: "it needs two layers; there are 1" }, "envoyfilter"],
+    ["what can run an image Istio cannot read", { image: SINGLE }, "envoyfilter"],
     ["plugins where files cannot go", { noFiles: "no hostPath here" }, "trafficextension"],
     ["files without a cluster", { served: undefined }, "envoyfilter"],
   ])("takes %s", (_, more, via) => {
@@ -43,20 +49,20 @@ describe("chooseVia", () => {
     );
   });
 
-  it("names the rule of Istio that refuses an image, and how to push it as one that Istio reads", () => {
-    const refused = { ...PLAIN, proxyRefusal: "it needs two layers; there are 1" };
-    expect(chooseVia(refused).reason).toBe(
-      "TrafficExtension needs an image Istio reads, and it refuses this one: it needs two layers; there are 1; " +
-        "WasmPlugin needs an image Istio reads, and it refuses this one: it needs two layers; there are 1",
-    );
+  it("names the rule of Istio that refuses an image, and how to come by one that Istio reads", () => {
+    const refused = { ...PLAIN, image: SINGLE };
+    const why = "needs an image Istio reads, and it refuses this one: it needs two layers; there are 1";
+    expect(chooseVia(refused).reason).toBe(`TrafficExtension ${why}; WasmPlugin ${why}`);
     expect(chooseVia({ ...refused, requested: "envoyfilter" }).via).toBe("envoyfilter");
-    const digest = digestOf("manifest");
-    const pinned = { ...refused, image: { ...PLAIN.image, digest }, requested: "wasmplugin" } as const;
-    expect(() => chooseVia(pinned)).toThrow(
-      expect.objectContaining({
-        message: "WasmPlugin needs an image Istio reads, and it refuses this one: it needs two layers; there are 1",
-        hint: expect.stringContaining('"wasme push h.io/team/hello:v1 --format oci"') as string,
-      }) as Error,
+    const says = (message: string, hint: string): Error =>
+      expect.objectContaining({ message, hint: expect.stringContaining(hint) as string }) as Error;
+    const pinned = { ...SINGLE, reference: { ...SINGLE.reference, digest: digestOf("manifest") } };
+    expect(() => chooseVia({ ...refused, image: pinned, requested: "wasmplugin" })).toThrow(
+      says(`WasmPlugin ${why}`, '"wasme push h.io/team/hello:v1 --format oci"'),
+    );
+    const stored = { ...SINGLE, source: "store" } as const;
+    expect(() => chooseVia({ ...refused, image: stored, requested: "trafficextension" })).toThrow(
+      says(`TrafficExtension ${why}`, '"wasme convert h.io/team/hello:v1 NAME --format oci"'),
     );
   });
 
@@ -64,8 +70,8 @@ describe("chooseVia", () => {
     [{ requested: "wasmplugin", config: "text" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", phase: "authn" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", pullSecret: "regcred" }, "usage", "VIA_UNSUITABLE"],
-    [{ requested: "trafficextension", proxyRefusal: "it needs two layers" }, "incompatible", "VIA_UNSUITABLE"],
-    [{ requested: "wasmplugin", proxyRefusal: "it needs two layers" }, "incompatible", "VIA_UNSUITABLE"],
+    [{ requested: "trafficextension", image: SINGLE }, "incompatible", "VIA_UNSUITABLE"],
+    [{ requested: "wasmplugin", image: SINGLE }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", noFiles: "no hostPath here" }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "trafficextension", served: new Set(["envoyfilter"]) }, "incompatible", "KUBE_KIND_NOT_SERVED"],
     [{ config: "text", phase: "authn" }, "incompatible", "VIA_UNSUITABLE"],
