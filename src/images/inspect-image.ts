@@ -80,7 +80,7 @@ export async function inspectImage(
     format: contents.layout.format,
     manifestDigest: digest,
     mediaType,
-    manifest: JSON.parse(Buffer.from(image.bytes).toString("utf8")) as JsonObject,
+    manifest: JSON.parse(new TextDecoder().decode(image.bytes)) as JsonObject,
     moduleDigest: contents.module.digest,
     moduleSize: contents.module.size,
     ...(contents.runtimeConfig === undefined ? {} : { runtimeConfig: contents.runtimeConfig }),

@@ -2,10 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, it } from "vitest";
+import { bytesSource } from "../../../src/domain/content.ts";
 import { describe as describeBytes } from "../../../src/domain/descriptor.ts";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { parseImageReference as ref } from "../../../src/domain/image-reference.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
+import { inspectImage } from "../../../src/images/inspect-image.ts";
 import { pullImage, type PullResult } from "../../../src/images/pull-image.ts";
 import type { Remote } from "../../../src/images/remote.ts";
 import { type ImageStore, openStore } from "../../../src/store/image-store.ts";
@@ -197,6 +199,19 @@ describe("a manifest that is out to harm", () => {
     const from = manifestsOnly(Buffer.from(JSON.stringify(manifest)));
     const error = await failure(pullImage({ store, registry: from }, { reference: ref("h.io/x:v1") }));
     expect(error).toMatchObject({ code: "IMAGE_TOO_LARGE" });
+  });
+
+  it("may begin with a byte order mark: it is inspected as it is read", async () => {
+    const made = await putImage(store, "h.io/plain:v1", {
+      layers: [{ mediaType: MediaType.cncfModule, bytes: HELLO }],
+    });
+    const { bytes } = await store.manifest(made);
+    const marked = Buffer.concat([Buffer.from("\uFEFF"), bytes]);
+    const descriptor = describeBytes(MediaType.ociManifest, marked);
+    await store.push(descriptor, bytesSource(marked));
+    await store.tag("h.io/marked:v1", descriptor);
+    const seen = await inspectImage({ store, registry }, { reference: ref("h.io/marked:v1"), from: "store" });
+    expect(seen.moduleDigest).toBe(digestOf(HELLO));
   });
 
   it("cannot send us elsewhere: layers that may not be distributed are left alone", async () => {
