@@ -68,8 +68,15 @@ export async function loadImages(
   events({ type: "milestone", message: `Loading ${title}` });
   const archive = await readArchive(deps.store, { chunks, title, signal: deps.signal });
   const images: NamedImage[] = [];
-  for (const named of namesOf(archive, request, events))
-    images.push(await checkImage(deps, archive, { ...named, title }));
+  // A small archive can give a thousand names to one image that takes long to read: it is read once.
+  const known = new Map<Digest, NamedImage>();
+  for (const named of namesOf(archive, request, events)) {
+    requireOwnDigest(named, title);
+    const { digest } = named.descriptor;
+    const image = known.get(digest) ?? (await checkImage(deps, archive, { ...named, title }));
+    known.set(digest, image);
+    images.push({ ...image, reference: formatReference(named.reference) });
+  }
   const loaded: LoadedImage[] = [];
   for (const image of images) loaded.push(await describe(deps.store, image));
   const changed = images.filter((_, at) => loaded[at]?.unchanged === false);
@@ -134,6 +141,13 @@ function tellNameless({ digest, annotations }: Descriptor, title: string, events
   events({ type: "warning", message: `${digest} in ${title} is ${what} and is left out` });
 }
 
+/** A name must not lie about its digest. */
+function requireOwnDigest({ reference, descriptor }: Named, title: string): void {
+  if (reference.digest === undefined || reference.digest === descriptor.digest) return;
+  const message = `${title} calls ${descriptor.digest} by the name ${formatReference(reference)}`;
+  throw new WasmeError("failed", "ARCHIVE_INVALID", message);
+}
+
 /** Makes sure that an image is whole, and one that proxies can use. */
 async function checkImage(
   deps: LoadDeps,
@@ -142,9 +156,6 @@ async function checkImage(
 ): Promise<NamedImage> {
   const { store, signal } = deps;
   const where = formatReference(reference);
-  if (reference.digest !== undefined && reference.digest !== descriptor.digest) {
-    throw new WasmeError("failed", "ARCHIVE_INVALID", `${title} calls ${descriptor.digest} by the name ${where}`);
-  }
   const need = async (blob: Descriptor): Promise<void> => {
     const size = archive.blobs.get(blob.digest);
     // The store may have what the archive leaves out; but it was not read on this occasion.

@@ -179,6 +179,28 @@ describe("load", () => {
     expect(await store.audit()).toMatchObject({ strays: [], unnamed: { files: 0 } });
   });
 
+  it("reads an image once, however many names a small archive gives it", async () => {
+    const names = Array.from({ length: 50 }, (_, at) => `h.io/a:v${at}`);
+    const tar = tarOf(await members(names));
+    let reads = 0;
+    const counting: Parameters<typeof loadImages>[0]["store"] = {
+      push: (...given) => store.push(...given),
+      fetch: (...given) => {
+        reads += 1;
+        return store.fetch(...given);
+      },
+      verify: (...given) => store.verify(...given),
+      sizeOf: (digest) => store.sizeOf(digest),
+      manifest: (descriptor) => store.manifest(descriptor),
+      resolve: (reference) => store.resolve(reference),
+      tagAll: (...given) => store.tagAll(...given),
+    };
+    const { images } = await loadImages({ store: counting }, { chunks: chunked(tar, 70_000), title: "a.tar" });
+    expect(images.map(({ reference }) => reference)).toEqual(names);
+    expect(new Set((await store.names()).map(({ reference }) => reference))).toEqual(new Set(names));
+    expect(reads).toBeLessThan(5);
+  });
+
   it("knows short names by Docker's rules, leaves bare tags and nameless images out, and says so", async () => {
     const warnings: string[] = [];
     const tar = tarOf(await members([undefined, "v1", "team/hello:v2", "h.io/UPPER:x"]));
