@@ -30,7 +30,7 @@ const WHY: Readonly<Record<string, string>> = {
  */
 export function credentialHelper(
   name: string,
-  deps: { readonly exec: ProcessRunner; readonly env: Env },
+  deps: { readonly exec: ProcessRunner; readonly env: Env; readonly platform?: NodeJS.Platform },
 ): CredentialHelper {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/u.test(name)) {
     throw new WasmeError("usage", "CREDENTIAL_HELPER_INVALID", `${JSON.stringify(name)} is not a credential helper`, {
@@ -40,7 +40,7 @@ export function credentialHelper(
   const program = `docker-credential-${name}`;
   const run = async (verb: string, input: string, signal: AbortSignal | undefined): Promise<string | undefined> => {
     const options = { env: deps.env, input, timeoutMs: TIMEOUT_MS, maxOutput: MAX_OUTPUT, ...(signal && { signal }) };
-    const result = await deps.exec(program, [verb], options);
+    const result = await deps.exec(await locate(program, deps), [verb], options);
     if (result.exitCode === 0) return result.stdout;
     if (result.failure === "ENOENT" || result.failure === "EACCES") throw missing(program);
     if (NOT_FOUND.test(result.stdout)) return undefined;
@@ -52,12 +52,25 @@ export function credentialHelper(
       return output === undefined ? undefined : parseAnswer(program, output);
     },
     store: async (key, credential, signal) => {
-      await run("store", JSON.stringify(answerFor(key, credential)), signal);
+      const output = await run("store", JSON.stringify(answerFor(key, credential)), signal);
+      if (output === undefined) throw failed(program, "store", "it keeps nothing");
     },
     erase: async (key, signal) => {
       await run("erase", key, signal);
     },
   };
+}
+
+/** What to run. Windows looks into the working directory first unless it is told the whole path. */
+async function locate(
+  program: string,
+  { env, platform = process.platform }: { readonly env: Env; readonly platform?: NodeJS.Platform },
+): Promise<string> {
+  if (platform !== "win32") return program;
+  const { findInPath } = await import("./installed-helper.ts");
+  const found = await findInPath(program, env, platform);
+  if (found === undefined) throw missing(program);
+  return found;
 }
 
 function parseAnswer(program: string, output: string): Credential | undefined {

@@ -25,14 +25,26 @@ export async function installedHelper(
 }
 
 async function isInPath(program: string, env: Env, platform: NodeJS.Platform): Promise<boolean> {
-  const file = platform === "win32" ? `${program}.exe` : program;
-  for (const dir of (envValue(env, "PATH") ?? "").split(delimiter)) {
+  return (await findInPath(program, env, platform)) !== undefined;
+}
+
+/**
+ * Path of a program, looked for in the folders of PATH alone; `undefined` when it is in none. Windows would look into the
+ * working directory before them: a helper that gets passwords must not come from a folder somebody else filled.
+ */
+export async function findInPath(program: string, env: Env, platform: NodeJS.Platform): Promise<string | undefined> {
+  const isWindows = platform === "win32";
+  const file = isWindows ? `${program}.exe` : program;
+  // There the name of the variable is `Path` as often as not.
+  const name = isWindows ? Object.keys(env).find((key) => key.toUpperCase() === "PATH") : "PATH";
+  for (const dir of (envValue(env, name ?? "PATH") ?? "").split(delimiter)) {
     if (dir === "") continue;
-    const found = await access(join(dir, file), constants.X_OK).then(
+    const path = join(dir, file);
+    const found = await access(path, constants.X_OK).then(
       () => true,
       () => false,
     );
-    if (found) return true;
+    if (found) return path;
   }
-  return false;
+  return undefined;
 }
