@@ -52,7 +52,8 @@ export function transferLine(transfer: Transfer, { style, width }: Channel, now:
   const left = rate === 0 || done >= total ? "" : `  ${formatSeconds((total - done) / rate)} left`;
   const tail = [facts + speed + left, facts + speed, facts].find((text) => head.length + text.length < width) ?? facts;
   const room = Math.min(LONGEST_BAR, width - head.length - tail.length - 2);
-  if (room < SHORTEST_BAR) return head + tail;
+  // A line that wraps could not be wiped.
+  if (room < SHORTEST_BAR) return (head + tail).slice(0, Math.max(0, width - 1));
   const filled = Math.round(share * room);
   return `${head}${style.cyan("━".repeat(filled))}${style.dim("─".repeat(room - filled))} ${tail}`;
 }
