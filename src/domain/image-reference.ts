@@ -37,7 +37,7 @@ export function parseImageReference(text: string): ImageReference {
   const { rest: named, digest } = cutDigest(bare, text);
   const { rest: name, tag } = cutTag(named);
   const { host, path } = cutHost(name);
-  if (!HOST.test(host)) throw invalid(text, `${JSON.stringify(host)} is not a registry host`);
+  if (!isHost(host)) throw invalid(text, `${JSON.stringify(host)} is not a registry host`);
   if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `${JSON.stringify(tag)} is not a tag`);
   const repository = host === DEFAULT_HOST && !path.includes("/") ? `library/${path}` : path;
   checkRepository(text, host, repository, path);
@@ -50,7 +50,7 @@ export function parseImageReference(text: string): ImageReference {
  */
 export function parseRegistryHost(text: string): string {
   const host = normaliseHost(text.replace(/^(?:https?|oci):\/\//u, "").replace(/(?:\/v[12])?\/*$/u, ""));
-  if (HOST.test(host)) return host;
+  if (isHost(host)) return host;
   throw usageError("REGISTRY_INVALID", `${JSON.stringify(text.slice(0, 200))} is not a registry`, {
     hint: "name it like ghcr.io or registry.example.com:5000, without a repository",
   });
@@ -78,6 +78,11 @@ export function withDigest(reference: ImageReference, digest: Digest): ImageRefe
   return { ...reference, digest };
 }
 
+/** Docker's grammar has names that no address can have: port 99999, 256.1.1.1, [:::]. */
+function isHost(text: string): boolean {
+  return HOST.test(text) && URL.canParse(`https://${text}/`);
+}
+
 /** Reduces Docker Hub's aliases to `docker.io`; other hosts get lower case. */
 function normaliseHost(host: string): string {
   const lower = host.toLowerCase();
@@ -88,8 +93,8 @@ function normaliseHost(host: string): string {
 function cutHost(name: string): { host: string; path: string } {
   const slash = name.indexOf("/");
   const first = slash === -1 ? "" : name.slice(0, slash);
-  const isHost = first !== "" && (/[.:[]/u.test(first) || first === "localhost" || first !== first.toLowerCase());
-  return isHost ? { host: normaliseHost(first), path: name.slice(slash + 1) } : { host: DEFAULT_HOST, path: name };
+  const named = first !== "" && (/[.:[]/u.test(first) || first === "localhost" || first !== first.toLowerCase());
+  return named ? { host: normaliseHost(first), path: name.slice(slash + 1) } : { host: DEFAULT_HOST, path: name };
 }
 
 function cutDigest(bare: string, whole: string): { rest: string; digest: Digest | undefined } {

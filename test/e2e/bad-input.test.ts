@@ -118,11 +118,16 @@ const VALUES: readonly (readonly [string, Refusal])[] = [
     "init p --language assemblyscript --template nope",
     { exit: 2, code: "TEMPLATE_UNKNOWN", says: /no template "nope"/u, hint: /add-header/u },
   ],
+  ["pull localhost:99999/a", { exit: 2, code: "REFERENCE_INVALID", says: /"localhost:99999" is not a registry host/u }],
+  ["login 256.1.1.1 -u a --password=b", { exit: 2, code: "REGISTRY_INVALID", says: /"256.1.1.1" is not a registry/u }],
   ["login", { exit: 2, code: "SERVER_MISSING", says: /no registry named/u, hint: /ghcr.io/u }],
   ["logout", { exit: 2, code: "SERVER_MISSING", says: /no registry named/u, hint: /ghcr.io/u }],
   ["login ghcr.io/acme/auth -u a -p b", { exit: 2, code: "REGISTRY_INVALID", says: /"ghcr.io\/acme\/auth"/u }],
   ["pull localhost:5000/a -u me", { exit: 2, code: "CREDENTIAL_INCOMPLETE", says: /password is missing/u }],
-  ["registry htpasswd alice --password=", { exit: 2, code: "PASSWORD_EMPTY", says: /--password is empty/u, hint: /printf/u }],
+  [
+    "registry htpasswd alice --password=",
+    { exit: 2, code: "PASSWORD_EMPTY", says: /--password is empty/u, hint: /printf/u },
+  ],
   [
     "pull localhost:5000/a --password-stdin",
     { exit: 2, code: "PASSWORD_EMPTY", says: /stdin holds no password/u, hint: /--password-stdin/u },

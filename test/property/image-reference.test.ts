@@ -29,6 +29,21 @@ it("any text at all is a reference or a usage error, never a crash", () => {
   );
 });
 
+it("every host that is accepted has an address", () => {
+  const label = fc.oneof(fc.nat(300).map(String), fc.stringMatching(/^[a-z0-9]{1,4}$/u), fc.constant("xn--a"));
+  const name = fc.oneof(
+    fc.array(label, { minLength: 2, maxLength: 5 }).map((labels) => labels.join(".")),
+    fc.stringMatching(/^\[[0-9a-f:]{1,12}\]$/u),
+  );
+  fc.assert(
+    fc.property(name, fc.nat(99_999), (domain, port) => {
+      const text = `${domain}:${port}/team/filter:v1`;
+      const accepted = outcome(text) === text;
+      expect(URL.canParse(`http://${domain}:${port}/`), text).toBe(accepted);
+    }),
+  );
+});
+
 function outcome(text: string): unknown {
   try {
     return formatReference(parseImageReference(text));
