@@ -1,4 +1,6 @@
 import { Agent, type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
+import { lookup } from "node:dns";
+import type { LookupFunction } from "node:net";
 import { usageError } from "../domain/errors.ts";
 import type { Env } from "./env.ts";
 import { readInLargePieces } from "./http-large-reads.ts";
@@ -71,8 +73,12 @@ function requestOptions(url: URL, call: Call): RequestOptions {
     hostname: bareHost(url),
     port: url.port === "" ? null : url.port,
     path: `${url.pathname}${url.search}`,
+    ...(url.hostname.endsWith(".localhost") ? { lookup: lookupLoopback } : {}),
   };
 }
+
+/** Not every system knows that `NAME.localhost` is itself (RFC 6761), and http is spoken to it: it is not asked for. */
+const lookupLoopback: LookupFunction = (_hostname, options, callback) => lookup("localhost", options, callback);
 
 /** Over a proxy a plain request names the whole URL (RFC 9112 section 3.2.2). */
 function plainOptions(url: URL, proxy: HttpProxy | undefined, call: Call): RequestOptions {

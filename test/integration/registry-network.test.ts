@@ -75,6 +75,14 @@ describe("reaching a registry", () => {
     expect((await pullTestImage(to, image)).module.byteLength).toBe(image.module.byteLength);
   });
 
+  it("finds names below localhost on this machine, whatever the system makes of them", async () => {
+    const registry = await plainRegistry();
+    const to = open(`k3d-registry.localhost:${registry.host.split(":")[1] ?? ""}/demo/filter:v1`);
+    await pushTestImage(to, image);
+    expect((await pullTestImage(to, image)).module.byteLength).toBe(image.module.byteLength);
+    expect(registry.requests[0]?.headers["host"]).toMatch(/^k3d-registry\.localhost:/u);
+  });
+
   it("finds TLS behind a loopback name", async (context) => {
     const server = await tlsRegistry(context, "127.0.0.1");
     expect(await open(`${server.host}/demo/filter:v1`, { caFile: server.caFile }).fetchManifest("v1")).toBeUndefined();
