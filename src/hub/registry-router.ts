@@ -20,6 +20,8 @@ type Handler = (exchange: Exchange, repository: string, rest: string) => Promise
 
 interface Route {
   readonly pattern: RegExp;
+  /** Is about an upload under way. A repository may have that in its name, too: its path does not tell. */
+  readonly isUpload?: boolean;
   readonly methods: Readonly<Record<string, Handler>>;
 }
 
@@ -30,9 +32,10 @@ const TARGET = "(?<rest>[^/]{1,512})";
 const ROUTES: readonly Route[] = [
   {
     pattern: new RegExp(`^${NAME}/blobs/uploads/(?<rest>[^/]{1,100})$`, "u"),
+    isUpload: true,
     methods: { GET: showUpload, HEAD: showUpload, PATCH: appendUpload, PUT: finishUpload, DELETE: cancelUpload },
   },
-  { pattern: new RegExp(`^${NAME}/blobs/uploads/?$`, "u"), methods: { POST: startUpload } },
+  { pattern: new RegExp(`^${NAME}/blobs/uploads/?$`, "u"), isUpload: true, methods: { POST: startUpload } },
   {
     pattern: new RegExp(`^${NAME}/blobs/${TARGET}$`, "u"),
     methods: { GET: serveBlob, HEAD: serveBlob, DELETE: deleteBlob },
@@ -57,11 +60,10 @@ export interface Endpoint {
 
 /** Finds what answers a request; `path` is what follows `/v2/`. */
 export function findEndpoint(method: string, path: string, policy: RegistryPolicy, query: URLSearchParams): Endpoint {
-  for (const { pattern, methods } of ROUTES) {
+  for (const { pattern, methods, isUpload = false } of ROUTES) {
     const match = pattern.exec(path);
     if (match === null) continue;
     const { repository = "", rest = "" } = match.groups ?? {};
-    const isUpload = path.includes("/blobs/uploads/");
     const allowed = Object.keys(methods).filter((each) => isAllowed(each, isUpload, policy));
     return {
       wanted: accessOf(method, { path, repository, isUpload }, query),

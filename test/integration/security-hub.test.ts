@@ -159,6 +159,18 @@ describe("a registry on the own machine, without users", () => {
   });
 });
 
+it("deletes nothing when it is not to, whatever a repository is called", async () => {
+  const hub = await startHub({ deletes: false });
+  try {
+    for (const repository of ["a", "a/blobs/uploads", "a/blobs/uploads/b"]) {
+      const url = `${hub.url}/v2/${repository}/manifests/v1`;
+      expect((await rawRequest({ url, method: "DELETE" })).status, repository).toBe(405);
+    }
+  } finally {
+    await hub.close();
+  }
+});
+
 it("answers under the name it was given, and to every name when it asks for users or serves the network", async () => {
   const named = await startHub({ name: "registry.example.com" });
   const users = await startHub((dir) => ({ auth: { mode: "basic", htpasswd: writeUsers(dir) } }));
