@@ -9,6 +9,13 @@ process.getBuiltinModule("node:module").enableCompileCache?.();
 // A reader that went away (`wasme list | head -1`) is no failure of ours.
 process.stdout.on("error", (error) => process.exit(error.code === "EPIPE" ? 0 : 1));
 process.stderr.on("error", () => {});
+let cwd;
+try {
+  cwd = process.cwd();
+} catch {
+  process.stderr.write("Error: the folder you are in is gone\nHint: cd to another one\n");
+  process.exit(2);
+}
 const { main } = await import("../dist/cli/main.js");
 const { env, stdin, stdout, stderr } = process;
-process.exitCode = await main(process.argv.slice(2), { env, stdin, stdout, stderr, cwd: process.cwd() });
+process.exitCode = await main(process.argv.slice(2), { env, stdin, stdout, stderr, cwd });

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -263,3 +264,17 @@ function fill(dir: string): void {
   for (const size of [65_536, 4096, 1]) fillWith(size);
   closeSync(file);
 }
+
+it("says that the working folder was deleted", () => {
+  const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$1" list';
+  const bin = join(import.meta.dirname, "../../bin/wasme.js");
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", script, process.execPath, bin], {
+    cwd: tempDir(),
+    encoding: "utf8",
+  });
+  expect({ status, stdout, stderr }).toEqual({
+    status: 2,
+    stdout: "",
+    stderr: "Error: the folder you are in is gone\nHint: cd to another one\n",
+  });
+});
