@@ -3,19 +3,10 @@ import type { Socket } from "node:net";
 import type { HttpProxy } from "./http-proxy.ts";
 import { HttpTimeout } from "./http-watchdog.ts";
 
-/** A proxy that answered CONNECT with something else than 2xx. */
-class TunnelRefused extends Error {
-  override readonly name: string = "TunnelRefused";
+/** A proxy that cannot be reached, or answered CONNECT with something else than 2xx. */
+class ProxyFailed extends Error {
+  override readonly name: string = "ProxyFailed";
   readonly code: string = "EPROXY";
-  readonly status: number;
-  /** `host:port` of the proxy. */
-  readonly proxy: string;
-
-  constructor(proxy: string, status: number) {
-    super(`the proxy ${proxy} answered ${status} to CONNECT`);
-    this.proxy = proxy;
-    this.status = status;
-  }
 }
 
 /** Opens a tunnel to `target` (`host:port`) over the proxy (RFC 9110 section 9.3.6). */
@@ -31,14 +22,16 @@ export async function openTunnel(proxy: HttpProxy, target: string, connectMs: nu
       agent: false,
     });
     const timer = setTimeout(() => outgoing.destroy(new HttpTimeout("connect", connectMs)), connectMs);
-    outgoing.on("error", (error) => {
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      reject(error);
+      reject(
+        notReached(error) ? new ProxyFailed(`the proxy ${proxy.url.host} does not answer (${error.code})`) : error,
+      );
     });
     const refuse = (status: number): void => {
       clearTimeout(timer);
       outgoing.destroy();
-      reject(new TunnelRefused(proxy.url.host, status));
+      reject(new ProxyFailed(`the proxy ${proxy.url.host} answered ${status} to CONNECT`));
     };
     outgoing.once("response", (answer) => refuse(answer.statusCode ?? 0));
     outgoing.once("connect", (answer, socket: Socket, head) => {
@@ -53,4 +46,9 @@ export async function openTunnel(proxy: HttpProxy, target: string, connectMs: nu
     });
     outgoing.end();
   });
+}
+
+/** There is nothing at the proxy's address; what passes is left to those who try again. */
+function notReached({ code = "" }: NodeJS.ErrnoException): boolean {
+  return ["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH"].includes(code);
 }

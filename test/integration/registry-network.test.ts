@@ -170,6 +170,14 @@ describe("reaching a registry", () => {
     });
   });
 
+  it("names a proxy that is not there", async () => {
+    const to = open("registry.example.test/demo/filter:v1", { env: { HTTPS_PROXY: "http://127.0.0.1:1" } });
+    await expect(to.fetchManifest("v1")).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: "cannot reach registry.example.test: the proxy 127.0.0.1:1 does not answer (ECONNREFUSED)",
+    });
+  });
+
   it("goes over a proxy with plain http, and leaves out what NO_PROXY names", async () => {
     const registry = await plainRegistry();
     const proxy = await proxyTo(registry.host);
