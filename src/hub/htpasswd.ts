@@ -7,8 +7,8 @@ import { readTextFile } from "../platform/read-file.ts";
 export interface UserFile {
   /** True when the password is that user's. Slow on purpose for one it has not seen lately. */
   verify(username: string, password: string): Promise<boolean>;
-  /** True when there is such a user now. */
-  has(username: string): Promise<boolean>;
+  /** Changes with the user's password; `undefined` when there is no such user now. Tells nothing about the password. */
+  fingerprint(username: string): Promise<string | undefined>;
 }
 
 /** Bcrypt hashes by user name. */
@@ -42,6 +42,7 @@ export async function openHtpasswd(path: string, onFault: (error: Error) => void
   let version = await versionOf(path);
   let users = await read(path);
   const matches = rememberMatches();
+  const secret = randomBytes(32);
   const current = async (): Promise<Users> => {
     const now = await versionOf(path);
     if (now === version) return users;
@@ -55,7 +56,10 @@ export async function openHtpasswd(path: string, onFault: (error: Error) => void
     return users;
   };
   return {
-    has: async (username) => (await current()).has(username),
+    fingerprint: async (username) => {
+      const hash = (await current()).get(username);
+      return hash === undefined ? undefined : createHmac("sha256", secret).update(hash).digest("base64url");
+    },
     verify: async (username, password) => {
       const known = await current();
       const hash = known.get(username);

@@ -43,7 +43,7 @@ export function tokenGate(options: TokenGateOptions): Gate {
     grant: async (request, query) => {
       const asked = request.method === "POST" ? await postedRequest(request) : query;
       const user = await userOf({ request, asked, signer }, options);
-      return answer({ asked, user, signer }, options);
+      return await answer({ asked, user, signer }, options);
     },
   };
 }
@@ -89,7 +89,9 @@ async function userOf({ request, asked, signer }: Asking, options: TokenGateOpti
     throw wrong;
   }
   const claims = signer.read(given.refresh, "refresh");
-  if (claims !== undefined && (await users.has(claims.user))) return claims.user;
+  const now = claims && (await users.fingerprint(claims.user));
+  // Whoever changes a password wants those out who know the old one.
+  if (claims !== undefined && now !== undefined && covers(claims.access, [passwordOf(now)])) return claims.user;
   throw wrong;
 }
 
@@ -110,13 +112,16 @@ interface Granting {
   readonly signer: TokenSigner;
 }
 
-function answer({ asked, user, signer }: Granting, { lifeSeconds }: TokenGateOptions): object {
+async function answer({ asked, user, signer }: Granting, { lifeSeconds, users }: TokenGateOptions): Promise<object> {
   const wanted = asked.getAll("scope").flatMap(parseScopes);
   const access = user === "" ? wanted.flatMap(pullOnly) : wanted;
   const token = signer.sign({ use: "access", user, access }, lifeSeconds);
   const offline = asked.get("offline_token") === "true" || asked.get("access_type") === "offline";
+  const password = offline && user !== "" ? await users.fingerprint(user) : undefined;
   const refresh =
-    offline && user !== "" ? { refresh_token: signer.sign({ use: "refresh", user, access: [] }, REFRESH_LIFE) } : {};
+    password === undefined
+      ? {}
+      : { refresh_token: signer.sign({ use: "refresh", user, access: [passwordOf(password)] }, REFRESH_LIFE) };
   const issued = new Date().toISOString();
   return {
     token,
@@ -126,6 +131,11 @@ function answer({ asked, user, signer }: Granting, { lifeSeconds }: TokenGateOpt
     scope: formatScopes(access),
     ...refresh,
   };
+}
+
+/** What a refresh token is for: the password it was got by. */
+function passwordOf(fingerprint: string): Access {
+  return { type: "password", name: fingerprint, actions: ["use"] };
 }
 
 function pullOnly({ type, name, actions }: Access): readonly Access[] {

@@ -254,7 +254,8 @@ describe("an htpasswd file", () => {
     expect(faults).toEqual([`line 5 of ${path}: it is not USER:HASH`]);
     writeFileSync(path, `${reader.htpasswd}\n`);
     expect(await users.verify(alice.username, alice.password)).toBe(false);
-    expect(await users.has(alice.username)).toBe(false);
+    expect(await users.fingerprint(alice.username)).toBeUndefined();
+    expect(await users.fingerprint(reader.username)).toBeDefined();
   });
 
   it("takes the hashes of bcrypt in all its spellings, and our own", async () => {

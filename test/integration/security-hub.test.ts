@@ -1,10 +1,14 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesSource } from "../../src/domain/content.ts";
 import { describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
-import { rawRequest } from "../components/raw-http.ts";
+import { htpasswdLine } from "../../src/hub/htpasswd.ts";
+import { rawRequest, type RawResponse } from "../components/raw-http.ts";
+import { alice } from "../components/users.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
 import { writeUsers } from "./hub-support.ts";
 
@@ -157,6 +161,24 @@ describe("a registry on the own machine, without users", () => {
       expect(await status(host), host).toBe(host === "localhost." ? 200 : 403);
     }
   });
+});
+
+it("takes no refresh token that was got by a password which changed since", async () => {
+  const hub = await startHub((dir) => ({ auth: { mode: "token", htpasswd: writeUsers(dir) } }));
+  try {
+    const form = (fields: Record<string, string>): Promise<RawResponse> =>
+      rawRequest({ url: `${hub.url}/token`, method: "POST", body: new URLSearchParams(fields).toString() });
+    const { username, password } = alice;
+    const first = await form({ grant_type: "password", username, password, access_type: "offline" });
+    const { refresh_token: token = "" } = JSON.parse(first.text) as { refresh_token?: string };
+    const again = { grant_type: "refresh_token", refresh_token: token };
+    expect((await form(again)).status).toBe(200);
+    writeFileSync(join(hub.dir, "users"), `${await htpasswdLine(username, "another")}\n`);
+    expect((await form(again)).status).toBe(401);
+    expect((await form({ grant_type: "password", username, password: "another" })).status).toBe(200);
+  } finally {
+    await hub.close();
+  }
 });
 
 it("deletes nothing when it is not to, whatever a repository is called", async () => {
