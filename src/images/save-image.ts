@@ -1,5 +1,5 @@
 import { realpath, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Digest } from "../domain/digest.ts";
 import { usageError, WasmeError } from "../domain/errors.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
@@ -96,7 +96,12 @@ async function* counted(
 async function writeWhole(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const target = await realpath(file).catch(() => file);
   const found = await stat(target).catch(() => undefined);
-  if (found !== undefined && !found.isFile() && !found.isDirectory()) return await writeThrough(target, chunks);
+  if (found?.isDirectory() === true) {
+    throw usageError("OUT_IS_FOLDER", `${file} is a folder; --file takes a file name`, {
+      hint: `--file ${join(file, "images.tar")}`,
+    });
+  }
+  if (found?.isFile() === false) return await writeThrough(target, chunks);
   const draft = await createDraft(dirname(target));
   try {
     for await (const chunk of chunks) await draft.handle.writeFile(chunk);

@@ -56,7 +56,10 @@ export async function ensureLayout(paths: LayoutPaths): Promise<void> {
   await writeFileAtomic(paths.marker, JSON.stringify({ imageLayoutVersion: VERSION }));
 }
 
-/** True for a layout of our version, false when there is none (yet). Throws `STORE_UNSUPPORTED` for another version. */
+/**
+ * True for a layout of our version, false when there is none (yet). Throws `STORE_UNSUPPORTED` for another version, and
+ * `STORE_INVALID` (usage) where a file is in the way.
+ */
 export async function checkLayout(paths: LayoutPaths): Promise<boolean> {
   let text: string;
   try {
@@ -64,7 +67,11 @@ export async function checkLayout(paths: LayoutPaths): Promise<boolean> {
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT") return false;
-    throw storeUnreadable(paths.marker, error);
+    if (code !== "ENOTDIR") throw storeUnreadable(paths.marker, error);
+    throw new WasmeError("usage", "STORE_INVALID", `${paths.dir} is not a folder`, {
+      hint: "name the folder of an image store, or a new one",
+      cause: error,
+    });
   }
   const value = tryParseJson(text);
   const version = isObject(value) ? value["imageLayoutVersion"] : undefined;

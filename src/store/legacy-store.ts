@@ -38,7 +38,8 @@ export async function legacyFolders(dir: string): Promise<readonly string[] | un
     const folders = entries.filter((entry) => entry.isDirectory() && FOLDER.test(entry.name));
     return folders.map((entry) => join(dir, entry.name)).toSorted();
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    const code = errnoOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw storeUnreadable(dir, error);
   }
 }

@@ -82,6 +82,9 @@ describe("save and load", () => {
       [1, /is not a tar archive/u, "load", "-f", HELLO_WASM],
       [1, /is not a tar archive/u, "load", "-f", "-"],
       [2, /TAG|invalid image reference/u, "load", "-f", HELLO_WASM, "-t", "NO"],
+      [2, /is a folder; --file takes a file name\nHint: --file .*images\.tar/u, "save", "hello:v1", "-f", home],
+      [2, /filter\.wasm is not a folder\nHint: name the folder of an image store/u, "list", "--store", HELLO_WASM],
+      [3, /no store of the old wasme in .*filter\.wasm/u, "store", "migrate", "--from", HELLO_WASM],
       [1, /cannot write .*: a file is where a folder should be/u, "save", "hello:v1", "-f", HELLO_WASM + "/x.tar"],
     ];
     for (const [code, words, ...args] of cases) {
