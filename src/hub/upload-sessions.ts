@@ -28,6 +28,8 @@ interface Open {
 
 /** Sessions nobody touched for this long make room for new ones. Milliseconds. */
 const STALE_MS = 60 * 60 * 1000;
+/** The same when there is no room for another: who starts uploads and leaves them must not keep others out for long. */
+const CROWDED_MS = 60 * 1000;
 /** Each may hold a file open. */
 const MOST_SESSIONS = 500;
 
@@ -49,8 +51,10 @@ export class UploadSessions {
       throw new RegistryRefusal(400, "DIGEST_INVALID", `unknown digest algorithm: ${JSON.stringify(algorithm)}`);
     }
     const touched = this.#now();
-    for (const old of [...this.#open.values()].filter((each) => !each.busy && touched - each.touched > STALE_MS)) {
-      await this.#drop(old);
+    const longest = this.#open.size < MOST_SESSIONS ? STALE_MS : CROWDED_MS;
+    for (const old of [...this.#open.values()]) {
+      // Asked anew for each: what is dropped before takes a while.
+      if (!old.busy && touched - old.touched > longest) await this.#drop(old);
     }
     if (this.#open.size >= MOST_SESSIONS) {
       throw new RegistryRefusal(429, "TOOMANYREQUESTS", `${MOST_SESSIONS} uploads are under way`, {

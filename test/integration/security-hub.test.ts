@@ -7,9 +7,12 @@ import { bytesSource } from "../../src/domain/content.ts";
 import { describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
 import { htpasswdLine } from "../../src/hub/htpasswd.ts";
+import { UploadSessions } from "../../src/hub/upload-sessions.ts";
+import { openStore } from "../../src/store/image-store.ts";
 import { rawRequest, type RawResponse } from "../components/raw-http.ts";
 import { alice } from "../components/users.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
+import { tempDir } from "../support/temp-dir.ts";
 import { writeUsers } from "./hub-support.ts";
 
 const SECRET = Buffer.from("the module nobody may see");
@@ -179,6 +182,21 @@ it("takes no refresh token that was got by a password which changed since", asyn
   } finally {
     await hub.close();
   }
+});
+
+it("keeps nobody out for longer than a minute because somebody starts uploads and leaves them", async () => {
+  let now = 0;
+  const sessions = new UploadSessions(openStore(join(tempDir(), "images")), () => now);
+  const first = await sessions.start("a");
+  for (let count = 1; count < 500; count += 1) await sessions.start("a");
+  await expect(sessions.start("b")).rejects.toMatchObject({ status: 429 });
+  now = 50_000;
+  await sessions.append(first, bytesSource(Buffer.from("still here")).open());
+  now = 61_000;
+  const other = await sessions.start("b");
+  expect(sessions.find("b", other.id).size).toBe(0);
+  expect(sessions.find("a", first.id).size).toBe(10);
+  await sessions.close();
 });
 
 it("deletes nothing when it is not to, whatever a repository is called", async () => {
