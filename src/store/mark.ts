@@ -31,7 +31,7 @@ async function mark(
   reached: Set<Digest>,
   readManifest: (descriptor: Descriptor) => Promise<ParsedManifest>,
 ): Promise<string | undefined> {
-  if (entry.descriptor === undefined) return `${entry.reference} is damaged`;
+  if (entry.descriptor === undefined) return `${nameOf(entry)} is damaged`;
   const waiting = [entry.descriptor];
   const opened = new Set<Digest>();
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -47,7 +47,7 @@ async function mark(
       if (!(error instanceof WasmeError)) throw error;
       // A child or subject of an index may be absent; then it reaches nothing here. Anything else is damage.
       if (error.code !== "BLOB_MISSING" || next === entry.descriptor)
-        return `${entry.reference} is damaged: ${error.message}`;
+        return `${nameOf(entry)} is damaged: ${error.message}`;
     }
   }
   return undefined;
@@ -56,4 +56,8 @@ async function mark(
 /** True for a manifest or index that may point to more. */
 export function isManifestType(mediaType: string): boolean {
   return isIndexType(mediaType) || mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
+}
+
+function nameOf({ reference }: IndexEntry): string {
+  return reference === "" ? "an entry of index.json without a name" : reference;
 }

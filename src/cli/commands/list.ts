@@ -62,7 +62,9 @@ async function listLocal(context: Context, { options }: Input): Promise<Outcome>
   const legacyDir = text(options, "store") === undefined ? context.paths.legacyStore : undefined;
   const { images, legacyImages } = await listImages({ store }, { search: text(options, "search"), legacyDir });
   for (const image of images) {
-    if (image.state === "damaged") context.events({ type: "warning", message: `${image.reference}: ${image.reason}` });
+    if (image.state !== "damaged") continue;
+    const name = image.reference === "" ? "(no name)" : image.reference;
+    context.events({ type: "warning", message: `${name}: ${image.reason}` });
   }
   if (legacyImages > 0) {
     const message = `${context.paths.legacyStore} holds images of the old wasme that are not listed: ${legacyImages}`;

@@ -262,6 +262,15 @@ describe("the image store", () => {
     expect(await store.exists(two.layer)).toBe(true);
   });
 
+  it("says so when the damaged entry has no name", async () => {
+    await store.tag("h/r:one", (await put("one")).manifest);
+    await overwrite(join(store.dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [{ size: 1 }] }));
+    expect(await store.prune({ graceMs: -1 })).toMatchObject({
+      removed: [],
+      skipped: "an entry of index.json without a name is damaged",
+    });
+  });
+
   it("removes one blob at once, unless a name reaches it", async () => {
     const [one, two] = [await put("one"), await put("two")];
     await store.tag("h/r:one", one.manifest);
