@@ -297,8 +297,8 @@ function mayBeAllowed({ status, headers }: HttpResponse): boolean {
   return status === 401 || (status === 403 && headers["www-authenticate"]?.includes("insufficient_scope") === true);
 }
 
-/** An http client at a TLS port is hung up on; a TLS client at an http port gets garbage. */
+/** An http client at a TLS port is hung up on, not left in silence; a TLS client at an http port gets garbage. */
 function mayBeOtherScheme(error: unknown, fallback: URL | undefined): boolean {
-  if (fallback?.protocol === "https:") return error instanceof TransientError;
+  if (fallback?.protocol === "https:") return error instanceof TransientError && error.lostMs === 0;
   return fallback !== undefined && error instanceof WasmeError && isPlainHttpAnswer(error.cause);
 }

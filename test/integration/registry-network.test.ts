@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
@@ -94,6 +94,23 @@ describe("reaching a registry", () => {
   it("finds http behind a loopback name even when TLS was meant", async () => {
     const registry = await plainRegistry();
     expect(await open(`${registry.host}/demo/filter:v1`, { insecure: true }).fetchManifest("v1")).toBeUndefined();
+  });
+
+  it("does not try TLS as well where a loopback name is silent", async () => {
+    const connections: Socket[] = [];
+    const server = createTcpServer((socket) => void connections.push(socket)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    closing.push(() => {
+      for (const socket of connections) socket.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    const silent = open(`localhost:${port}/demo/filter:v1`, { idleTimeoutMs: 200, retryBudgetMs: 0 });
+    await expect(silent.fetchManifest("v1")).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: expect.stringContaining("no answer within 0.2 s"),
+    });
+    expect(connections).toHaveLength(1);
   });
 
   it("never goes down to http by itself elsewhere", async () => {
