@@ -69,7 +69,7 @@ export function findEndpoint(method: string, path: string, policy: RegistryPolic
       wanted: accessOf(method, { path, repository, isUpload }, query),
       run: async (exchange) => {
         const handler = allowed.includes(method) ? methods[method] : undefined;
-        if (handler === undefined) throw unsupported(method, allowed);
+        if (handler === undefined) throw unsupported(whyNot(method, Object.keys(methods), policy), allowed);
         await handler(exchange, repository, decode(rest));
       },
     };
@@ -103,8 +103,14 @@ function isAllowed(method: string, isUpload: boolean, { readOnly, deletes }: Reg
   return !readOnly && (deletes || isUpload || method !== "DELETE");
 }
 
-function unsupported(method: string, allowed: readonly string[]): RegistryRefusal {
-  return new RegistryRefusal(405, "UNSUPPORTED", `${method} is not supported here`, {
+/** A method there is for such a place is only missing because this server was started so. */
+function whyNot(method: string, methods: readonly string[], { readOnly }: RegistryPolicy): string {
+  if (!methods.includes(method)) return `${method} is not supported here`;
+  return readOnly ? "this registry is read-only" : "this registry deletes nothing";
+}
+
+function unsupported(why: string, allowed: readonly string[]): RegistryRefusal {
+  return new RegistryRefusal(405, "UNSUPPORTED", why, {
     headers: { allow: allowed.join(", ") },
   });
 }

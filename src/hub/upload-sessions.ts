@@ -52,7 +52,7 @@ export class UploadSessions {
     }
     const touched = this.#now();
     const longest = this.#open.size < MOST_SESSIONS ? STALE_MS : CROWDED_MS;
-    for (const old of [...this.#open.values()]) {
+    for (const old of this.#open.values()) {
       // Asked anew for each: what is dropped before takes a while.
       if (!old.busy && touched - old.touched > longest) await this.#drop(old);
     }

@@ -27,7 +27,8 @@ export async function tokenRefused(
   }
   // Some token servers refuse where others give less.
   const about = status === 403 && scopes.length > 0 ? `; asked for ${scopes.join(" ")}` : "";
-  const message = `${url.host} refused ${whose(credential)} for ${host} (${why})${about}`;
+  const what = url.host === host ? "" : ` for ${host}`;
+  const message = `${url.host} refused ${whose(credential)}${what} (${why})${about}`;
   return new WasmeError("unauthorised", "LOGIN_REFUSED", message, { hint: whatNext(host, credential), details });
 }
 

@@ -357,7 +357,7 @@ describe("bearer tokens", () => {
       await expect(open("pull", connect({ ...alice, source })).fetchManifest("v1")).rejects.toMatchObject({
         kind: "unauthorised",
         code: "LOGIN_REFUSED",
-        message: `${registry.host} refused the credentials in ${source} for ${registry.host} (401: incorrect username or password)`,
+        message: `${registry.host} refused the credentials in ${source} (401: incorrect username or password)`,
         hint: expect.stringContaining(`wasme logout ${registry.host}`),
       });
       expect(registry.requests.map(({ kind }) => kind)).toEqual(["manifest.get", "token"]);

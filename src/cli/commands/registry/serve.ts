@@ -98,7 +98,7 @@ function authOf({ cwd }: Context, options: Values): RegistryAuth | undefined {
   const anonymousPull = flag(options, "anonymousPull");
   const tokenSeconds = Math.max(1, Math.ceil(duration(options, "tokenLifetime", "5m") / 1000));
   if (mode === "none") {
-    if (file !== undefined) throw incomplete("--auth none and --htpasswd exclude each other");
+    if (file !== undefined) throw incomplete("--auth none and --htpasswd exclude each other", "leave one of them out");
     if (anonymousPull) throw incomplete("--anonymous-pull needs --htpasswd: without users everybody may push, too");
     return undefined;
   }
@@ -106,8 +106,8 @@ function authOf({ cwd }: Context, options: Values): RegistryAuth | undefined {
   return { mode: mode === "token" ? "token" : "basic", htpasswd: resolve(cwd, file), anonymousPull, tokenSeconds };
 }
 
-function incomplete(message: string): Error {
-  return usageError("AUTH_INCOMPLETE", message, {
-    hint: "wasme registry htpasswd USER > users makes a file of users for --htpasswd",
-  });
+function incomplete(message: string, hint: string = MAKE_USERS): Error {
+  return usageError("AUTH_INCOMPLETE", message, { hint });
 }
+
+const MAKE_USERS = "wasme registry htpasswd USER > users makes a file of users for --htpasswd";

@@ -63,7 +63,8 @@ function describe({ images, dryRun, from }: MigrateResult, style: Style): string
 function describeImage(image: MigratedImage, style: Style): string {
   const state = image.state.padEnd(9);
   if (image.state !== "damaged") return `${style.green(state)}  ${image.reference}  ${image.manifestDigest}`;
-  return `${style.red(state)}  ${image.reference ?? image.folder}  ${image.reason}`;
+  const name = image.reference === undefined ? image.folder : `${image.reference} (${image.folder})`;
+  return `${style.red(state)}  ${name}  ${image.reason}`;
 }
 
 const STATES = ["migrated", "replaced", "unchanged", "kept", "damaged"] as const;

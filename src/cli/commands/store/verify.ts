@@ -36,6 +36,7 @@ export const storeVerify: CommandSpec = {
 function describe(result: VerifyStoreResult, style: Style): string {
   const { images, read, unnamed, unfinished, strays, problems } = result;
   const damaged = images.filter((image) => image.state === "damaged").length;
+  const index = problems.length === 0 ? "" : ", the store itself is";
   return [
     ...images.flatMap((image) => describeImage(image, style)),
     ...problems.flatMap(({ message, mend }) => [`${style.red("damaged")}  ${message}`, `         ${mend}`]),
@@ -46,7 +47,7 @@ function describe(result: VerifyStoreResult, style: Style): string {
     ...(unfinished.files > 0
       ? [`${count(unfinished.files, "unfinished file")} (${formatSize(unfinished.bytes)})`]
       : []),
-    `${count(images.length, "image")}, ${damaged === 0 ? "none" : damaged} damaged; ` +
+    `${count(images.length, "image")}, ${damaged === 0 ? "none" : damaged} damaged${index}; ` +
       `${count(read.files, "blob")} read (${formatSize(read.bytes)})`,
   ].join("\n");
 }
