@@ -1,6 +1,6 @@
 /**
- * `wasme/oci`: an OCI registry client without dependencies. Push and pull of any artifact, with authentication, retries
- * and verification (OCI distribution spec 1.1).
+ * `wasme/oci`: an OCI registry client that loads no package (but one to run a credential helper). Push, pull and copy of any
+ * artifact, with authentication, retries, mounts, referrers and verification (OCI distribution spec 1.1).
  */
 export {
   type BodySource,
