@@ -5,7 +5,8 @@
 export const floors = [
   ["domain"],
   ["platform", "wasm"],
-  ["store", "registry", "toolchain", "scaffold", "mesh", "kube"],
+  ["store", "registry", "toolchain", "scaffold", "host", "mesh", "kube"],
+  ["isolate"],
   ["images"],
   ["deploy", "sandbox"],
   ["hub"],

@@ -1,0 +1,52 @@
+/**
+ * `wasme/host`: a Proxy-Wasm host for programs. It runs a filter as Envoy would, without Envoy, in Node and in browsers: no
+ * `node:` import, no thread, no timer, no clock of its own. It is synchronous: a filter that loops blocks its caller.
+ */
+export { BodyBuffer } from "./host/body-buffer.ts";
+export type {
+  CalloutPort,
+  CalloutResponse,
+  CalloutStart,
+  GrpcCallout,
+  GrpcHandle,
+  HttpCallout,
+} from "./host/callout.ts";
+export type { LogLevel } from "./host/enums.ts";
+export type { HostClock, HostEnvironment, LogEntry } from "./host/environment.ts";
+export { HeaderMap } from "./host/header-map.ts";
+export type { HostReport, ReportCode, ReportSink } from "./host/host-report.ts";
+export type {
+  DataStatus,
+  HeadersStatus,
+  HttpFilter,
+  HttpFilterCallbacks,
+  HttpFilterFactory,
+  LocalReply,
+  LogContext,
+  TrailersStatus,
+} from "./host/http-filter.ts";
+export type { MapKind } from "./host/inline-headers.ts";
+export type {
+  ClosedBy,
+  NetworkFilter,
+  NetworkFilterCallbacks,
+  NetworkFilterFactory,
+  NetworkStatus,
+} from "./host/network-filter.ts";
+export {
+  type FailurePolicy,
+  type PluginConfig,
+  pluginConfig,
+  type PluginSettings,
+  type VmConfig,
+} from "./host/plugin-config.ts";
+export type { ProfileName } from "./host/profile.ts";
+export type {
+  Address,
+  FilterStateValue,
+  PropertyValue,
+  StreamInfo,
+  TlsInfo,
+  UpstreamInfo,
+} from "./host/stream-info.ts";
+export type { TraceEvent, TraceSink } from "./host/trace.ts";

@@ -1,0 +1,124 @@
+import { inlineNames, type MapKind } from "./inline-headers.ts";
+
+/**
+ * Headers or trailers in Envoy's order and with Envoy's rules: names in lower case, several values of a name allowed,
+ * pseudo headers first, and "inline" names (`inline-headers.ts`) held once, so that adding to one joins with a comma.
+ *
+ * Names and values are strings of bytes: one character is one byte (latin1). Held flat, `[name, value, name, value]`,
+ * which is the shape of Node's `rawHeaders` and the fastest one to search at the sizes headers have.
+ */
+export class HeaderMap {
+  readonly kind: MapKind;
+  /** Names and values in turn. Read it; change it only by the methods. */
+  flat: string[] = [];
+  readonly #inline: ReadonlySet<string>;
+  #pseudo = 0;
+
+  constructor(kind: MapKind, pairs: Iterable<readonly [string, string]> = []) {
+    this.kind = kind;
+    this.#inline = inlineNames(kind);
+    for (const [name, value] of pairs) this.add(lowerAscii(name), value);
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.flat.length / 2;
+  }
+
+  /** Bytes of all names and values (`proxy_get_header_map_size`). */
+  get byteSize(): number {
+    let bytes = 0;
+    for (const text of this.flat) bytes += text.length;
+    return bytes;
+  }
+
+  /** The first value of a name in lower case; `host` of a request means `:authority`. */
+  get(name: string): string | undefined {
+    const at = this.#find(this.#alias(name), 0);
+    return at === -1 ? undefined : this.flat[at + 1];
+  }
+
+  /** All values of a name in lower case, in order. */
+  values(name: string): string[] {
+    const wanted = this.#alias(name);
+    const found: string[] = [];
+    for (let at = this.#find(wanted, 0); at !== -1; at = this.#find(wanted, at + 2))
+      found.push(this.flat[at + 1] ?? "");
+    return found;
+  }
+
+  has(name: string): boolean {
+    return this.#find(this.#alias(name), 0) !== -1;
+  }
+
+  /** Adds an entry at the end, or joins the value to the one an inline name has already. */
+  add(name: string, value: string): void {
+    const key = this.#alias(name);
+    if (this.#inline.has(key)) {
+      const at = this.#find(key, 0);
+      if (at !== -1) {
+        const old = this.flat[at + 1] ?? "";
+        this.flat[at + 1] = old === "" ? value : value === "" ? old : `${old},${value}`;
+        return;
+      }
+    }
+    if (key.charCodeAt(0) === COLON) {
+      this.flat.splice(this.#pseudo, 0, key, value);
+      this.#pseudo += 2;
+    } else this.flat.push(key, value);
+  }
+
+  /** Takes away every value of the name and adds this one. */
+  set(name: string, value: string): void {
+    this.remove(name);
+    this.add(name, value);
+  }
+
+  /** Takes away every value of the name; how many there were. */
+  remove(name: string): number {
+    const wanted = this.#alias(name);
+    let removed = 0;
+    for (let at = this.#find(wanted, 0); at !== -1; at = this.#find(wanted, at)) {
+      this.flat.splice(at, 2);
+      removed += 1;
+    }
+    if (wanted.charCodeAt(0) === COLON) this.#pseudo -= removed * 2;
+    return removed;
+  }
+
+  /** Replaces everything. */
+  replaceAll(pairs: Iterable<readonly [string, string]>): void {
+    this.flat = [];
+    this.#pseudo = 0;
+    for (const [name, value] of pairs) this.add(lowerAscii(name), value);
+  }
+
+  /** The entries as pairs, in order. */
+  *[Symbol.iterator](): Generator<[string, string]> {
+    for (let at = 0; at < this.flat.length; at += 2) yield [this.flat[at] ?? "", this.flat[at + 1] ?? ""];
+  }
+
+  clone(): HeaderMap {
+    const copy = new HeaderMap(this.kind);
+    copy.flat = this.flat.slice();
+    copy.#pseudo = this.#pseudo;
+    return copy;
+  }
+
+  #alias(name: string): string {
+    return name === "host" && this.kind === "request" ? ":authority" : name;
+  }
+
+  #find(name: string, from: number): number {
+    const { flat } = this;
+    for (let at = from; at < flat.length; at += 2) if (flat[at] === name) return at;
+    return -1;
+  }
+}
+
+const COLON = 0x3a;
+
+/** Lower case of ASCII letters only: other bytes may be halves of UTF-8 and stay, as in Envoy. */
+export function lowerAscii(text: string): string {
+  return /[A-Z]/u.test(text) ? text.replace(/[A-Z]+/gu, (letters) => letters.toLowerCase()) : text;
+}

@@ -1,0 +1,50 @@
+/**
+ * Something of a run that its author should know though no host call says so: a fault Envoy answers with a crash or a
+ * second request (`docs/reference/host-differences.md`, "Envoy faults we report instead"), a mistake Envoy swallows, a
+ * trap.
+ */
+export interface HostReport {
+  readonly code: ReportCode;
+  /** `fault`: the stream was ended for it, or the VM is gone. `warning`: Envoy goes on, and something is likely wrong. */
+  readonly severity: "fault" | "warning";
+  /** One sentence. */
+  readonly message: string;
+  /** Name of the plugin. */
+  readonly plugin: string | undefined;
+  /** Context the guest was in. */
+  readonly contextId: number | undefined;
+  /** Callback the guest was in: `proxy_on_request_headers`. */
+  readonly callback: string | undefined;
+}
+
+/** Stable names of what can be reported. */
+export type ReportCode =
+  /** The guest trapped; its VM is gone. */
+  | "trap"
+  /** A callback took longer than the profile's soft limit. */
+  | "slow-callback"
+  /** `continue_stream(response)` before there is a response: Envoy crashes (row 42 of the behaviour list in the docs). */
+  | "continue-without-response"
+  /** `continue_stream` from the headers callback of that half, which then answered Continue: Envoy sends twice, or resets. */
+  | "continue-and-continue"
+  /** Serialised pairs that Envoy takes for an empty map without a word. */
+  | "malformed-pairs"
+  /** A map or property of the request read in the response phase, where Envoy has none. */
+  | "request-map-gone"
+  /** The body was changed and `content-length` was not. */
+  | "content-length-left"
+  /** An import that no proxy has was called and answered Unimplemented (`stubUnknown`). */
+  | "unknown-import"
+  /** A call that the profile's host does not have. */
+  | "unsupported-call"
+  /** A capability the configuration does not grant. */
+  | "restricted-capability"
+  /** A body that ran into the buffer limit. */
+  | "buffer-limit"
+  /** The guest's memory reached its limit and `memory.grow` failed. */
+  | "memory-limit"
+  /** The filter was asked although its VM is gone, and the failure policy answered. */
+  | "failed-vm";
+
+/** Takes reports. Must not throw. */
+export type ReportSink = (report: HostReport) => void;

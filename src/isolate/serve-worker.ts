@@ -1,0 +1,36 @@
+import { parentPort, type Transferable, workerData } from "node:worker_threads";
+import type { WorkerBirth, WorkerReply, WorkerRequest } from "./protocol.ts";
+
+/** What a worker's entry gets. */
+export interface WorkerScope {
+  /** `GuestWorkerOptions.data`. */
+  readonly data: unknown;
+  /** For `HostEnvironment.heartbeat`; without it the watchdog sees nothing. */
+  readonly heartbeat: Int32Array;
+  /** Sends a message that nobody asked for. */
+  post(message: unknown, transfer?: readonly Transferable[]): void;
+}
+
+/** Answers the messages of a `GuestWorker`; called once, by the entry of the thread. */
+export function serveWorker(start: (scope: WorkerScope) => (message: unknown) => unknown): void {
+  const port = parentPort;
+  if (port === null) throw new Error("serveWorker is for worker threads");
+  const { data, heartbeat } = workerData as WorkerBirth;
+  const send = (reply: WorkerReply, transfer: readonly Transferable[] = []): void => port.postMessage(reply, transfer);
+  const handle = start({
+    data,
+    heartbeat,
+    post: (message, transfer) => send({ kind: "posted", message }, transfer),
+  });
+  port.on("message", ({ id, message }: WorkerRequest) => {
+    void (async () => {
+      try {
+        const value = await handle(message);
+        if (id !== undefined) send({ kind: "answer", id, value });
+      } catch (error) {
+        if (id === undefined) throw error;
+        send({ kind: "failure", id, error: error instanceof Error ? error : new Error(String(error)) });
+      }
+    })();
+  });
+}
