@@ -12,12 +12,14 @@ import { istioPullerPath } from "./istio-puller.ts";
 import { inCi } from "./missing.ts";
 import { registryPath } from "./registry-kinds.ts";
 import { skopeoPath } from "./skopeo.ts";
+import { fixture, helloFixtures } from "./wasm-fixtures.ts";
 
 const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   cluster: clusterProgram,
   envoy: envoyPath,
   registry: registryPath,
   skopeo: skopeoPath,
+  filters: () => Promise.all(helloFixtures.map((name) => fixture(name))),
   buildah: buildahPath,
   umoci: () => aptProgram("umoci"),
   oras: orasPath,
@@ -54,7 +56,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** What the tests of a folder may ask for; folders that are not here need no real component. */
 const needs: Readonly<Record<string, readonly string[]>> = {
-  conformance: ["envoy"],
+  conformance: ["envoy", "filters"],
+  differential: ["envoy", "filters"],
   e2e: Object.keys(installers).filter((name) => !OTHERS.includes(name)),
   integration: Object.keys(installers).filter((name) => !SHELLS.includes(name)),
 };

@@ -14,6 +14,8 @@ export interface GoBuild {
   readonly tags?: readonly string[];
   /** Beside `-s -w`. */
   readonly linkerFlags?: readonly string[];
+  /** Builds a Proxy-Wasm filter instead of a program: `GOOS=wasip1`, a library with an `_initialize`. */
+  readonly filter?: boolean;
 }
 
 /** The environment of every build: no C compiler, no workspace around the folder, nothing of the machine's own settings. */
@@ -26,10 +28,12 @@ let queue: Promise<unknown> = Promise.resolve();
 /** Builds a program, one at a time: a big build takes both cores and 2 GB by itself. Throws what went wrong. */
 export function goBuild(build: GoBuild): Promise<void> {
   const task = queue.then(async () => {
-    const { directory, output, tags = [], linkerFlags = [] } = build;
+    const { directory, output, tags = [], linkerFlags = [], filter = false } = build;
     const go = await goProgram();
     const flags = ["-trimpath", "-tags", tags.join(","), "-ldflags", ["-s", "-w", ...linkerFlags].join(" ")];
-    const options = { cwd: directory, env: goEnvironment(), timeoutMs: 40 * 60_000 };
+    if (filter) flags.push("-buildmode=c-shared");
+    const env = filter ? { ...goEnvironment(), GOOS: "wasip1", GOARCH: "wasm" } : goEnvironment();
+    const options = { cwd: directory, env, timeoutMs: 40 * 60_000 };
     await runOk(go, ["build", ...flags, "-o", output, build.package], options);
   });
   queue = task.catch(() => undefined);

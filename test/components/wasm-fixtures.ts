@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { compileFilter, compilerFolder, templateFolder } from "../conformance/support/compile-filter.ts";
+import { installOnce } from "./cache.mjs";
+import { clangBuild, clangVersion } from "./clang.ts";
+import { goBuild } from "./go.ts";
+import { rustBuild, type RustTarget } from "./rust.ts";
+
+/**
+ * A filter that is built from `test/fixtures/filters`. `as-` and the name of a file in its folder `assemblyscript`;
+ * `as-hello` is the starter of the AssemblyScript template. `rust-…` is built for wasip1, `rust-…-unknown` without WASI.
+ * The `hello` ones add the response header `hello`: the plugin configuration or "world".
+ */
+export type FixtureName = CompiledFixture | `as-${string}`;
+
+type CompiledFixture = "c-hello" | "cpp-hello" | "rust-hello" | "rust-hello-unknown" | "go-hello";
+
+/** The same small filter in every language. */
+export const helloFixtures: readonly FixtureName[] = [
+  "c-hello",
+  "cpp-hello",
+  "rust-hello",
+  "rust-hello-unknown",
+  "go-hello",
+  "as-hello",
+];
+
+/**
+ * The module of a fixture filter, built once per machine: the sources decide, so a changed one is built again. Throws
+ * `MissingComponent` where its compiler cannot be had.
+ */
+export async function fixture(name: FixtureName): Promise<Uint8Array> {
+  const recipe = recipeOf(name);
+  const hash = createHash("sha256").update(`${FORMAT}\n${name}\n${recipe.version}`);
+  for (const folder of recipe.folders) await hashFolder(folder, hash);
+  const folder = await installOnce(`filter-${name}-${hash.digest("hex").slice(0, 16)}`, async (draft) => {
+    await recipe.build(join(draft, "filter.wasm"));
+  });
+  return new Uint8Array(await readFile(join(folder, "filter.wasm")));
+}
+
+/** To be raised when a recipe below changes what it builds. */
+const FORMAT = 1;
+
+interface Recipe {
+  /** Everything the module depends on. */
+  readonly folders: readonly string[];
+  readonly version: string;
+  readonly build: (output: string) => Promise<void>;
+}
+
+const FILTERS = new URL("../fixtures/filters/", import.meta.url).pathname;
+
+const FIXTURES: Readonly<Record<CompiledFixture, Recipe>> = {
+  "c-hello": c("c-hello"),
+  "cpp-hello": cpp("cpp-hello"),
+  "rust-hello": rust("rust-hello", "wasm32-wasip1"),
+  "rust-hello-unknown": rust("rust-hello", "wasm32-unknown-unknown"),
+  "go-hello": go("go-hello"),
+};
+
+function recipeOf(name: FixtureName): Recipe {
+  const known = (FIXTURES as Readonly<Record<string, Recipe>>)[name];
+  if (known !== undefined) return known;
+  if (name.startsWith("as-")) return assemblyScript(name.slice("as-".length));
+  throw new Error(`there is no fixture filter "${name}"`);
+}
+
+/** A filter without SDK and libc. */
+function c(folder: string): Recipe {
+  const flags = ["--target=wasm32-unknown-unknown", "-nostdlib", "-Os", "-Wl,--no-entry", "-Wl,-z,stack-size=16384"];
+  return clang(folder, ["clang", ...flags, "-Wl,--strip-all", "filter.c"]);
+}
+
+/** A filter with libc++, as a reactor. */
+function cpp(folder: string): Recipe {
+  const flags = ["--target=wasm32-wasip1", "-mexec-model=reactor", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-Oz"];
+  const link = ["-flto", "-Wl,-z,stack-size=65536", "-Wl,--strip-all"];
+  return clang(folder, ["clang++", ...flags, ...link, "filter.cc"]);
+}
+
+function clang(name: string, command: readonly string[]): Recipe {
+  const folder = join(FILTERS, name);
+  return {
+    folders: [folder],
+    version: `${clangVersion} ${command.join(" ")}`,
+    build: (output) => clangBuild({ command, folder, output }),
+  };
+}
+
+function rust(name: string, target: RustTarget): Recipe {
+  const folder = join(FILTERS, name);
+  return {
+    folders: [folder],
+    version: target,
+    build: async (output) => writeFile(output, await rustBuild({ folder, target })),
+  };
+}
+
+function go(name: string): Recipe {
+  const directory = join(FILTERS, name);
+  return {
+    folders: [directory],
+    version: "",
+    build: (output) => goBuild({ directory, package: ".", output, filter: true }),
+  };
+}
+
+function assemblyScript(name: string): Recipe {
+  const source = name === "hello" ? undefined : name;
+  return {
+    folders: [join(templateFolder, "assembly"), join(FILTERS, "assemblyscript")],
+    version: "",
+    build: async (output) => {
+      await compilerFolder();
+      await writeFile(output, await compileFilter(source));
+    },
+  };
+}
+
+async function hashFolder(folder: string, hash: ReturnType<typeof createHash>): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files.toSorted()) hash.update(`${file.slice(folder.length)}\n`).update(await readFile(file));
+}
