@@ -7,7 +7,7 @@ export type QueueOwner = (queue: number) => void;
 export type Dequeued = Uint8Array | "empty" | "unknown";
 
 /**
- * The queues filters share, by `vm_id` and name (both strings of bytes). Putting something in posts one notice to the
+ * The queues filters share, by `vm_id` and name (a string of bytes). Putting something in posts one notice to the
  * owner, which comes when the caller is done, even if the entry is gone by then.
  */
 export class SharedQueueStore {
