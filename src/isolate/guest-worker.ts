@@ -1,4 +1,5 @@
 import { type Transferable, Worker } from "node:worker_threads";
+import { errnoOf } from "../domain/errors.ts";
 import type { WorkerReply, WorkerRequest } from "./protocol.ts";
 import { watchHeartbeat } from "./watchdog.ts";
 
@@ -10,7 +11,7 @@ export interface GuestWorkerOptions {
   readonly data: unknown;
   /** Milliseconds one call into the guest may take before the worker is ended; default 1000. */
   readonly hardLimitMs?: number;
-  /** Bytes of JavaScript heap the worker may use, in MiB; guest memory is not part of it. Default 512. */
+  /** Mebibytes of JavaScript heap the worker may use; guest memory is not part of it. Default 512. */
   readonly heapMegabytes?: number;
   /** Messages the worker posts by itself. */
   readonly onMessage?: (message: unknown) => void;
@@ -45,25 +46,32 @@ export class WorkerGone extends Error {
   }
 }
 
+/** Milliseconds one call into a guest may take when nothing else is said. */
+export const HARD_LIMIT_MS = 1000;
+
+const HEAP_MEGABYTES = 512;
+
 /**
  * Starts a thread for guests and watches it: a guest that does not return within the hard limit ends its thread, never
- * this one. The entry calls `serveWorker`.
+ * this one. The entry calls `serveWorker`. A worker that ended is not started again; whoever needs another starts one.
  */
 export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
+  const { hardLimitMs = HARD_LIMIT_MS, heapMegabytes = HEAP_MEGABYTES } = options;
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(options.entry, {
     workerData: { data: options.data, heartbeat },
-    resourceLimits: { maxOldGenerationSizeMb: options.heapMegabytes ?? 512 },
+    resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
     execArgv: [],
   });
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  let last = 0;
+  const waiting = new Map<number, Waiting>();
   let reason: WorkerEnd | undefined;
-  const stuck = (): void => {
-    reason ??= { reason: "stuck", message: `the filter did not return within ${options.hardLimitMs ?? 1000} ms` };
+  const giveUp = (end: WorkerEnd): void => {
+    reason ??= end;
     void worker.terminate();
   };
-  const unwatch = watchHeartbeat(heartbeat, options.hardLimitMs ?? 1000, stuck);
+  const unwatch = watchHeartbeat(heartbeat, hardLimitMs, () =>
+    giveUp({ reason: "stuck", message: `the filter did not return within ${hardLimitMs} ms` }),
+  );
   worker.on("message", (reply: WorkerReply) => {
     if (reply.kind === "posted") return options.onMessage?.(reply.message);
     const asked = waiting.get(reply.id);
@@ -71,19 +79,20 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
     if (reply.kind === "answer") asked?.resolve(reply.value);
     else asked?.reject(reply.error);
   });
+  worker.on("messageerror", (error) => giveUp(crash(error, heapMegabytes)));
   worker.on("error", (error) => {
-    reason ??= { reason: "crashed", message: `the thread of the filter ended: ${error.message}` };
+    reason ??= crash(error, heapMegabytes);
   });
   const ended = new Promise<WorkerEnd>((resolve) => {
     worker.on("exit", () => {
       unwatch();
-      const end: WorkerEnd = reason ?? { reason: "crashed", message: "the thread of the filter ended by itself" };
-      for (const { reject } of waiting.values()) reject(new WorkerGone(end));
+      reason ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
+      for (const { reject } of waiting.values()) reject(new WorkerGone(reason));
       waiting.clear();
-      reason = end;
-      resolve(end);
+      resolve(reason);
     });
   });
+  let last = 0;
   const send = (request: WorkerRequest, transfer: readonly Transferable[]): void => {
     worker.postMessage(request, transfer);
   };
@@ -103,4 +112,17 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
     },
     ended,
   };
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function crash(error: Error, heapMegabytes: number): WorkerEnd {
+  const message =
+    errnoOf(error) === "ERR_WORKER_OUT_OF_MEMORY"
+      ? `the thread of the filter needed more than ${heapMegabytes} MiB of heap`
+      : `the thread of the filter ended: ${error.message}`;
+  return { reason: "crashed", message };
 }

@@ -11,7 +11,10 @@ export interface WorkerScope {
   post(message: unknown, transfer?: readonly Transferable[]): void;
 }
 
-/** Answers the messages of a `GuestWorker`; called once, by the entry of the thread. */
+/**
+ * Answers the messages of a `GuestWorker`, one after the other; called once, by the entry of the thread. What a handler
+ * throws at a question goes to who asked; at a message nobody waits for it ends the thread.
+ */
 export function serveWorker(start: (scope: WorkerScope) => (message: unknown) => unknown): void {
   const port = parentPort;
   if (port === null) throw new Error("serveWorker is for worker threads");
@@ -22,15 +25,17 @@ export function serveWorker(start: (scope: WorkerScope) => (message: unknown) =>
     heartbeat,
     post: (message, transfer) => send({ kind: "posted", message }, transfer),
   });
+  const answer = async (id: number, message: unknown): Promise<void> => {
+    try {
+      send({ kind: "answer", id, value: await handle(message) });
+    } catch (error) {
+      send({ kind: "failure", id, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  };
   port.on("message", ({ id, message }: WorkerRequest) => {
-    void (async () => {
-      try {
-        const value = await handle(message);
-        if (id !== undefined) send({ kind: "answer", id, value });
-      } catch (error) {
-        if (id === undefined) throw error;
-        send({ kind: "failure", id, error: error instanceof Error ? error : new Error(String(error)) });
-      }
-    })();
+    if (id !== undefined) return void answer(id, message);
+    // Not awaited when it is done at once: messages nobody waits for are the fast path.
+    const pending = handle(message);
+    if (pending instanceof Promise) void pending;
   });
 }

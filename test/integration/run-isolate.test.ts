@@ -1,0 +1,149 @@
+import { utimesSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { webAssembly } from "../../src/host/webassembly.ts";
+import { type GuestWorker, type GuestWorkerOptions, startGuestWorker } from "../../src/isolate/guest-worker.ts";
+import { workerEntry } from "../../src/isolate/worker-entry.ts";
+import { buildModule } from "../support/wasm-builder.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const ENTRY = new URL("../support/guest-worker.mjs", import.meta.url);
+
+// loop · br 0 · end; unreachable; memory.grow; a call of itself
+const LOOP = [0x03, 0x40, 0x0c, 0x00, 0x0b];
+const MODULE = new (webAssembly().Module)(
+  buildModule({
+    functions: [
+      { export: "loop", body: LOOP },
+      { export: "trap", body: [0x00] },
+      { export: "grow", params: "i", result: "i", body: [0x20, 0x00, 0x40, 0x00] },
+      { export: "recurse", body: [0x10, 0x03] },
+      { export: "one", result: "i" },
+    ],
+  }),
+);
+
+function start(options: Partial<GuestWorkerOptions> = {}): GuestWorker {
+  const worker = startGuestWorker({ entry: ENTRY, data: undefined, hardLimitMs: 100, ...options });
+  onTestFinished(() => worker.stop());
+  return worker;
+}
+
+const call = (name: string, ...args: number[]): object => ({ module: MODULE, name, args });
+
+test("a guest that loops ends its thread, soon after the limit, and everybody who waits is told", async () => {
+  const worker = start();
+  expect(await worker.ask(call("one"))).toBe(1);
+  const began = performance.now();
+  const answers = await Promise.allSettled([worker.ask(call("loop")), worker.ask(call("one"))]);
+  expect(performance.now() - began).toBeLessThan(2000); // 100 ms and a step of 10 ms on an idle machine
+  const end = await worker.ended;
+  expect(end).toEqual({ reason: "stuck", message: "the filter did not return within 100 ms" });
+  for (const answer of answers) expect(answer).toMatchObject({ status: "rejected", reason: { end } });
+  await expect(worker.ask(call("one"))).rejects.toMatchObject({ name: "WorkerGone", end });
+});
+
+test("a thread that waits, or works outside the guest, is not taken for stuck", async () => {
+  const worker = start({ hardLimitMs: 50 });
+  expect(await worker.ask({ rest: 300 })).toBe("timed-out");
+  expect(await worker.ask({ later: 300 })).toBe("later");
+  expect(await worker.ask(call("one"))).toBe(1);
+});
+
+test("the limit is per call: many short calls go on for longer", async () => {
+  const worker = start({ hardLimitMs: 50 });
+  const until = performance.now() + 300;
+  while (performance.now() < until) expect(await worker.ask(call("one"))).toBe(1);
+});
+
+test("traps and endless recursion are errors of the call, and the thread goes on", async () => {
+  const worker = start();
+  await expect(worker.ask(call("trap"))).rejects.toThrow("unreachable");
+  await expect(worker.ask(call("recurse"))).rejects.toThrow("Maximum call stack size exceeded");
+  expect(await worker.ask(call("one"))).toBe(1);
+});
+
+test("memory.grow answers -1 where the memory may not grow", async () => {
+  const limited = new (webAssembly().Module)(limitMemory());
+  const worker = start();
+  // Posted modules are copies, so each call has a memory of its own.
+  expect(await worker.ask({ module: limited, name: "grow", args: [1] })).toBe(1);
+  expect(await worker.ask({ module: limited, name: "grow", args: [2] })).toBe(-1);
+});
+
+test("a heap that runs over ends the thread and not the process", async () => {
+  const worker = start({ heapMegabytes: 32, hardLimitMs: 60_000 });
+  await expect(worker.ask({ hoard: true })).rejects.toMatchObject({
+    end: { reason: "crashed", message: "the thread of the filter needed more than 32 MiB of heap" },
+  });
+});
+
+test("a thread that exits, or throws where nobody asked, is told as crashed", async () => {
+  const exits = start();
+  await expect(exits.ask({ exit: 0 })).rejects.toMatchObject({ end: { reason: "crashed" } });
+  const throws = start();
+  const asked = throws.ask({ never: true });
+  throws.post({ fail: true });
+  await expect(asked).rejects.toMatchObject({ end: { message: "the thread of the filter ended: asked to fail" } });
+});
+
+test("a thread that does not start says why, to who asks before and after", async () => {
+  const worker = start({ data: { failAtStart: true } });
+  const early = worker.ask(call("one"));
+  await expect(early).rejects.toThrow("no good start");
+  expect(await worker.ended).toMatchObject({ reason: "crashed" });
+  await expect(worker.ask(call("one"))).rejects.toThrow("no good start");
+  const missing = start({ entry: new URL("no-such-file.mjs", ENTRY) });
+  await expect(missing.ask(call("one"))).rejects.toThrow("no-such-file.mjs");
+});
+
+test("stop ends a guest in the middle of a loop", async () => {
+  const worker = start({ hardLimitMs: 60_000 });
+  const asked = worker.ask(call("loop")).catch((error: unknown) => error);
+  await worker.stop();
+  expect(await asked).toMatchObject({ end: { reason: "stopped" } });
+});
+
+test("messages nobody asked for arrive, and a compiled module can be posted to the thread that replaces one", async () => {
+  const posted: unknown[] = [];
+  const first = start({ onMessage: (message) => posted.push(message) });
+  await first.ask({ post: "hello" });
+  await first.ask(call("loop")).catch(() => undefined);
+  const second = start();
+  expect(await second.ask(call("one"))).toBe(1);
+  expect(posted).toEqual(["hello"]);
+});
+
+test("a compiled file older than its source is refused, also when it is only imported", () => {
+  const dir = tempDir();
+  for (const folder of ["src", "dist"]) mkdirSync(join(dir, folder));
+  const write = (path: string, text: string, seconds: number): void => {
+    writeFileSync(join(dir, path), text);
+    utimesSync(join(dir, path), seconds, seconds);
+  };
+  const base = pathToFileURL(join(dir, "src/caller.ts")).href;
+  write("src/worker.ts", "", 1000);
+  write("src/part.ts", "", 1000);
+  expect(() => workerEntry("./worker", base)).toThrow("older than its source");
+  write("dist/worker.js", 'import { x } from "./part.js";\n', 2000);
+  write("dist/part.js", "", 2000);
+  expect(workerEntry("./worker", base).pathname).toBe(join(dir, "dist/worker.js"));
+  write("src/part.ts", "", 3000);
+  expect(() => workerEntry("./worker", base)).toThrow("part.js is older than its source");
+});
+
+/** One page, at most two, with `grow`. */
+function limitMemory(): Uint8Array {
+  const bytes = Array.from(
+    buildModule({
+      functions: [{ export: "grow", params: "i", result: "i", body: [0x20, 0x00, 0x40, 0x00] }],
+      memory: { pages: 1 },
+    }),
+  );
+  const at = bytes.findIndex(
+    (_, i) => bytes[i] === 5 && bytes[i + 1] === 3 && bytes[i + 2] === 1 && bytes[i + 3] === 0,
+  );
+  bytes.splice(at, 5, 5, 4, 1, 1, 1, 2);
+  return Uint8Array.from(bytes);
+}
