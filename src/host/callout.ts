@@ -16,9 +16,16 @@ export interface HttpCallout {
   readonly contextId: number;
   /** Delivers the answer. Once, and never from within `CalloutPort.http`. */
   answer(response: CalloutResponse): void;
-  /** No answer came: the guest sees Envoy's own 503 or 504. */
-  fail(kind: "reset" | "timeout"): void;
+  /** No answer came: the guest sees Envoy's own 502, 503 or 504. */
+  fail(kind: CalloutFailure): void;
 }
+
+/**
+ * Why a callout failed: the connection was refused, closed before there was an answer, took too long, there were too many,
+ * the answer was not understood; or `cut-short`: the answer had begun and then ended or took too long, of which the guest
+ * hears nothing but that.
+ */
+export type CalloutFailure = "refused" | "reset" | "timeout" | "overflow" | "protocol-error" | "cut-short";
 
 /** The whole answer to a callout. */
 export interface CalloutResponse {
@@ -33,18 +40,21 @@ export interface GrpcCallout {
   readonly cluster: string;
   readonly service: string;
   readonly method: string;
+  /** The headers of the request: those of HTTP/2 and gRPC, the metadata of the guest, and what Envoy adds. */
   readonly initialMetadata: HeaderMap;
   /** `unary`: the one message and the time limit in milliseconds. */
   readonly unary: { readonly message: Uint8Array; readonly timeoutMs: number } | undefined;
   readonly plugin: string;
   readonly contextId: number;
-  /** Deliveries; never from within `CalloutPort.grpc`. */
+  /** Deliveries; never from within `CalloutPort.grpc`. Answers of nothing but trailers have empty initial metadata. */
   initialMetadataReceived(metadata: HeaderMap): void;
   /** One message, without gRPC's five bytes of framing. */
   received(message: Uint8Array): void;
   trailingMetadataReceived(metadata: HeaderMap): void;
   /** The end, as the upstream said it; `status` by gRPC's numbers. */
   closed(status: number, message: string): void;
+  /** The end without the upstream's word: the guest sees what Envoy makes of it. */
+  fail(kind: CalloutFailure): void;
 }
 
 /** What the host may do to an open gRPC call. */
