@@ -1,3 +1,4 @@
+import type { Json } from "../../domain/json.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { TraceEvent } from "../../host/trace.ts";
@@ -10,6 +11,9 @@ export interface Failure {
   readonly message: string;
   readonly expected: string | undefined;
   readonly actual: string | undefined;
+  /** The same place, step by step, and what `--update` writes there; absent where nothing can be written. */
+  readonly at?: readonly (string | number)[];
+  readonly replacement?: Json;
 }
 
 /** How one case of a test file ended; what every reporter prints. JSON-safe but for big integers in traces. */

@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { errnoOf, messageOf, usageError } from "../../domain/errors.ts";
+import { utf8ByteString } from "../../host/byte-string.ts";
+import type { ReadBytes } from "./matchers.ts";
+import type { Body, Chunk, Content, Duration, HeaderValues } from "./model-values.ts";
+import type { Settings } from "./model.ts";
+
+/** Nanoseconds. */
+export function nanoseconds(duration: Duration | undefined): bigint {
+  if (duration === undefined) return 0n;
+  if (typeof duration === "number") return BigInt(Math.round(duration * 1e6));
+  let total = 0;
+  for (const [, amount = "0", unit = "ms"] of duration.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/gu)) {
+    total += Number(amount) * (UNITS[unit] ?? 1e6);
+  }
+  return BigInt(Math.round(total));
+}
+
+const UNITS: Readonly<Record<string, number>> = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** Nanoseconds as a person reads them: `120ms`, `1.5s`. */
+export function formatNanoseconds(time: bigint): string {
+  const ms = Number(time) / 1e6;
+  return ms < 1000 ? `${ms}ms` : `${ms / 1000}s`;
+}
+
+/** Reads files beside a test file, each once. Throws `FILE_UNREADABLE` (usage). */
+export function fileReader(folder: string): ReadBytes {
+  const known = new Map<string, string>();
+  return (path) => {
+    const found = known.get(path);
+    if (found !== undefined) return found;
+    try {
+      const text = readFileSync(resolve(folder, path)).toString("latin1");
+      known.set(path, text);
+      return text;
+    } catch (error) {
+      const why = errnoOf(error) === "ENOENT" ? "it does not exist" : messageOf(error);
+      throw usageError("FILE_UNREADABLE", `cannot read ${path}: ${why}`, {
+        hint: "paths start at the folder of the test file",
+        cause: error,
+      });
+    }
+  };
+}
+
+/** The bytes that content means. */
+export function contentBytes(content: Content, readBytes: ReadBytes): Uint8Array {
+  if (typeof content !== "object") return new TextEncoder().encode(String(content));
+  if ("base64" in content) return new Uint8Array(Buffer.from(content.base64, "base64"));
+  if ("json" in content) return new TextEncoder().encode(JSON.stringify(content.json));
+  return new Uint8Array(Buffer.from(readBytes(content.file), "latin1"));
+}
+
+/** A body's pieces, and the time before each. */
+export function bodyPieces(
+  body: Body | undefined,
+  readBytes: ReadBytes,
+): readonly { readonly bytes: Uint8Array; readonly after: bigint }[] {
+  if (body === undefined) return [];
+  if (isPieces(body)) {
+    return body.map(({ chunk, after }) => ({ bytes: contentBytes(chunk, readBytes), after: nanoseconds(after) }));
+  }
+  return [{ bytes: contentBytes(body, readBytes), after: 0n }];
+}
+
+function isPieces(body: Body): body is readonly Chunk[] {
+  return Array.isArray(body);
+}
+
+/** A configuration's bytes: text as it is, `@file` the content of a file, anything else its JSON text. */
+export function settingsBytes(settings: Settings | undefined, readBytes: ReadBytes): Uint8Array {
+  if (settings === undefined) return new Uint8Array(0);
+  if (typeof settings !== "string") return new TextEncoder().encode(JSON.stringify(settings));
+  if (settings.startsWith("@")) return new Uint8Array(Buffer.from(readBytes(settings.slice(1)), "latin1"));
+  return new TextEncoder().encode(settings);
+}
+
+/** Names in lower case and values as strings of bytes; a name without a value is left out. */
+export function headerPairs(headers: HeaderValues | undefined): [string, string][] {
+  return Object.entries(headers ?? {}).flatMap(([name, value]): [string, string][] => {
+    const key = utf8ByteString(name).toLowerCase();
+    if (value === null) return [];
+    const values = typeof value === "object" ? value : [value];
+    return values.map((one) => [key, utf8ByteString(String(one))]);
+  });
+}
