@@ -62,7 +62,7 @@ describe("a suite", () => {
     const fromYaml = await readGoogleTests(yaml, "a.yaml");
     expect(fromYaml.suite).toEqual(fromText.suite);
     expect([...fromText.lines.values()]).toEqual([3, 23]);
-    expect([...fromYaml.lines.values()]).toEqual([4, 22]);
+    expect([...fromYaml.lines.values()]).toEqual([4, 23]);
   });
 
   it("prints so that it reads back to the same", async () => {
