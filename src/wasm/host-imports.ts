@@ -12,6 +12,7 @@ export type CapabilityGroup =
   | "stream"
   | "http-call"
   | "grpc-call"
+  | "redis-call"
   | "shared-data"
   | "shared-queue"
   | "metrics"

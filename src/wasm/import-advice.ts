@@ -1,5 +1,6 @@
 import { abiLabel, type AbiVersion } from "../domain/abi-version.ts";
 import { hostImport, PROXY_MODULE, WASI_MODULES } from "./host-imports.ts";
+import { HIGRESS } from "./hosts/host-history.ts";
 
 /** What to do about an import no proxy offers, in one line; `undefined` when nothing sensible can be said. */
 export function adviseOnImport(module: string, name: string, abi: AbiVersion | undefined): string | undefined {
@@ -36,6 +37,10 @@ interface Rule {
 }
 
 const RULES: readonly Rule[] = [
+  {
+    test: (module, name) => module === PROXY_MODULE && HIGRESS.own.has(name),
+    advice: "only Higress has this host call: for other proxies build without it, for Higress store it with --no-check",
+  },
   {
     test: (module) => module === "gojs" || module === "go",
     advice: "this is Go for browsers: build with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared",
