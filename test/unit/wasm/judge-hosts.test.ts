@@ -196,8 +196,12 @@ describe("the data of the hosts", () => {
   });
 
   it("counts versions as numbers", () => {
-    expect(["1.36", "1.9", "1.17", "1.36.4", "2.0"].sort(compareVersions)).toEqual([
-      ...["1.9", "1.17", "1.36", "1.36.4", "2.0"],
+    expect(["1.36", "1.9", "1.17", "1.36.4", "2.0"].toSorted(compareVersions)).toEqual([
+      "1.9",
+      "1.17",
+      "1.36",
+      "1.36.4",
+      "2.0",
     ]);
     expect(istioOf("1.36")).toBe("1.28");
     expect([ISTIO.newest, ISTIO.evidence("1.32")]).toEqual(["1.32", "read"]);
