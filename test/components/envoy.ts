@@ -55,6 +55,8 @@ export interface RunningEnvoy {
   listenerUrl(name: string): Promise<string>;
   /** Everything Envoy logged. */
   log(): string;
+  /** Waits for its end, which somebody else brings about; the exit code or the name of the signal. */
+  ended(): Promise<number | string>;
   stop(): Promise<void>;
 }
 
@@ -75,7 +77,8 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   };
   try {
     const adminUrl = `http://${await adminAddress(child, addressFile)}`;
-    return { adminUrl, listenerUrl: (name) => listenerUrl(adminUrl, name), log: () => child.log(), stop };
+    const ended = (): Promise<number | string> => waitFor("Envoy to end", () => child.ended());
+    return { adminUrl, listenerUrl: (name) => listenerUrl(adminUrl, name), log: () => child.log(), ended, stop };
   } catch (error) {
     await stop();
     throw error;

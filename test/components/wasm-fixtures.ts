@@ -14,7 +14,17 @@ import { rustBuild, type RustTarget } from "./rust.ts";
  */
 export type FixtureName = CompiledFixture | `as-${string}`;
 
-type CompiledFixture = "c-hello" | "cpp-hello" | "rust-hello" | "rust-hello-unknown" | "go-hello";
+type CompiledFixture =
+  | "c-hello"
+  | "cpp-hello"
+  | "rust-hello"
+  | "rust-hello-unknown"
+  | "go-hello"
+  | "c-script"
+  | "c-script-0.1.0"
+  | "c-script-0.2.0"
+  | "c-script-malloc"
+  | "c-script-start";
 
 /** The same small filter in every language. */
 export const helloFixtures: readonly FixtureName[] = [
@@ -58,6 +68,11 @@ const FIXTURES: Readonly<Record<CompiledFixture, Recipe>> = {
   "rust-hello": rust("rust-hello", "wasm32-wasip1"),
   "rust-hello-unknown": rust("rust-hello", "wasm32-unknown-unknown"),
   "go-hello": go("go-hello"),
+  "c-script": c("c-script"),
+  "c-script-0.1.0": c("c-script", ["-DABI=10"]),
+  "c-script-0.2.0": c("c-script", ["-DABI=20"]),
+  "c-script-malloc": c("c-script", ["-DBOTH_ALLOCATORS", "-DENTRY_MAIN"]),
+  "c-script-start": c("c-script", ["-DONLY_MALLOC", "-DENTRY_START"]),
 };
 
 function recipeOf(name: FixtureName): Recipe {
@@ -67,10 +82,11 @@ function recipeOf(name: FixtureName): Recipe {
   throw new Error(`there is no fixture filter "${name}"`);
 }
 
-/** A filter without SDK and libc. */
-function c(folder: string): Recipe {
-  const flags = ["--target=wasm32-unknown-unknown", "-nostdlib", "-Os", "-Wl,--no-entry", "-Wl,-z,stack-size=16384"];
-  return clang(folder, ["clang", ...flags, "-Wl,--strip-all", "filter.c"]);
+/** A filter without SDK and libc. `c-script` (its `filter.c` says how) does what its configuration says. */
+function c(folder: string, defines: readonly string[] = []): Recipe {
+  const flags = ["--target=wasm32-unknown-unknown", "-nostdlib", "-fno-builtin", "-Os", "-Wl,--no-entry"];
+  const link = ["-Wl,-z,stack-size=65536", "-Wl,--strip-all"];
+  return clang(folder, ["clang", ...flags, ...defines, ...link, "filter.c"]);
 }
 
 /** A filter with libc++, as a reactor. */

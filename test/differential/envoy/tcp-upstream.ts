@@ -1,0 +1,35 @@
+import { createServer, type Socket } from "node:net";
+import type { SeenMessage } from "../exchange-lines.ts";
+import type { TcpSpec } from "../scenario.ts";
+import { listening, type Upstream } from "./upstream.ts";
+
+/** A TCP server that answers its n-th connection as the n-th spec says. */
+export function startTcpUpstream(specs: readonly TcpSpec[]): Promise<Upstream> {
+  const connections: { -readonly [Key in keyof SeenMessage]: SeenMessage[Key] }[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    const spec = specs[connections.length];
+    const seen = { start: "tcp", headers: [], body: "", trailers: [], end: "hanging" };
+    connections.push(seen);
+    const answers = [...(spec?.answers ?? [])];
+    const serve = (): void => {
+      for (let [next] = answers; next !== undefined && next.afterBytes <= seen.body.length; [next] = answers) {
+        answers.shift();
+        socket.write(Buffer.from(next.data, "latin1"));
+      }
+      if (answers.length === 0 && spec?.serverCloses === true) socket.end();
+    };
+    socket.on("data", (data) => {
+      seen.body += data.toString("latin1");
+      serve();
+    });
+    socket.on("error", () => (seen.end = "reset"));
+    socket.on("end", () => {
+      seen.end = "complete";
+      socket.end();
+    });
+    serve();
+  });
+  return listening(server, sockets, () => connections);
+}
