@@ -20,12 +20,14 @@ export class BodyBuffer {
     return this.#pieces;
   }
 
+  /** Adds at the end. An empty piece is left out. */
   append(piece: Uint8Array): void {
     if (piece.length === 0) return;
     this.#pieces.push(piece);
     this.#length += piece.length;
   }
 
+  /** Adds at the front. */
   prepend(piece: Uint8Array): void {
     if (piece.length === 0) return;
     this.#pieces.unshift(piece);
@@ -47,8 +49,9 @@ export class BodyBuffer {
     if (left > 0 && first !== undefined) this.#pieces[0] = first.subarray(left);
   }
 
-  /** Moves everything out of `other` to the end of this one. */
+  /** Moves everything out of `other` to the end of this one; nothing happens when both are the same. */
   moveFrom(other: BodyBuffer): void {
+    if (other === this) return;
     for (const piece of other.#pieces) this.#pieces.push(piece);
     this.#length += other.#length;
     other.#pieces = [];
@@ -71,6 +74,15 @@ export class BodyBuffer {
       skip = 0;
     }
     return at;
+  }
+
+  /** All bytes in one piece, copied only when there are several; the buffer is empty afterwards. */
+  take(): Uint8Array {
+    const [first] = this.#pieces;
+    const whole = this.#pieces.length === 1 && first !== undefined ? first : this.bytes();
+    this.#pieces = [];
+    this.#length = 0;
+    return whole;
   }
 
   /** A copy of all bytes in one piece. */

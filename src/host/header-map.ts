@@ -20,6 +20,16 @@ export class HeaderMap {
     for (const [name, value] of pairs) this.add(lowerAscii(name), value);
   }
 
+  /**
+   * A map of names and values in turn, in any case: the shape of Node's `rawHeaders`. A value without a name before it
+   * is left out.
+   */
+  static of(kind: MapKind, flat: readonly string[]): HeaderMap {
+    const map = new HeaderMap(kind);
+    for (let at = 0; at + 1 < flat.length; at += 2) map.add(lowerAscii(flat[at] ?? ""), flat[at + 1] ?? "");
+    return map;
+  }
+
   /** How many entries there are. */
   get size(): number {
     return this.flat.length / 2;
@@ -47,11 +57,12 @@ export class HeaderMap {
     return found;
   }
 
+  /** Whether there is an entry, be it empty. */
   has(name: string): boolean {
     return this.#find(this.#alias(name), 0) !== -1;
   }
 
-  /** Adds an entry at the end, or joins the value to the one an inline name has already. */
+  /** Adds an entry at the end (a pseudo header after the other ones), or joins the value to the one an inline name has. */
   add(name: string, value: string): void {
     const key = this.#alias(name);
     if (this.#inline.has(key)) {
@@ -98,6 +109,7 @@ export class HeaderMap {
     for (let at = 0; at < this.flat.length; at += 2) yield [this.flat[at] ?? "", this.flat[at + 1] ?? ""];
   }
 
+  /** A map of its own with the same entries. */
   clone(): HeaderMap {
     const copy = new HeaderMap(this.kind);
     copy.flat = this.flat.slice();

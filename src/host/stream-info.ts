@@ -85,3 +85,36 @@ export type PropertyValue =
   | { readonly type: "bool"; readonly value: boolean }
   | { readonly type: "map"; readonly value: ReadonlyMap<string, PropertyValue> }
   | { readonly type: "list"; readonly value: readonly PropertyValue[] };
+
+/** What is known of a stream that begins: what is given, and nothing of the rest. */
+export function newStreamInfo(now: bigint, given: Partial<StreamInfo> = {}): StreamInfo {
+  return {
+    startTime: now,
+    endTime: undefined,
+    protocol: "HTTP/1.1",
+    connectionId: 0n,
+    source: undefined,
+    destination: undefined,
+    tls: {},
+    upstream: undefined,
+    responseCode: undefined,
+    responseCodeDetails: undefined,
+    responseFlags: 0n,
+    grpcStatus: undefined,
+    requestBytes: 0,
+    requestHeaderBytes: 0,
+    responseBytes: 0,
+    responseHeaderBytes: 0,
+    attemptCount: 0,
+    backendLatency: undefined,
+    routeName: "",
+    virtualHostName: "",
+    clusterName: "",
+    filterChainName: "",
+    terminationDetails: undefined,
+    transportFailureReason: undefined,
+    filterState: new Map(),
+    overrides: new Map(),
+    ...given,
+  };
+}

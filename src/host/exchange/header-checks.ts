@@ -1,0 +1,47 @@
+import type { HeaderMap } from "../header-map.ts";
+
+/** What is wrong with request headers on their way to the upstream, in Envoy's words; `undefined` when nothing is. */
+export function requestFault(headers: HeaderMap): string | undefined {
+  const method = headers.get(":method");
+  if (method === undefined) return "missing required header: :method";
+  if (method === "CONNECT") {
+    if (!headers.has(":authority")) return "missing required header: :authority";
+  } else if (!headers.has(":path")) return "missing required header: :path";
+  return entryFault(headers);
+}
+
+/** What is wrong with response headers on their way to the client, in Envoy's words. */
+export function responseFault(headers: HeaderMap): string | undefined {
+  return statusOf(headers) === undefined ? "missing required header: :status" : undefined;
+}
+
+/** The number in `:status`, if it is one. */
+export function statusOf(headers: HeaderMap): number | undefined {
+  const text = headers.get(":status");
+  return text !== undefined && /^\d{1,15}$/u.test(text) ? Number(text) : undefined;
+}
+
+/** The first name or value that HTTP does not allow. */
+export function entryFault(headers: HeaderMap): string | undefined {
+  const { flat } = headers;
+  for (let at = 0; at < flat.length; at += 2) {
+    const name = flat[at] ?? "";
+    if (!validName(name)) return `invalid header name: ${name}`;
+    if (!validValue(flat[at + 1] ?? "")) return `invalid header value for: ${name}`;
+  }
+  return undefined;
+}
+
+/** A name is a token in lower case, or a pseudo header. */
+function validName(name: string): boolean {
+  return /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/u.test(name);
+}
+
+/** A value has no control character but the tab; bytes above ASCII pass. */
+function validValue(value: string): boolean {
+  for (let at = 0; at < value.length; at += 1) {
+    const code = value.charCodeAt(at);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return false;
+  }
+  return true;
+}

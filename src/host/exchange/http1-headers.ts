@@ -1,0 +1,42 @@
+import { HeaderMap } from "../header-map.ts";
+
+/**
+ * The headers of an HTTP/1 request as Envoy's codec makes them: `host` becomes `:authority`, then `:path` and `:method`
+ * follow; names in lower case.
+ *
+ * @param target the request target, origin form (`/path?query`) or absolute (`http://host/path`), which wins over `host`
+ * @param raw names and values in turn, as bytes: Node's `rawHeaders`
+ */
+export function http1RequestHeaders(method: string, target: string, raw: readonly string[]): HeaderMap {
+  const headers = HeaderMap.of("request", raw);
+  const absolute = /^https?:\/\/([^/?#]*)(.*)$/iu.exec(target);
+  if (absolute !== null) headers.set(":authority", absolute[1] ?? "");
+  const path = absolute === null ? target : pathOf(absolute[2] ?? "");
+  headers.set(":path", path);
+  headers.set(":method", method);
+  return headers;
+}
+
+/** The headers of an HTTP/1 response as Envoy's codec makes them. */
+export function http1ResponseHeaders(status: number, raw: readonly string[]): HeaderMap {
+  return HeaderMap.of("response", [":status", String(status), ...raw]);
+}
+
+/**
+ * Headers as HTTP/1 writes them, names and values in turn: no pseudo headers, `:authority` as `host` first. Framing
+ * (`content-length` of nothing, `transfer-encoding`, `connection`) is left to who writes them.
+ */
+export function toHttp1(headers: HeaderMap): string[] {
+  const { flat } = headers;
+  const out: string[] = [];
+  for (let at = 0; at < flat.length; at += 2) {
+    const name = flat[at] ?? "";
+    if (name === ":authority") out.push("host", flat[at + 1] ?? "");
+    else if (!name.startsWith(":")) out.push(name, flat[at + 1] ?? "");
+  }
+  return out;
+}
+
+function pathOf(rest: string): string {
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
