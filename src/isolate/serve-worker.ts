@@ -8,7 +8,7 @@ export interface WorkerScope {
   /** For `HostEnvironment.heartbeat`; without it the watchdog sees nothing. */
   readonly heartbeat: Int32Array;
   /** Sends a message that nobody asked for. */
-  post(message: unknown, transfer?: readonly Transferable[]): void;
+  readonly post: (message: unknown, transfer?: readonly Transferable[]) => void;
 }
 
 /**

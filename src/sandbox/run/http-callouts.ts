@@ -1,0 +1,128 @@
+import { headerOf } from "./flat-headers.ts";
+import { NO_BYTES, type Upstream, type UpstreamCall, type UpstreamEvents } from "./http-side.ts";
+import type { CalloutMessage, FlatHeaders } from "./messages.ts";
+
+/** A callout that is over, for the log and the recorder. */
+export interface CalloutRecord {
+  readonly cluster: string;
+  readonly request: CalloutMessage;
+  /** `undefined` when there was none. */
+  readonly answer: CalloutAnswer | undefined;
+  readonly fault: "reset" | "timeout" | undefined;
+  /** Milliseconds until the end of the answer. */
+  readonly ms: number;
+}
+
+/** The whole answer to a callout. */
+export interface CalloutAnswer {
+  readonly headers: FlatHeaders;
+  readonly body: Uint8Array;
+  readonly trailers: FlatHeaders | undefined;
+}
+
+/** More than a filter's memory could take anyway; a larger answer is a fault. Bytes. */
+const MOST_BODY = 64 * 1024 * 1024;
+
+/** The HTTP requests of filters, on their way. */
+export class HttpCallouts {
+  readonly #clusters: ReadonlyMap<string, Upstream>;
+  readonly #calls = new Map<number, () => void>();
+  readonly #done: (id: number, record: CalloutRecord) => void;
+
+  /** @param done told of every callout that was not cancelled. */
+  constructor(clusters: ReadonlyMap<string, Upstream>, done: (id: number, record: CalloutRecord) => void) {
+    this.#clusters = clusters;
+    this.#done = done;
+  }
+
+  send(id: number, request: CalloutMessage): void {
+    const started = performance.now();
+    let over = false;
+    let call: UpstreamCall | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const end = (answer: CalloutAnswer | undefined, fault?: "reset" | "timeout"): void => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      this.#calls.delete(id);
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      this.#done(id, { cluster: request.cluster, request, answer, fault, ms });
+    };
+    const collect = collectAnswer(
+      (answer) => end(answer),
+      () => {
+        call?.reset();
+        end(undefined, "reset");
+      },
+    );
+    this.#calls.set(id, () => {
+      over = true;
+      clearTimeout(timer);
+      call?.reset();
+    });
+    if (request.timeoutMs > 0) {
+      timer = setTimeout(() => {
+        call?.reset();
+        end(undefined, "timeout");
+      }, request.timeoutMs);
+    }
+    try {
+      call = this.#clusters.get(request.cluster)?.send(request.headers, !hasBody(request), collect);
+      if (call === undefined) setImmediate(() => end(undefined, "reset"));
+      else writeBody(call, request);
+    } catch {
+      // Headers that cannot be sent.
+      setImmediate(() => end(undefined, "reset"));
+    }
+  }
+
+  cancel(id: number): void {
+    this.#calls.get(id)?.();
+    this.#calls.delete(id);
+  }
+
+  /** Gives everything up; nobody is told. */
+  close(): void {
+    for (const drop of this.#calls.values()) drop();
+    this.#calls.clear();
+  }
+}
+
+function hasBody({ body, trailers }: CalloutMessage): boolean {
+  return body.length > 0 || (trailers !== undefined && trailers.length > 0);
+}
+
+function writeBody(call: UpstreamCall, request: CalloutMessage): void {
+  if (!hasBody(request)) return;
+  const { body, trailers } = request;
+  if (trailers === undefined || trailers.length === 0) call.data(body, true);
+  else {
+    call.data(body, false);
+    call.trailers(trailers);
+  }
+}
+
+/** Puts an answer together that comes piece by piece. */
+export function collectAnswer(done: (answer: CalloutAnswer) => void, fault: () => void): UpstreamEvents {
+  let headers: FlatHeaders = [];
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const finish = (trailers?: FlatHeaders): void =>
+    done({ headers, body: pieces.length === 0 ? NO_BYTES : Buffer.concat(pieces), trailers });
+  return {
+    headers: (given, end) => {
+      headers = given;
+      if (end) finish();
+      else if (Number(headerOf(given, "content-length") ?? 0) > MOST_BODY) fault();
+    },
+    data: (bytes, end) => {
+      if (bytes.length > 0) pieces.push(bytes);
+      size += bytes.length;
+      if (size > MOST_BODY) fault();
+      else if (end) finish();
+    },
+    trailers: (trailers) => finish(trailers),
+    fault,
+    drained: () => undefined,
+  };
+}

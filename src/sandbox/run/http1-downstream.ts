@@ -1,0 +1,154 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { lowerAscii } from "../../host/header-map.ts";
+import { HOP_BY_HOP, lowerNames } from "./flat-headers.ts";
+import { type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
+import type { FlatHeaders } from "./messages.ts";
+
+/** The head of an HTTP/1.1 request in the order Envoy shows it: authority, path, method, scheme, then the others. */
+export function http1Head(request: IncomingMessage, connectionId: number): RequestHead {
+  const { rawHeaders, method = "GET", url = "/", socket } = request;
+  const target = splitTarget(url);
+  const headers = [":authority", "", ":path", target.path, ":method", method, ":scheme", "http"];
+  let authority = target.authority;
+  let length: string | undefined;
+  let chunked = false;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = lowerAscii(rawHeaders[at] ?? "");
+    const value = rawHeaders[at + 1] ?? "";
+    if (name === "host") authority ??= value;
+    else headers.push(name, value);
+    if (name === "content-length") length = value;
+    else if (name === "transfer-encoding") chunked = true;
+  }
+  headers[1] = authority ?? "";
+  return {
+    headers,
+    end: !chunked && (length === undefined || Number(length) === 0),
+    protocol: "HTTP/1.1",
+    connectionId,
+    source: `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`,
+    destination: `${socket.localAddress ?? ""}:${socket.localPort ?? 0}`,
+  };
+}
+
+/** A target in absolute form names the host, and wins over the header (RFC 9112, 3.2.2). */
+function splitTarget(url: string): { readonly path: string; readonly authority: string | undefined } {
+  const match = ABSOLUTE.exec(url);
+  if (match === null) return { path: url, authority: undefined };
+  const [, authority = "", path = ""] = match;
+  return { path: path.startsWith("/") ? path : `/${path}`, authority };
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/iu;
+
+/** The client of one HTTP/1.1 request. */
+export class Http1Downstream implements Downstream {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  /** Bytes the headers promised and that are still to come. */
+  #promised: number | undefined;
+  #wrote = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  /** Starts to tell what comes; `end` is the head's. */
+  listen(events: DownstreamEvents, end: boolean): void {
+    const [request, response] = [this.#request, this.#response];
+    response.on("close", () => {
+      if (!response.writableFinished) events.gone();
+    });
+    response.on("drain", () => events.drained());
+    if (end) return;
+    request.on("data", (chunk: Buffer) => events.data(chunk, false));
+    request.on("end", () => {
+      const trailers = lowerNames(request.rawTrailers);
+      if (trailers.length > 0) events.trailers(trailers);
+      else events.data(NO_BYTES, true);
+    });
+    request.on("error", () => undefined); // the response's close tells it
+  }
+
+  headers(headers: FlatHeaders, end: boolean): void {
+    const response = this.#response;
+    const { status, flat, length } = responseHeaders(headers);
+    const bodyless = this.#request.method === "HEAD" || status === 204 || status === 304 || status < 200;
+    if (end && length === undefined && !bodyless) flat.push("content-length", "0");
+    this.#promised = bodyless || length === undefined ? undefined : Number(length);
+    if (status > 999) return this.reset();
+    response.writeHead(Math.max(100, status), flat);
+    if (end) return this.#finish();
+    // Headers go out with what follows them in this turn; alone only when nothing does.
+    process.nextTick(() => {
+      if (!this.#wrote) response.flushHeaders();
+    });
+  }
+
+  data(bytes: Uint8Array, end: boolean): boolean {
+    let piece = bytes;
+    if (this.#promised !== undefined) {
+      // What is more than promised would be taken for the next response.
+      if (bytes.length > this.#promised) piece = bytes.subarray(0, this.#promised);
+      this.#promised -= piece.length;
+    }
+    this.#wrote ||= piece.length > 0;
+    const flowing = piece.length === 0 || this.#response.write(piece);
+    if (piece.length < bytes.length) this.#cutAfterWrite();
+    else if (end) this.#finish();
+    return flowing;
+  }
+
+  trailers(trailers: FlatHeaders): void {
+    const pairs: [string, string][] = [];
+    for (let at = 0; at < trailers.length; at += 2) pairs.push([trailers[at] ?? "", trailers[at + 1] ?? ""]);
+    this.#response.addTrailers(pairs);
+    this.#finish();
+  }
+
+  reset(): void {
+    this.#wrote = true;
+    this.#response.destroy();
+    this.#request.socket.destroy();
+  }
+
+  pause(paused: boolean): void {
+    if (paused) this.#request.pause();
+    else this.#request.resume();
+  }
+
+  /** A body shorter than promised breaks the connection: the client must not wait for the rest. */
+  #finish(): void {
+    this.#wrote = true;
+    if (this.#promised !== undefined && this.#promised > 0) this.#cutAfterWrite();
+    else this.#response.end();
+  }
+
+  #cutAfterWrite(): void {
+    this.#response.write(NO_BYTES, () => this.reset());
+  }
+}
+
+interface ResponseParts {
+  readonly status: number;
+  /** What goes on the wire. */
+  readonly flat: string[];
+  readonly length: string | undefined;
+}
+
+function responseHeaders(headers: FlatHeaders): ResponseParts {
+  const flat: string[] = [];
+  let status = 0;
+  let length: string | undefined;
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    const value = headers[at + 1] ?? "";
+    if (name === ":status") status = Number(value) || 0;
+    else if (name.charCodeAt(0) !== COLON && !HOP_BY_HOP.has(name)) flat.push(name, value);
+    if (name === "content-length") length = value;
+  }
+  return { status, flat, length };
+}
+
+const COLON = 0x3a;

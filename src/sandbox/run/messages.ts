@@ -1,0 +1,131 @@
+import type { LogEntry } from "../../host/environment.ts";
+import type { HostReport } from "../../host/host-report.ts";
+
+/** Names and values in turn; pseudo headers first. One character is one byte. */
+export type FlatHeaders = readonly string[];
+
+/** Why there is no answer of an upstream. */
+export type UpstreamFault = "refused" | "reset" | "timeout" | "overflow";
+
+/** What is known of a stream when it begins. */
+export interface StreamFacts {
+  /** `HTTP/1.1` or `HTTP/2`. */
+  readonly protocol: string;
+  readonly connectionId: number;
+  /** `127.0.0.1:4000`. */
+  readonly source: string;
+  readonly destination: string;
+}
+
+/** How a stream ended, for the access log. */
+export interface StreamEnd {
+  readonly code: number | undefined;
+  readonly details: string | undefined;
+  /** Envoy's bit set. */
+  readonly flags: bigint;
+  /** Callbacks it was still paused in: `request headers`. */
+  readonly pausedIn: readonly string[];
+}
+
+/**
+ * What sockets tell the exchanges, which live in the worker. Messages of one tick travel as one array: a message alone
+ * costs more than everything in it. The first number says what it is, the second which stream or callout.
+ */
+export const ToCore = {
+  request: 0,
+  requestData: 1,
+  requestTrailers: 2,
+  clientGone: 3,
+  response: 4,
+  responseData: 5,
+  responseTrailers: 6,
+  upstreamReset: 7,
+  calloutAnswer: 8,
+  calloutFailed: 9,
+  grpcInitial: 10,
+  grpcMessage: 11,
+  grpcTrailing: 12,
+  grpcClosed: 13,
+} as const;
+
+type T = typeof ToCore;
+
+/** One message to the worker. */
+export type CoreInput =
+  | readonly [T["request"], number, FlatHeaders, boolean, StreamFacts]
+  | readonly [T["requestData"] | T["responseData"], number, Uint8Array, boolean]
+  | readonly [T["requestTrailers"] | T["responseTrailers"], number, FlatHeaders]
+  | readonly [T["clientGone"], number]
+  | readonly [T["response"], number, FlatHeaders, boolean]
+  | readonly [T["upstreamReset"], number, UpstreamFault]
+  | readonly [T["calloutAnswer"], number, FlatHeaders, Uint8Array, FlatHeaders | undefined]
+  | readonly [T["calloutFailed"], number, "reset" | "timeout"]
+  | readonly [T["grpcInitial"] | T["grpcTrailing"], number, FlatHeaders]
+  | readonly [T["grpcMessage"], number, Uint8Array]
+  | readonly [T["grpcClosed"], number, number, string];
+
+/** What the exchanges tell the sockets. */
+export const FromCore = {
+  request: 0,
+  requestData: 1,
+  requestTrailers: 2,
+  upstreamReset: 3,
+  pauseUpstream: 4,
+  response: 5,
+  responseData: 6,
+  responseTrailers: 7,
+  clientReset: 8,
+  pauseClient: 9,
+  ended: 10,
+  callout: 11,
+  cancelCallout: 12,
+  grpcOpen: 13,
+  grpcSend: 14,
+  grpcClose: 15,
+  grpcCancel: 16,
+  log: 17,
+  report: 18,
+} as const;
+
+type F = typeof FromCore;
+
+/** A request of the filter's own. */
+export interface CalloutMessage {
+  readonly cluster: string;
+  readonly headers: FlatHeaders;
+  readonly body: Uint8Array;
+  readonly trailers: FlatHeaders | undefined;
+  /** Milliseconds; 0 is none. */
+  readonly timeoutMs: number;
+}
+
+/** A gRPC call or stream of the filter's own. */
+export interface GrpcOpenMessage {
+  readonly cluster: string;
+  readonly service: string;
+  readonly method: string;
+  readonly initialMetadata: FlatHeaders;
+  readonly unary: { readonly message: Uint8Array; readonly timeoutMs: number } | undefined;
+}
+
+/** One message from the worker. */
+export type CoreOutput =
+  | readonly [F["request"] | F["response"], number, FlatHeaders, boolean]
+  | readonly [F["requestData"] | F["responseData"], number, Uint8Array, boolean]
+  | readonly [F["requestTrailers"] | F["responseTrailers"], number, FlatHeaders]
+  | readonly [F["upstreamReset"], number]
+  | readonly [F["clientReset"], number, string]
+  | readonly [F["pauseUpstream"] | F["pauseClient"], number, boolean]
+  | readonly [F["ended"], number, StreamEnd]
+  | readonly [F["callout"], number, CalloutMessage]
+  | readonly [F["grpcOpen"], number, GrpcOpenMessage]
+  | readonly [F["grpcSend"], number, Uint8Array, boolean]
+  | readonly [F["cancelCallout"] | F["grpcClose"] | F["grpcCancel"], number]
+  | readonly [F["log"], number, LogEntry]
+  | readonly [F["report"], number, HostReport];
+
+/** Everything of one turn of the worker, with the bytes it has taken in so far: what it has not is still on its way. */
+export interface CoreBatch {
+  readonly taken: number;
+  readonly messages: readonly CoreOutput[];
+}

@@ -1,0 +1,271 @@
+import { headerOf } from "./flat-headers.ts";
+import type { CoreLink, StreamCommands } from "./core-link.ts";
+import type { Downstream, DownstreamEvents, RequestHead, Upstream, UpstreamCall, UpstreamEvents } from "./http-side.ts";
+import { type CoreOutput, type FlatHeaders, FromCore, type StreamEnd, ToCore, type UpstreamFault } from "./messages.ts";
+import type { StreamObserver } from "./stream-observer.ts";
+
+/** Who may ask a side not to be read; it is read while nobody does. */
+const Pause = { otherSide: 1, exchange: 2, line: 4 } as const;
+
+/** What a stream needs of the proxy it is in. */
+export interface StreamSetting {
+  readonly link: CoreLink;
+  readonly upstream: Upstream;
+  /** Milliseconds from the end of the request until the end of the response; 0 waits for ever. */
+  readonly timeoutMs: number;
+  readonly observer: StreamObserver;
+  /** Told once, when all is over. */
+  readonly onOver: (stream: ProxiedStream) => void;
+}
+
+/**
+ * One request between its client, the exchange in the worker, and the upstream: carries what each tells to the others, and
+ * makes every side wait for the slower one.
+ */
+export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCommands {
+  readonly head: RequestHead;
+  readonly #client: Downstream;
+  readonly #setting: StreamSetting;
+  readonly #id: number;
+  #call: UpstreamCall | undefined;
+  #clientPause = 0;
+  #upstreamPause = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #responding = false;
+  #clientDone = false;
+  #upstreamDone = false;
+  #over = false;
+
+  constructor(head: RequestHead, client: Downstream, setting: StreamSetting) {
+    this.head = head;
+    this.#client = client;
+    this.#setting = setting;
+    this.#id = setting.link.open(this);
+    const { headers, end, protocol, connectionId, source, destination } = head;
+    setting.observer.request(headers, end);
+    setting.link.send([ToCore.request, this.#id, headers, end, { protocol, connectionId, source, destination }]);
+  }
+
+  /** True once the client was sent something. */
+  get responding(): boolean {
+    return this.#responding;
+  }
+
+  // From the client and from the upstream: `data`, `trailers` and `drained` are told apart by who calls `asUpstream`.
+
+  data(bytes: Uint8Array, end: boolean): void {
+    if (this.#over) return;
+    this.#setting.observer.requestData(bytes, end);
+    const room = this.#setting.link.sendBytes(bytes, (own) => [ToCore.requestData, this.#id, own, end]);
+    if (!room) this.#waitForLine("client");
+  }
+
+  trailers(trailers: FlatHeaders): void {
+    if (this.#over) return;
+    this.#setting.observer.requestTrailers(trailers);
+    this.#setting.link.send([ToCore.requestTrailers, this.#id, trailers]);
+  }
+
+  /** The client took what it was sent. */
+  drained(): void {
+    this.#pauseUpstream(Pause.otherSide, false);
+  }
+
+  gone(): void {
+    if (this.#over || this.#clientDone) return;
+    this.#clientDone = true;
+    this.#setting.observer.clientGone();
+    this.#setting.link.send([ToCore.clientGone, this.#id]);
+  }
+
+  headers(headers: FlatHeaders, end: boolean): void {
+    if (this.#over) return;
+    this.#upstreamEnd(end);
+    this.#setting.observer.answer(headers, end);
+    this.#setting.link.send([ToCore.response, this.#id, headers, end]);
+  }
+
+  fault(kind: UpstreamFault): void {
+    if (this.#over || this.#upstreamDone) return;
+    this.#upstreamEnd(true);
+    this.#setting.observer.fault(kind);
+    this.#setting.link.send([ToCore.upstreamReset, this.#id, kind]);
+  }
+
+  command(message: CoreOutput): void {
+    switch (message[0]) {
+      case FromCore.request:
+        return this.#startCall(message[2], message[3]);
+      case FromCore.requestData:
+        return this.#toUpstream(message[2], message[3]);
+      case FromCore.requestTrailers:
+        this.#setting.observer.forwardedTrailers(message[2]);
+        this.#call?.trailers(message[2]);
+        return this.#watchTime();
+      case FromCore.upstreamReset:
+        return this.#dropCall();
+      case FromCore.pauseUpstream:
+        return this.#pauseUpstream(Pause.exchange, message[2]);
+      case FromCore.response:
+        return this.#respond(message[2], message[3]);
+      case FromCore.responseData:
+        return this.#toClient(message[2], message[3]);
+      case FromCore.responseTrailers:
+        this.#setting.observer.responseTrailers(message[2]);
+        this.#clientDone = true;
+        return this.#client.trailers(message[2]);
+      case FromCore.clientReset:
+        return this.#resetClient();
+      case FromCore.pauseClient:
+        return this.#pauseClient(Pause.exchange, message[2]);
+      default:
+        return undefined;
+    }
+  }
+
+  ended(end: StreamEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    if (!this.#upstreamDone) this.#call?.reset();
+    if (!this.#clientDone) this.#client.reset();
+    this.#setting.observer.ended(end);
+    this.#setting.onOver(this);
+  }
+
+  /** The worker is gone: the client gets this answer, or a broken connection when it has a part of another. */
+  abandon(answer: { readonly status: number; readonly details: string }): void {
+    if (this.#over) return;
+    const headers = [":status", String(answer.status), "content-length", "0"];
+    if (!this.#clientDone) {
+      if (this.#responding) this.#client.reset();
+      else this.#respond(headers, true);
+    }
+    this.#clientDone = true;
+    this.ended({ code: answer.status, details: answer.details, flags: 0n, pausedIn: [] });
+  }
+
+  #startCall(headers: FlatHeaders, end: boolean): void {
+    const { upstream, observer } = this.#setting;
+    observer.forwarded(headers, end);
+    try {
+      this.#call = upstream.send(headers, end, this.#upstreamEvents());
+    } catch (error) {
+      // Headers that cannot be sent, as Node sees it.
+      observer.problem(error);
+      setImmediate(() => this.fault("reset"));
+      return;
+    }
+    if (this.#upstreamPause !== 0) this.#call.pause(true);
+    if (end) this.#watchTime();
+  }
+
+  #upstreamEvents(): UpstreamEvents {
+    return {
+      headers: (headers, end) => this.headers(headers, end),
+      data: (bytes, end) => this.#answerData(bytes, end),
+      trailers: (trailers) => {
+        if (this.#over) return;
+        this.#upstreamEnd(true);
+        this.#setting.observer.answerTrailers(trailers);
+        this.#setting.link.send([ToCore.responseTrailers, this.#id, trailers]);
+      },
+      fault: (kind) => this.fault(kind),
+      drained: () => this.#pauseClient(Pause.otherSide, false),
+    };
+  }
+
+  #answerData(bytes: Uint8Array, end: boolean): void {
+    if (this.#over) return;
+    this.#upstreamEnd(end);
+    this.#setting.observer.answerData(bytes, end);
+    const room = this.#setting.link.sendBytes(bytes, (own) => [ToCore.responseData, this.#id, own, end]);
+    if (!room) this.#waitForLine("upstream");
+  }
+
+  #toUpstream(bytes: Uint8Array, end: boolean): void {
+    this.#setting.observer.forwardedData(bytes, end);
+    const flowing = this.#call?.data(bytes, end) ?? true;
+    if (!flowing) this.#pauseClient(Pause.otherSide, true);
+    if (end) this.#watchTime();
+  }
+
+  #respond(headers: FlatHeaders, end: boolean): void {
+    const { observer } = this.#setting;
+    observer.response(headers, end);
+    this.#responding = true;
+    if (this.#clientDone) return;
+    if (end) this.#clientDone = true;
+    try {
+      this.#client.headers(headers, end);
+    } catch (error) {
+      observer.problem(error);
+      this.#clientDone = true;
+      this.#client.reset();
+    }
+  }
+
+  #toClient(bytes: Uint8Array, end: boolean): void {
+    this.#setting.observer.responseData(bytes, end);
+    if (this.#clientDone) return;
+    if (end) this.#clientDone = true;
+    if (!this.#client.data(bytes, end)) this.#pauseUpstream(Pause.otherSide, true);
+  }
+
+  #resetClient(): void {
+    if (this.#clientDone) return;
+    this.#clientDone = true;
+    this.#client.reset();
+  }
+
+  #dropCall(): void {
+    if (this.#upstreamDone) return;
+    this.#upstreamEnd(true);
+    this.#call?.reset();
+  }
+
+  #upstreamEnd(end: boolean): void {
+    if (!end) return;
+    this.#upstreamDone = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Envoy's route timeout counts from the end of the request. */
+  #watchTime(): void {
+    const { timeoutMs } = this.#setting;
+    if (timeoutMs === 0 || this.#upstreamDone) return;
+    this.#timer = setTimeout(() => {
+      this.#call?.reset();
+      this.fault("timeout");
+    }, timeoutMs);
+  }
+
+  #waitForLine(side: "client" | "upstream"): void {
+    const pause = (paused: boolean): void =>
+      side === "client" ? this.#pauseClient(Pause.line, paused) : this.#pauseUpstream(Pause.line, paused);
+    pause(true);
+    this.#setting.link.whenRoom(() => pause(false));
+  }
+
+  #pauseClient(who: number, paused: boolean): void {
+    const before = this.#clientPause;
+    this.#clientPause = paused ? before | who : before & ~who;
+    if ((before === 0) !== (this.#clientPause === 0) && !this.#over) this.#client.pause(this.#clientPause !== 0);
+  }
+
+  #pauseUpstream(who: number, paused: boolean): void {
+    const before = this.#upstreamPause;
+    this.#upstreamPause = paused ? before | who : before & ~who;
+    if ((before === 0) !== (this.#upstreamPause === 0) && !this.#over) this.#call?.pause(this.#upstreamPause !== 0);
+  }
+
+  /** `GET`. */
+  get method(): string {
+    return headerOf(this.head.headers, ":method") ?? "";
+  }
+
+  /** `/a?b=c`. */
+  get path(): string {
+    return headerOf(this.head.headers, ":path") ?? "";
+  }
+}

@@ -1,0 +1,39 @@
+/** The letters of Envoy's response flags, the lowest bit first (its access log documentation, `%RESPONSE_FLAGS%`). */
+const LETTERS: readonly string[] = [
+  "LH",
+  "UH",
+  "UT",
+  "LR",
+  "UR",
+  "UF",
+  "UC",
+  "UO",
+  "NR",
+  "DI",
+  "FI",
+  "RL",
+  "UAEX",
+  "RLSE",
+  "DC",
+  "URX",
+  "SI",
+  "IH",
+  "DPE",
+  "UMSDR",
+  "RFCF",
+  "NFCF",
+  "DT",
+  "UPE",
+  "NC",
+  "OM",
+  "DF",
+  "DO",
+  "DR",
+  "UDO",
+];
+
+/** Response flags by their letters, with commas: `UF,URX`. */
+export function flagNames(flags: bigint): string {
+  if (flags === 0n) return "";
+  return LETTERS.filter((_, bit) => ((flags >> BigInt(bit)) & 1n) === 1n).join(",");
+}

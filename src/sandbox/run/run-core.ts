@@ -1,0 +1,200 @@
+import type { HostClock, LogEntry } from "../../host/environment.ts";
+import type { HostReport } from "../../host/host-report.ts";
+import type { HttpFilterFactory } from "../../host/http-filter.ts";
+import { HttpExchange } from "../../host/exchange/http-exchange.ts";
+import { ownBytes } from "./own-bytes.ts";
+import type { Address, PropertyValue, UpstreamInfo } from "../../host/stream-info.ts";
+import type { CoreCallouts } from "./core-callouts.ts";
+import { headerMap } from "./flat-headers.ts";
+import {
+  type CoreBatch,
+  type CoreInput,
+  type CoreOutput,
+  type FlatHeaders,
+  FromCore,
+  type StreamFacts,
+  ToCore,
+} from "./messages.ts";
+
+/** What the exchanges run with. */
+export interface RunCoreOptions {
+  /** In the order requests meet them. */
+  readonly filters: readonly HttpFilterFactory[];
+  readonly clock: HostClock;
+  readonly random: (target: Uint8Array) => void;
+  /** Takes what one turn brought. */
+  readonly post: (batch: CoreBatch, transfer: ArrayBuffer[]) => void;
+  /** Runs what is due in the host, after everything that happened; how many callbacks that were. */
+  readonly settle: () => number;
+  readonly callouts: CoreCallouts;
+  readonly properties: ReadonlyMap<string, PropertyValue>;
+  /** `127.0.0.1:3000`. */
+  readonly upstreamAddress: string;
+}
+
+/**
+ * The exchanges of a run, on the side of the guest: takes what sockets tell and says what sockets shall do. Knows no
+ * socket, thread or timer.
+ */
+export class RunCore {
+  readonly #options: RunCoreOptions;
+  readonly #exchanges = new Map<number, HttpExchange>();
+  readonly #upstream: UpstreamInfo;
+  #messages: CoreOutput[] = [];
+  #transfer: ArrayBuffer[] = [];
+  #taken = 0;
+  #told = 0;
+
+  constructor(options: RunCoreOptions) {
+    this.#options = options;
+    this.#upstream = {
+      address: addressOf(options.upstreamAddress),
+      localAddress: undefined,
+      tls: {},
+      transportFailureReason: undefined,
+      poolReadyDuration: undefined,
+      endpoints: 1,
+    };
+    options.callouts.connect((message, bytes) => this.tell(message, bytes));
+  }
+
+  /** Handles the messages of one tick and posts what they brought. */
+  handle(batch: readonly CoreInput[]): void {
+    let others = false;
+    for (const message of batch) {
+      this.#one(message);
+      if (this.#options.settle() > 0 || message[0] >= ToCore.calloutAnswer) others = true;
+    }
+    if (others) this.sweep();
+    this.flush();
+  }
+
+  /** Posts what is there. To be called after timers, too. */
+  flush(): void {
+    if (this.#messages.length === 0 && this.#taken === this.#told) return;
+    const [messages, transfer] = [this.#messages, this.#transfer];
+    this.#messages = [];
+    this.#transfer = [];
+    this.#told = this.#taken;
+    this.#options.post({ taken: this.#taken, messages }, transfer);
+  }
+
+  log(entry: LogEntry): void {
+    this.#messages.push([FromCore.log, 0, entry]);
+  }
+
+  report(report: HostReport): void {
+    this.#messages.push([FromCore.report, 0, report]);
+  }
+
+  /** Adds a message; `bytes` are handed over, and must be nobody else's. */
+  tell(message: CoreOutput, bytes?: Uint8Array): void {
+    this.#messages.push(message);
+    if (bytes !== undefined && bytes.length > 0) this.#transfer.push(bytes.buffer as ArrayBuffer);
+  }
+
+  #one(message: CoreInput): void {
+    const [kind, id] = message;
+    if (kind === ToCore.request) return this.#open(id, message[2], { end: message[3], facts: message[4] });
+    if (kind >= ToCore.calloutAnswer) return this.#options.callouts.handle(message);
+    if (kind === ToCore.requestData || kind === ToCore.responseData) this.#taken += message[2].length;
+    const exchange = this.#exchanges.get(id);
+    if (exchange === undefined || exchange.ended) return;
+    forward(exchange, message);
+    if (exchange.ended) this.#close(id, exchange);
+  }
+
+  #open(
+    id: number,
+    headers: FlatHeaders,
+    { end, facts }: { readonly end: boolean; readonly facts: StreamFacts },
+  ): void {
+    const { filters, clock, random, properties } = this.#options;
+    const exchange: HttpExchange = new HttpExchange({
+      filters,
+      clock,
+      random,
+      info: {
+        startTime: clock.now(),
+        protocol: facts.protocol,
+        connectionId: BigInt(facts.connectionId),
+        source: addressOf(facts.source),
+        destination: addressOf(facts.destination),
+        clusterName: "upstream",
+        overrides: properties,
+      },
+      route: { name: "default", cluster: "upstream" },
+      upstream: {
+        headers: (map, last) => {
+          exchange.info.upstream = this.#upstream;
+          this.#messages.push([FromCore.request, id, map.flat.slice(), last]);
+        },
+        data: (bytes, last) => this.#data(FromCore.requestData, id, { bytes, last }),
+        trailers: (map) => void this.#messages.push([FromCore.requestTrailers, id, map.flat.slice()]),
+        reset: () => void this.#messages.push([FromCore.upstreamReset, id]),
+        pause: (paused) => void this.#messages.push([FromCore.pauseUpstream, id, paused]),
+      },
+      downstream: {
+        headers: (map, last) => void this.#messages.push([FromCore.response, id, map.flat.slice(), last]),
+        data: (bytes, last) => this.#data(FromCore.responseData, id, { bytes, last }),
+        trailers: (map) => void this.#messages.push([FromCore.responseTrailers, id, map.flat.slice()]),
+        reset: (reason) => void this.#messages.push([FromCore.clientReset, id, reason]),
+        pause: (paused) => void this.#messages.push([FromCore.pauseClient, id, paused]),
+      },
+      report: (report) => this.report(report),
+    });
+    this.#exchanges.set(id, exchange);
+    exchange.requestHeaders(headerMap("request", headers), end);
+    if (exchange.ended) this.#close(id, exchange);
+  }
+
+  /** Closes streams that ended while another had the word: a timer, or a callout's answer, took them on. */
+  sweep(): void {
+    for (const [id, exchange] of this.#exchanges) if (exchange.ended) this.#close(id, exchange);
+  }
+
+  #close(id: number, exchange: HttpExchange): void {
+    if (!this.#exchanges.delete(id)) return;
+    const { responseCode, responseCodeDetails, responseFlags } = exchange.info;
+    const pausedIn = [...exchange.pausedIn];
+    this.#messages.push([
+      FromCore.ended,
+      id,
+      { code: responseCode, details: responseCodeDetails, flags: responseFlags, pausedIn },
+    ]);
+  }
+
+  #data(
+    kind: typeof FromCore.requestData | typeof FromCore.responseData,
+    id: number,
+    { bytes, last }: { readonly bytes: Uint8Array; readonly last: boolean },
+  ): void {
+    const own = ownBytes(bytes);
+    this.tell([kind, id, own, last], own);
+  }
+}
+
+function forward(exchange: HttpExchange, message: CoreInput): void {
+  switch (message[0]) {
+    case ToCore.requestData:
+      return exchange.requestData(message[2], message[3]);
+    case ToCore.requestTrailers:
+      return exchange.requestTrailers(headerMap("trailers", message[2]));
+    case ToCore.clientGone:
+      return exchange.downstreamReset();
+    case ToCore.response:
+      return exchange.responseHeaders(headerMap("response", message[2]), message[3]);
+    case ToCore.responseData:
+      return exchange.responseData(message[2], message[3]);
+    case ToCore.responseTrailers:
+      return exchange.responseTrailers(headerMap("trailers", message[2]));
+    case ToCore.upstreamReset:
+      return exchange.upstreamReset(message[2]);
+    default:
+      return undefined;
+  }
+}
+
+function addressOf(text: string): Address {
+  return { address: text, port: Number(text.slice(text.lastIndexOf(":") + 1)) || 0 };
+}

@@ -1,0 +1,132 @@
+import { randomFillSync } from "node:crypto";
+import type { HostEnvironment } from "../../host/environment.ts";
+import type { LogLevel } from "../../host/enums.ts";
+import type { HostModule } from "../../host/host-module.ts";
+import { Host, type Plugin, type StartResult } from "../../host/host.ts";
+import type { PluginConfig } from "../../host/plugin-config.ts";
+import type { ProfileName } from "../../host/profile.ts";
+import type { PropertyValue } from "../../host/stream-info.ts";
+import { serveWorker, type WorkerScope } from "../../isolate/serve-worker.ts";
+import { CoreCallouts } from "./core-callouts.ts";
+import type { CoreInput } from "./messages.ts";
+import { RunCore } from "./run-core.ts";
+
+/** What the worker of a run is born with. */
+export interface RunWorkerData {
+  readonly module: HostModule;
+  /** The chain, in the order requests meet it. */
+  readonly plugins: readonly PluginConfig[];
+  readonly profile: ProfileName;
+  readonly logLevel: LogLevel;
+  /** Names filters may call. */
+  readonly clusters: readonly string[];
+  readonly properties: ReadonlyMap<string, PropertyValue>;
+  readonly upstreamAddress: string;
+}
+
+/** Questions to the worker; everything else is a batch. */
+export type RunWorkerQuestion = "start" | "stop";
+
+/** The answer to `start`. */
+export type RunStart =
+  | { readonly started: true }
+  | { readonly started: false; readonly reason: string; readonly message: string };
+
+/** What the clock of this machine says. */
+const clock = {
+  now: (): bigint => BigInt(Date.now()) * 1_000_000n,
+  monotonic: (): bigint => process.hrtime.bigint(),
+};
+
+serveWorker((scope) => {
+  const worker = new RunWorker(scope);
+  return (message) => {
+    if (message === "start") return worker.start();
+    if (message === "stop") return worker.stop();
+    worker.handle(message as readonly CoreInput[]);
+  };
+});
+
+class RunWorker {
+  readonly #data: RunWorkerData;
+  readonly #host: Host;
+  readonly #core: RunCore;
+  readonly #filters: Plugin[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #due: bigint | undefined;
+
+  constructor(scope: WorkerScope) {
+    const data = scope.data as RunWorkerData;
+    this.#data = data;
+    const callouts = new CoreCallouts(data.clusters);
+    const environment: HostEnvironment = {
+      clock,
+      random: (target) => void randomFillSync(target),
+      log: (entry) => this.#core.log(entry),
+      report: (report) => this.#core.report(report),
+      callouts,
+      heartbeat: scope.heartbeat,
+    };
+    this.#host = new Host({ environment, profile: data.profile, logLevel: data.logLevel });
+    this.#core = new RunCore({
+      filters: this.#filters,
+      clock,
+      random: environment.random,
+      post: (batch, transfer) => scope.post(batch, transfer),
+      settle: () => this.#host.settle(),
+      callouts,
+      properties: data.properties,
+      upstreamAddress: data.upstreamAddress,
+    });
+  }
+
+  start(): RunStart {
+    try {
+      for (const config of this.#data.plugins) {
+        const result: StartResult = this.#host.start(this.#data.module, config);
+        if (!result.started) return { started: false, reason: result.reason, message: result.message };
+        this.#filters.push(result.plugin);
+      }
+      this.#host.settle();
+      return { started: true };
+    } finally {
+      this.#turnOver();
+    }
+  }
+
+  handle(batch: readonly CoreInput[]): void {
+    this.#core.handle(batch);
+    this.#arm();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#host.stop();
+    this.#core.flush();
+  }
+
+  #turnOver(): void {
+    this.#core.sweep();
+    this.#core.flush();
+    this.#arm();
+  }
+
+  /** Sets the timer to what is due next in the host. */
+  #arm(): void {
+    const due = this.#host.nextDue();
+    if (due === this.#due) return;
+    this.#due = due;
+    clearTimeout(this.#timer);
+    if (due === undefined) return;
+    const ms = Number((due - clock.monotonic()) / 1_000_000n) + 1;
+    const ring = (): void => {
+      this.#due = undefined;
+      this.#host.settle();
+      this.#turnOver();
+    };
+    this.#timer = setTimeout(ring, Math.max(0, Math.min(ms, MOST_MS)));
+  }
+}
+
+/** Longer waits are taken in steps: what a timer can hold. */
+const MOST_MS = 2_000_000_000;
