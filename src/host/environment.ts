@@ -1,5 +1,6 @@
 import type { CalloutPort } from "./callout.ts";
 import type { LogLevel } from "./enums.ts";
+import type { ForeignFunctions } from "./foreign.ts";
 import type { ReportSink } from "./host-report.ts";
 import type { TraceSink } from "./trace.ts";
 
@@ -36,6 +37,8 @@ export interface HostEnvironment {
   readonly log: (entry: LogEntry) => void;
   /** Where callouts go; without it every cluster is unknown. */
   readonly callouts?: CalloutPort;
+  /** What guests may call by name beside what the host has itself (`set_envoy_filter_state` and the like). */
+  readonly foreign?: ForeignFunctions;
   readonly report?: ReportSink;
   /** Every call in both directions; costs time, so absent by default. */
   readonly trace?: TraceSink;
