@@ -79,7 +79,14 @@ export class HeaderMap {
     } else this.flat.push(key, value);
   }
 
-  /** Takes away every value of the name and adds this one. */
+  /** Writes this value over the first one of the name, in its place; adds it when there is none. */
+  put(name: string, value: string): void {
+    const at = this.#find(this.#alias(name), 0);
+    if (at === -1) this.add(name, value);
+    else this.flat[at + 1] = value;
+  }
+
+  /** Takes away every value of the name and adds this one, at the end. */
   set(name: string, value: string): void {
     this.remove(name);
     this.add(name, value);

@@ -104,7 +104,7 @@ export class HttpExchange {
     upstream.answered = true;
     if (upstream.sentAll !== undefined) {
       const waited = (this.#options.clock.monotonic() - upstream.sentAll) / 1_000_000n;
-      headers.set("x-envoy-upstream-service-time", String(waited));
+      headers.put("x-envoy-upstream-service-time", String(waited));
     }
     this.info.responseCode = status;
     this.info.responseCodeDetails = "via_upstream";

@@ -23,18 +23,18 @@ export function replyMessage(reply: LocalReply, form: ReplyForm): ReplyMessage {
     headers.remove("content-type");
     return { headers, body: NOTHING };
   }
-  headers.set("content-length", String(reply.body.length));
+  headers.put("content-length", String(reply.body.length));
   if (!headers.has("content-type")) headers.add("content-type", "text/plain");
   return { headers, body: form.head ? NOTHING : reply.body };
 }
 
 function grpcHeaders(headers: HeaderMap, reply: LocalReply, form: ReplyForm): HeaderMap {
-  headers.set(":status", "200");
-  headers.set("content-type", "application/grpc");
+  headers.put(":status", "200");
+  headers.put("content-type", "application/grpc");
   if ((headers.get("grpc-status") ?? "") === "") {
-    headers.set("grpc-status", String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+    headers.put("grpc-status", String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
   }
-  if (reply.body.length > 0 && !form.head) headers.set("grpc-message", percentEncode(reply.body));
+  if (reply.body.length > 0 && !form.head) headers.put("grpc-message", percentEncode(reply.body));
   headers.remove("content-length");
   return headers;
 }

@@ -40,7 +40,7 @@ export interface RouteRefusal {
 export function routeRequest(headers: HeaderMap): RouteRefusal | undefined {
   if (!(headers.get(":path") ?? "").startsWith("/")) return { reply: bare(404, "route_not_found"), noRoute: true };
   for (const name of ROUTER_OPTIONS) headers.remove(name);
-  headers.set("x-envoy-expected-rq-timeout-ms", "15000");
+  headers.put("x-envoy-expected-rq-timeout-ms", "15000");
   const fault = requestFault(headers);
   if (fault === undefined) return undefined;
   const details = `filter_removed_required_request_headers{${spaceless(fault)}}`;
@@ -62,7 +62,7 @@ function isUpgrade(headers: HeaderMap): boolean {
 
 function keepTrailersOnly(headers: HeaderMap): void {
   const te = headers.get("te") ?? "";
-  if (/(?:^|,)\s*trailers\s*(?:,|$)/iu.test(te)) headers.set("te", "trailers");
+  if (/(?:^|,)\s*trailers\s*(?:,|$)/iu.test(te)) headers.put("te", "trailers");
   else headers.remove("te");
 }
 

@@ -56,7 +56,7 @@ export class ResponseOwner implements HalfOwner {
   sendHeaders(headers: HeaderMap, endStream: boolean): void {
     const stream = this.#stream;
     finishResponse(headers, stream.options.clock.now());
-    if (!stream.requestComplete && stream.info.protocol.startsWith("HTTP/1")) headers.set("connection", "close");
+    if (!stream.requestComplete && stream.info.protocol.startsWith("HTTP/1")) headers.put("connection", "close");
     stream.info.responseCode = statusOf(headers);
     stream.info.responseHeaderBytes = headers.byteSize;
     stream.headersSent = true;

@@ -8,7 +8,7 @@ import type { HeaderMap } from "../header-map.ts";
  */
 export function finishResponse(headers: HeaderMap, now: bigint): void {
   if (!headers.has("date")) headers.add("date", httpDate(now));
-  headers.set("server", "envoy");
+  headers.put("server", "envoy");
   for (const name of HOP_BY_HOP) headers.remove(name);
 }
 
