@@ -162,7 +162,7 @@ export class GrpcCalls {
   #failed(call: OpenCall, kind: CalloutFailure): void {
     if (kind === "cut-short" || call.answered) {
       this.#trailing(call, new HeaderMap("trailers"));
-      if (!call.gone) this.#close(call, GRPC_INTERNAL, "");
+      if (!call.gone) this.#close(call, GRPC_INTERNAL, CUT_SHORT);
     } else {
       const failure = grpcFailure(kind);
       this.#tellFailure(call, failure);
@@ -223,6 +223,8 @@ class OpenCall {
   }
 }
 
+/** What Envoy says of an answer that had begun. */
+const CUT_SHORT = "upstream_reset_after_response_started{connection_termination}";
 /** The low two bits of a token tell the kind; those of HTTP callouts are 0. */
 const KIND_MASK = 3;
 const UNARY = 1;

@@ -29,6 +29,8 @@ export type ReportCode =
   | "continue-and-continue"
   /** Serialised pairs that Envoy takes for an empty map without a word. */
   | "malformed-pairs"
+  /** A gRPC callout whose `GrpcService` message names no target: Envoy crashes. */
+  | "grpc-without-target"
   /** A map or property of the request read in the response phase, where Envoy has none. */
   | "request-map-gone"
   /** The body was changed and `content-length` was not. */

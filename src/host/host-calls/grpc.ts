@@ -1,6 +1,7 @@
 import type { CalloutStatuses } from "../callouts.ts";
 import { GrpcCalls, type GrpcRequest } from "../grpc-calls.ts";
 import { type GrpcService, readGrpcService } from "../grpc-service.ts";
+import { latin1 } from "../guest-memory.ts";
 import { decodePairs } from "../pairs-codec.ts";
 import { Status } from "../status.ts";
 import type { HostFunction } from "../webassembly.ts";
@@ -12,7 +13,14 @@ export function grpcCalls(scope: CallScope, statuses: CalloutStatuses): Record<s
   const { memory } = scope;
   const start = (target: Target | undefined, unary: GrpcRequest["unary"] | "missing", outToken: number): Status => {
     if (target === undefined || unary === "missing") return Status.invalidMemoryAccess;
-    if (target.service === undefined) return Status.badArgument;
+    if (target.service === undefined) {
+      scope.report(
+        "grpc-without-target",
+        "fault",
+        "a gRPC callout has a GrpcService message without a target: Envoy crashes",
+      );
+      return Status.badArgument;
+    }
     const started = calls.start({ ...target, service: target.service, unary });
     if (typeof started === "number") return started;
     return memory.writeU32(outToken, started.token) ? Status.ok : Status.invalidMemoryAccess;
@@ -64,19 +72,14 @@ type Target = Omit<GrpcRequest, "service" | "unary"> & { readonly service: GrpcS
 
 /** Pointers and lengths of target, service, method and metadata, read; `undefined` when one is out of bounds. */
 function targetOf(scope: CallScope, places: readonly number[]): Target | undefined {
-  const { memory } = scope;
-  const [cluster = 0, clusterLength = 0, service = 0, serviceLength = 0, ...more] = places;
-  const [method = 0, methodLength = 0, metadata = 0, metadataLength = 0] = more;
-  const target = memory.view(cluster, clusterLength);
-  const serviceName = memory.latin1(service, serviceLength);
-  const methodName = memory.latin1(method, methodLength);
-  const pairs = memory.view(metadata, metadataLength);
-  if (target === undefined || serviceName === undefined || methodName === undefined || pairs === undefined) return;
+  const views = [0, 2, 4, 6].map((at) => scope.memory.view(places[at] ?? 0, places[at + 1] ?? 0));
+  const [target, service, method, metadata] = views;
+  if (target === undefined || service === undefined || method === undefined || metadata === undefined) return undefined;
   return {
     service: readGrpcService(target),
-    serviceName,
-    methodName,
-    metadata: pairsOf(scope, pairs, "the metadata of a gRPC call"),
+    serviceName: latin1(service),
+    methodName: latin1(method),
+    metadata: pairsOf(scope, metadata, "the metadata of a gRPC call"),
   };
 }
 
