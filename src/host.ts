@@ -14,6 +14,8 @@ export type {
 export type { LogLevel } from "./host/enums.ts";
 export type { HostClock, HostEnvironment, LogEntry } from "./host/environment.ts";
 export { HeaderMap } from "./host/header-map.ts";
+export { Host, type HostOptions, type StartProblem, type StartResult } from "./host/host.ts";
+export type { HostModule } from "./host/host-module.ts";
 export type { HostReport, ReportCode, ReportSink } from "./host/host-report.ts";
 export type {
   DataStatus,
@@ -25,6 +27,7 @@ export type {
   LogContext,
   TrailersStatus,
 } from "./host/http-filter.ts";
+export { loadModule, loadModuleAsync, type LoadOptions } from "./host/load-module.ts";
 export type { MapKind } from "./host/inline-headers.ts";
 export type {
   ClosedBy,
@@ -40,6 +43,8 @@ export {
   type PluginSettings,
   type VmConfig,
 } from "./host/plugin-config.ts";
+export { ModuleRefused } from "./host/module-refused.ts";
+export type { Plugin } from "./host/plugin.ts";
 export type { ProfileName } from "./host/profile.ts";
 export type {
   Address,

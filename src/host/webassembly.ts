@@ -17,9 +17,12 @@ export interface WasmModule {
   readonly [Symbol.toStringTag]: "WebAssembly.Module";
 }
 
+/** What an instance exports, by name. */
+export type WasmExports = Readonly<Record<string, unknown>>;
+
 /** `WebAssembly.Instance`. */
 export interface WasmInstance {
-  readonly exports: Readonly<Record<string, unknown>>;
+  readonly exports: WasmExports;
 }
 
 /** Imports by module and name. */
@@ -35,6 +38,8 @@ export interface WebAssemblyApi {
   readonly CompileError: new (message?: string) => Error;
   readonly LinkError: new (message?: string) => Error;
   readonly RuntimeError: new (message?: string) => Error;
+  /** What a guest throws by itself; absent in old engines. */
+  readonly Exception?: abstract new (...args: never[]) => object;
 }
 
 /** The engine of this process or page. */

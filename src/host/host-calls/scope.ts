@@ -18,7 +18,7 @@ export interface GuestContext {
   readonly plugin: PluginConfig;
   /** `undefined` on a root. */
   readonly stream: StreamInfo | undefined;
-  /** True while `proxy_on_log` runs and after it. */
+  /** True while `proxy_on_log` runs. */
   readonly logging: boolean;
   /** The map (`MapType`) as Envoy shows it at this moment; `undefined` where it shows none. Maps 0 to 3 only. */
   map(type: number): HeaderMap | undefined;

@@ -1,0 +1,23 @@
+import { LOG_LEVELS } from "../enums.ts";
+import { Status } from "../status.ts";
+import type { HostFunction } from "../webassembly.ts";
+import type { KernelScope } from "./kernel-scope.ts";
+
+/** `proxy_log`, and the level below which it says nothing. */
+export function logCalls(scope: KernelScope): Record<string, HostFunction> {
+  const { memory } = scope;
+  const decoder = new TextDecoder();
+  const threshold = LOG_LEVELS.indexOf(scope.logLevel);
+  return {
+    proxy_log(level: number, pointer: number, length: number): Status {
+      const name = LOG_LEVELS[level >>> 0];
+      if (name === undefined) return Status.badArgument;
+      const text = memory.view(pointer, length);
+      if (text === undefined) return Status.invalidMemoryAccess;
+      if (level >= threshold) scope.log(name, "log", decoder.decode(text));
+      return Status.ok;
+    },
+    proxy_get_log_level: (outLevel: number): Status =>
+      memory.writeU32(outLevel, threshold) ? Status.ok : Status.invalidMemoryAccess,
+  };
+}
