@@ -7,6 +7,7 @@ import { headerCalls } from "./headers.ts";
 import type { KernelScope } from "./kernel-scope.ts";
 import { logCalls } from "./log.ts";
 import { metricCalls } from "./metrics.ts";
+import { propertyCalls } from "./properties.ts";
 import { runtimeCalls } from "./runtime.ts";
 import { sharedDataCalls } from "./shared-data.ts";
 import { sharedQueueCalls } from "./shared-queue.ts";
@@ -26,6 +27,7 @@ export function hostFunctions(scope: KernelScope): Readonly<Record<string, HostF
     ...sharedQueueCalls(scope),
     ...metricCalls(scope),
     ...calloutCalls(scope),
+    ...propertyCalls(scope),
     ...abi010Calls(scope),
     ...runtimeCalls(scope),
   };
