@@ -37,6 +37,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "Store a compiled module as an image",
         async () => (await import("./commands/build/precompiled.ts")).buildPrecompiled,
       ),
+      entry(
+        "check",
+        "Tell where a filter will load, and why not elsewhere",
+        async () => (await import("./commands/check.ts")).check,
+      ),
     ],
   },
   {

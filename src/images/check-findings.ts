@@ -1,0 +1,166 @@
+import type { HostReport, ReportCode } from "../host/host-report.ts";
+import type { ModuleReport } from "../wasm/module-report.ts";
+import type { SmokeLine, SmokeResult, SmokeStream } from "./smoke-result.ts";
+
+/** Something a check found out that is no matter of hosts. JSON-safe. */
+export interface CheckFinding {
+  readonly code: string;
+  /** `error`: the filter will not run like this. `warning`: it will, and something is likely wrong. */
+  readonly severity: "error" | "warning";
+  /** One sentence without a full stop. */
+  readonly message: string;
+  /** What to do. */
+  readonly hint?: string;
+}
+
+/** What is known of how the filter will be run. */
+export interface FindingContext {
+  readonly report: ModuleReport;
+  /** The plugin configuration it is to be run with; `undefined` when that is not known yet, and none was handed over. */
+  readonly config: string | undefined;
+  readonly rootId: string;
+  /** Root ids the image names. */
+  readonly rootIds: readonly string[];
+}
+
+/** What module, settings and streams give reason to say. Problems of loading are in the report and not said again. */
+export function findingsOf(context: FindingContext, smoke: SmokeResult | undefined): readonly CheckFinding[] {
+  return [
+    ...context.report.warnings.map((item) => moduleFinding("warning", item)),
+    ...rootIdFindings(context),
+    ...(smoke === undefined ? [] : [...failureFindings(smoke, context), ...streamFindings(smoke, context)]),
+  ];
+}
+
+type Told = Pick<CheckFinding, "code" | "message" | "hint">;
+
+/** From a clause that continues "the module …". */
+function moduleFinding(severity: CheckFinding["severity"], told: Told): CheckFinding {
+  return { ...told, severity, message: `the module ${told.message}` };
+}
+
+function rootIdFindings({ rootId, rootIds }: FindingContext): readonly CheckFinding[] {
+  if (rootIds.length === 0 || rootIds.includes(rootId)) return [];
+  const message = `is to run under root id ${JSON.stringify(rootId)}, and the image names ${rootIds.join(", ")}`;
+  return [moduleFinding("warning", { code: "ROOT_ID_NOT_NAMED", message, hint: `--root-id ${rootIds[0] ?? ""}` })];
+}
+
+function failureFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
+  const { failure, outcome } = smoke;
+  if (failure === undefined || failure.step === "load") return [];
+  const words = firstLine(failure.message);
+  if (outcome === "stuck" || outcome === "crashed") {
+    const where = failure.callback === undefined ? "its start" : failure.callback;
+    const message = outcome === "stuck" ? `does not return from ${where}` : `ended its thread in ${where}`;
+    const hint = "look there for a loop that does not end";
+    return [moduleFinding("error", { code: "FILTER_STUCK", message: `${message}: ${words}`, hint })];
+  }
+  if (failure.step === "configure" && (context.config ?? "") === "") {
+    const message = `does not accept an empty plugin configuration: ${words}`;
+    const hint = "check it with the configuration it will get: --config TEXT or --config @FILE";
+    const severity = context.config === undefined ? "warning" : "error";
+    return [moduleFinding(severity, { code: "CONFIG_REJECTED", message, hint })];
+  }
+  return [moduleFinding("error", START_FAILURES[failure.step](words))];
+}
+
+const RESTRICTED =
+  "before it is started a filter may only log, read the clock, and take random bytes and its environment";
+
+const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"], (words: string) => Told>> = {
+  load: (words) => ({ code: "FILTER_NOT_STARTED", message: `is refused: ${words}` }),
+  instantiate: (words) => ({
+    code: "FILTER_NOT_STARTED",
+    message: `fails while it is instantiated: ${words}`,
+    hint: "look at what runs before main: global variables and static constructors",
+  }),
+  start: (words) => ({
+    code: "FILTER_NOT_STARTED",
+    message: `fails in its start code: ${words}`,
+    hint: words.includes("restricted_callback") ? RESTRICTED : "what it logged may tell more",
+  }),
+  "root-context": (words) => ({
+    code: "FILTER_NOT_STARTED",
+    message: `fails when its root context is made: ${words}`,
+    hint: "it may not know the root id: name one it registers with --root-id",
+  }),
+  "vm-start": (words) => ({
+    code: "VM_CONFIG_REJECTED",
+    message: `does not accept the VM configuration: ${words}`,
+    hint: "--vm-config TEXT or --vm-config @FILE gives it one",
+  }),
+  configure: (words) => ({
+    code: "CONFIG_REJECTED",
+    message: `does not accept the plugin configuration: ${words}`,
+    hint: "correct the configuration; what the filter logged may tell more",
+  }),
+  streams: (words) => ({ code: "FILTER_FAILED", message: `fails: ${words}` }),
+};
+
+function streamFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
+  const panic = smoke.lines.findIndex((line) => line.panic);
+  return [
+    // A trap that ended everything was told already.
+    ...smoke.reports.filter(({ code }) => code !== "trap" || smoke.outcome === "ran").map(reportFinding),
+    ...(panic === -1 ? [] : [moduleFinding("warning", panicked(smoke.lines.slice(panic)))]),
+    ...smoke.streams
+      .filter(({ pausedIn }) => pausedIn.length > 0)
+      .map((stream) => moduleFinding("warning", held(stream))),
+    ...(isIdle(smoke, context) ? [moduleFinding("warning", IDLE)] : []),
+  ];
+}
+
+/** Some run times write the reason in a line of its own. */
+function panicked(lines: readonly SmokeLine[]): Told {
+  const [first = "", second = ""] = lines.map(({ text }) => firstLine(text));
+  const text = first.endsWith(":") ? `${first} ${second}` : first;
+  return { code: "FILTER_PANIC", message: `logs what looks like a panic: ${text}` };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n", 1)[0]?.trim() ?? "";
+}
+
+function held({ name, pausedIn }: SmokeStream): Told {
+  const message = `holds a stream for good (${name}, in ${pausedIn.join(" and ")})`;
+  const hint = "resume it when the answer it waits for has come, or answer Continue";
+  return { code: "STREAM_HELD", message, hint };
+}
+
+function reportFinding({ code, message, callback }: HostReport): CheckFinding {
+  const hint = REPORT_HINTS[code];
+  const where = callback === undefined || message.includes(callback) ? "" : `in ${callback}: `;
+  return {
+    code: `STREAM_${code.toUpperCase().replaceAll("-", "_")}`,
+    severity: "warning",
+    message: `${where}${firstLine(message)}`,
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+const REPORT_HINTS: Readonly<Partial<Record<ReportCode, string>>> = {
+  trap: "after a trap Envoy answers 503 until the VM is made anew",
+  "continue-without-response": "call it only once response headers have come: Envoy crashes before that",
+  "continue-and-continue":
+    "answer Pause when you resume by a call, or leave the call out: Envoy sends the request twice",
+  "request-map-gone": "save what you need of the request in the request phase",
+  "content-length-left": "remove or replace content-length in the header callback when you change the body",
+  "malformed-pairs": "Envoy takes such a list for an empty one, without a word",
+};
+
+/** Some SDKs answer a root id they do not know with a filter that does nothing. */
+function isIdle({ outcome, calls }: SmokeResult, { report }: FindingContext): boolean {
+  const { language } = report.origin;
+  if (outcome !== "ran" || (language !== "cpp" && language !== "assemblyscript")) return false;
+  return report.callbacks.includes("proxy_on_request_headers") && calls.every((name) => IDLE_CALLS.has(name));
+}
+
+const IDLE_CALLS: ReadonlySet<string> = new Set(
+  ["proxy_get_property", "proxy_set_effective_context", "proxy_get_log_level"].map((name) => `env.${name}`),
+);
+
+const IDLE: Told = {
+  code: "FILTER_IDLE",
+  message: "does nothing at all in two streams; SDKs behave so when they do not know the root id",
+  hint: "name the root id it registers with --root-id",
+};

@@ -1,0 +1,41 @@
+import { checkModule } from "../wasm/check-module.ts";
+import type { ModuleReport } from "../wasm/module-report.ts";
+import { type CheckFinding, findingsOf } from "./check-findings.ts";
+import type { SmokeResult } from "./smoke-result.ts";
+
+/** A module and how it is to be run. */
+export interface FilterToExamine {
+  readonly module: Uint8Array;
+  /** Plugin configuration; `undefined` when it is not known yet: an empty one is handed over, and refusing it is no error. */
+  readonly config: string | undefined;
+  readonly vmConfig?: string | undefined;
+  readonly rootId: string;
+  /** Root ids the image names. */
+  readonly rootIds: readonly string[];
+}
+
+/** What looking at a module and running it showed. */
+export interface Examined {
+  readonly report: ModuleReport;
+  readonly findings: readonly CheckFinding[];
+  /** Absent when it was not run: not asked for, or it does not load. */
+  readonly smoke: SmokeResult | undefined;
+}
+
+/**
+ * Checks a module's bytes and, when a proxy would load it and `smoke` is true, sends two streams through it. Never throws
+ * for what is wrong with the module; rejects with the signal's reason.
+ */
+export async function examineModule(
+  filter: FilterToExamine,
+  options: { readonly smoke: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<Examined> {
+  const { module, config, vmConfig = "", rootId, rootIds } = filter;
+  const report = checkModule(module, { config });
+  let smoke: SmokeResult | undefined;
+  if (options.smoke && report.ok) {
+    const { smokeModule } = await import("./smoke-module.ts");
+    smoke = await smokeModule({ module, config: config ?? "", rootId, vmConfig }, { signal: options.signal });
+  }
+  return { report, smoke, findings: findingsOf({ report, config, rootId, rootIds }, smoke) };
+}

@@ -1,0 +1,58 @@
+import { startGuestWorker, WorkerGone } from "../isolate/guest-worker.ts";
+import { workerEntry } from "../isolate/worker-entry.ts";
+import type { SmokeRequest, SmokeResult } from "./smoke-result.ts";
+import type { SmokeRun } from "./smoke-streams.ts";
+
+/** Settings beside what is sent. */
+export interface SmokeOptions {
+  /** Milliseconds one callback may take; default 1000. */
+  readonly hardLimitMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Sends two streams through a filter in a thread of its own (`runSmoke`). A filter that loops, traps or eats memory is
+ * part of the result, never an error here. Rejects with the signal's reason.
+ */
+export async function smokeModule(request: SmokeRequest, options: SmokeOptions = {}): Promise<SmokeResult> {
+  const { hardLimitMs, signal } = options;
+  signal?.throwIfAborted();
+  const started = performance.now();
+  let callback: string | undefined;
+  const worker = startGuestWorker({
+    entry: workerEntry("./smoke-worker", import.meta.url),
+    data: request,
+    onMessage: (name) => {
+      callback = String(name);
+    },
+    ...(hardLimitMs === undefined ? {} : { hardLimitMs }),
+  });
+  const abort = (): void => void worker.stop();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const run = (await worker.ask("run")) as SmokeRun;
+    return { ...run, durationMs: performance.now() - started };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof WorkerGone)) throw error;
+    const { reason, message } = error.end;
+    return {
+      ...goneResult(callback, reason === "stuck" ? "stuck" : "crashed", message),
+      durationMs: performance.now() - started,
+    };
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await worker.stop();
+  }
+}
+
+function goneResult(callback: string | undefined, outcome: "stuck" | "crashed", message: string): SmokeRun {
+  const failure = { step: stepOf(callback), ...(callback === undefined ? {} : { callback }), message };
+  return { outcome, failure, streams: [], reports: [], lines: [], startCalls: [], calls: [], memoryPages: 0 };
+}
+
+function stepOf(callback: string | undefined): NonNullable<SmokeResult["failure"]>["step"] {
+  if (callback === undefined || !callback.startsWith("proxy_")) return "start";
+  if (callback === "proxy_on_vm_start") return "vm-start";
+  return callback === "proxy_on_configure" ? "configure" : "streams";
+}
