@@ -5,6 +5,7 @@ import type { KernelScope } from "./host-calls/kernel-scope.ts";
 import type { HostModule } from "./host-module.ts";
 import { guarded, type Moment, restrictedCall, unknownCall, unsupportedCall } from "./restrictions.ts";
 import type { TraceSink } from "./trace.ts";
+import { tracedCall } from "./trace-args.ts";
 import { wasiFunctions } from "./wasi.ts";
 import {
   type GuestFunction,
@@ -43,7 +44,8 @@ export function instantiate(scope: LinkScope, module: HostModule, options: LinkO
     const from = subject.slice(0, dot);
     const name = subject.slice(dot + 1);
     const own = (from === PROXY_MODULE ? functions.proxy : functions.wasi)[name];
-    put(from, name, guarded(from, name, offered(scope, { from, name, own }, options.capabilities), moment));
+    const call = guarded(from, name, offered(scope, { from, name, own }, options.capabilities), moment);
+    put(from, name, scope.environment.trace === undefined ? call : tracedCall(scope, name, call));
   }
   for (const item of module.unknownImports) put(item.module, item.name, unknownCall(scope, item));
   for (const { module: from, name } of module.tables)

@@ -197,10 +197,11 @@ export class Vm implements KernelScope {
 
   callRoot(name: string, root: KernelContext, ...args: number[]): number | undefined {
     const code = this.#callbacksByName.get(name);
-    if (this.failed || code === undefined) return undefined;
+    if (this.failed || code === undefined || !this.#contexts.has(root.id)) return undefined;
     const [second = 0, third = 0, ...more] = args;
     const wide: GuestFunction = more.length === 0 ? code : (id) => code(id ?? 0, ...args);
     const result = this.call(wide, name, root, second, third);
+    this.delivery = undefined;
     this.leave();
     return result;
   }
