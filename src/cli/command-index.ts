@@ -37,6 +37,7 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "Store a compiled module as an image",
         async () => (await import("./commands/build/precompiled.ts")).buildPrecompiled,
       ),
+      entry("test", "Test a filter without Envoy", async () => (await import("./commands/test.ts")).test),
       entry(
         "check",
         "Tell where a filter will load, and why not elsewhere",

@@ -1,4 +1,3 @@
-import { assertNever } from "../../domain/errors.ts";
 import type { Json } from "../../domain/json.ts";
 import { textOf, utf8ByteString } from "../../host/byte-string.ts";
 import type { Matcher, MatcherRules } from "./model-expect.ts";
@@ -65,33 +64,16 @@ export function describeMatcher(matcher: Matcher): string {
 }
 
 function describeRule(rule: keyof MatcherRules, value: unknown): string {
-  switch (rule) {
-    case "equals":
-      return quote(String(value));
-    case "contains":
-      return `contains ${quote(String(value))}`;
-    case "prefix":
-      return `begins with ${quote(String(value))}`;
-    case "suffix":
-      return `ends with ${quote(String(value))}`;
-    case "matches":
-      return `matches /${String(value)}/`;
-    case "file":
-      return `the content of ${String(value)}`;
-    case "base64":
-      return `base64 ${String(value)}`;
-    case "json":
-      return `JSON ${JSON.stringify(value)}`;
-    case "absent":
-      return value === true ? "not there" : "there";
-    case "present":
-      return value === true ? "there" : "not there";
-    case "not":
-      return `not: ${describeMatcher(value as Matcher)}`;
-    default:
-      return assertNever(rule);
-  }
+  if (rule === "json") return `JSON ${JSON.stringify(value)}`;
+  if (rule === "not") return `not: ${describeMatcher(value as Matcher)}`;
+  if (rule === "absent" || rule === "present") return (rule === "present") === value ? "there" : "not there";
+  if (rule === "matches") return `matches /${String(value)}/`;
+  if (rule === "file") return `the content of ${String(value)}`;
+  if (rule === "base64") return `base64 ${String(value)}`;
+  return `${WORDS[rule]}${quote(String(value))}`;
 }
+
+const WORDS = { equals: "", contains: "contains ", prefix: "begins with ", suffix: "ends with " };
 
 /** A value as a person reads it; a string of bytes that is no text is shown as base64, a long one is cut. */
 export function describeValue(value: string | undefined): string {

@@ -1,0 +1,130 @@
+import { dirname, resolve } from "node:path";
+import { formatReference, parseImageReference } from "../../domain/image-reference.ts";
+import type { ProfileName } from "../../host/profile.ts";
+import { mergeGiven } from "./given.ts";
+import type { FilterSettings, Settings, TestCase, TestFile } from "./model.ts";
+import type { ParsedTestFile } from "./parse-test-file.ts";
+import type { PlannedCase, PlannedFilter } from "./planned-case.ts";
+
+/** A module as it was found. */
+export interface TestModule {
+  /** Equal for the same module. */
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** By the runtime config beside it. */
+  readonly rootIds: readonly string[];
+  /** Files and folders it is made of, absolute. */
+  readonly sources: readonly string[];
+}
+
+/** Finds a module by what a test file says of it: a path (absolute), a reference, or nothing. */
+export type FindModule = (wanted: WantedModule) => Promise<TestModule>;
+
+/** What is known of a module that is wanted; `folder` is the one to build when nothing else is said. */
+export interface WantedModule {
+  readonly path?: string;
+  readonly image?: string;
+  readonly folder: string;
+}
+
+/** How cases are made of a file. */
+export interface PlanOptions {
+  readonly cwd: string;
+  readonly find: FindModule;
+  /** In the place of the first filter's module. */
+  readonly module?: WantedModule | undefined;
+  readonly profile?: ProfileName | undefined;
+  readonly strict: boolean;
+}
+
+/** Makes the cases of a file, each with its filters and modules, for every combination of the matrix. */
+export async function planCases(parsed: ParsedTestFile, options: PlanOptions): Promise<readonly PlannedCase[]> {
+  const { file } = parsed;
+  const cases: PlannedCase[] = [];
+  for (const combination of combinations(file)) {
+    for (const [index, test] of file.tests.entries()) {
+      cases.push(await planCase(parsed, index, test, { ...options, combination }));
+    }
+  }
+  return cases;
+}
+
+interface Combination {
+  readonly label: string;
+  readonly module: string | undefined;
+  readonly config: { readonly value: Settings } | undefined;
+  readonly profile: ProfileName | undefined;
+}
+
+function combinations({ matrix = {} }: TestFile): readonly Combination[] {
+  const { modules, configs, profiles } = matrix;
+  const all: Combination[] = [];
+  for (const module of modules ?? [undefined]) {
+    for (const [place, config] of (configs ?? [undefined]).entries()) {
+      for (const profile of profiles ?? [undefined]) {
+        const parts = [
+          ...(module === undefined ? [] : [module]),
+          ...(config === undefined ? [] : [`config ${place + 1}`]),
+          ...(profile === undefined ? [] : [profile]),
+        ];
+        const label = parts.length === 0 ? "" : ` [${parts.join(", ")}]`;
+        all.push({ label, module, config: config === undefined ? undefined : { value: config }, profile });
+      }
+    }
+  }
+  return all;
+}
+
+async function planCase(
+  parsed: ParsedTestFile,
+  index: number,
+  test: TestCase,
+  options: PlanOptions & { readonly combination: Combination },
+): Promise<PlannedCase> {
+  const { file, path } = parsed;
+  const { combination, cwd } = options;
+  const folder = dirname(resolve(cwd, path));
+  const filters: PlannedFilter[] = [];
+  for (const [place, settings] of settingsOf(file, test, combination).entries()) {
+    const override = place === 0 ? options.module : undefined;
+    const module = await options.find(override ?? wanted(settings, folder));
+    filters.push({ settings, module: module.key, rootId: module.rootIds[0] ?? "" });
+  }
+  return {
+    file: path,
+    folder,
+    line: parsed.lineOf(["tests", index]),
+    name: `${test.name}${combination.label}`,
+    index,
+    test,
+    filters,
+    profile: options.profile ?? test.profile ?? combination.profile ?? file.profile ?? "envoy",
+    strict: options.strict || (test.strict ?? file.strict ?? false),
+    given: mergeGiven(file.given, test.given),
+  };
+}
+
+function settingsOf(file: TestFile, test: TestCase, { module, config }: Combination): readonly FilterSettings[] {
+  if (test.plugins !== undefined) return test.plugins;
+  const [first = {}, ...others] = file.plugins ?? [file.filter ?? {}];
+  const own = test.filter ?? {};
+  const settings: FilterSettings = {
+    ...first,
+    ...(config === undefined ? {} : { config: config.value }),
+    ...(module === undefined ? {} : { module }),
+    ...own,
+    ...(test.config === undefined ? {} : { config: test.config }),
+    ...(test.rootId === undefined ? {} : { rootId: test.rootId }),
+  };
+  // A module of the one place does not go together with an image of the other.
+  const { image, module: chosen, ...rest } = settings;
+  const byModule = own.module !== undefined || (own.image === undefined && chosen !== undefined);
+  const source = byModule ? { module: chosen ?? "" } : image === undefined ? {} : { image };
+  return [{ ...rest, ...source }, ...others];
+}
+
+function wanted({ module, image }: FilterSettings, folder: string): WantedModule {
+  if (module !== undefined) return { path: resolve(folder, module), folder };
+  if (image !== undefined) return { image: formatReference(parseImageReference(image)), folder };
+  return { folder };
+}
