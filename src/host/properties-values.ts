@@ -13,6 +13,8 @@ export interface PropertySource {
   readonly responseHeaders: HeaderMap | undefined;
   readonly responseTrailers: HeaderMap | undefined;
   readonly plugin: PluginConfig;
+  /** A stream has the properties given from outside and no others. */
+  readonly onlyGiven?: boolean;
 }
 
 /** A place in the tree of properties. */

@@ -20,7 +20,8 @@ export function readProperty(source: PropertySource, path: string): Uint8Array |
   if (path === "") return Status.serializationFailure;
   const segments = path.split("\0");
   if (segments.at(-1) === "") segments.pop();
-  const node = overridden(source.stream, segments) ?? walk(source, segments);
+  const given = overridden(source.stream, segments);
+  const node = given ?? (source.onlyGiven === true && source.stream !== undefined ? undefined : walk(source, segments));
   if (node === undefined) return Status.notFound;
   return encodeProperty(node) ?? Status.serializationFailure;
 }

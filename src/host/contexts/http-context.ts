@@ -43,6 +43,7 @@ export class HttpContext extends BaseContext implements HttpFilter {
 
   attach(callbacks: HttpFilterCallbacks): void {
     this.#callbacks = callbacks;
+    if (this.#vm.profile.tester) this.#create();
   }
 
   decodeHeaders(headers: HeaderMap, endStream: boolean): HeadersStatus {

@@ -39,7 +39,8 @@ export function bufferCalls(scope: KernelScope): Record<string, HostFunction> {
       if (bytes === undefined) return Status.invalidMemoryAccess;
       if (target instanceof Uint8Array) return Status.badArgument;
       const before = target.length;
-      const status = write(target, start >>> 0, length >>> 0, bytes.slice());
+      const change = scope.profile.tester ? splice : write;
+      const status = change(target, start >>> 0, length >>> 0, bytes.slice());
       if (target.length !== before) scope.context.bodyChanged(type);
       return status;
     },
@@ -72,6 +73,16 @@ function write(target: BodyBuffer, start: number, length: number, data: Uint8Arr
     target.prepend(data);
   } else if (start >= target.length) target.append(data);
   else return Status.badArgument;
+  return Status.ok;
+}
+
+/** The tester puts the data in the place of those bytes, wherever they are. */
+function splice(target: BodyBuffer, start: number, length: number, data: Uint8Array): Status {
+  const old = target.bytes();
+  target.drain(old.length);
+  target.append(old.subarray(0, start));
+  target.append(data);
+  target.append(old.subarray(Math.min(start + length, old.length)));
   return Status.ok;
 }
 

@@ -27,6 +27,7 @@ export function propertyCalls(scope: KernelScope): Record<string, HostFunction> 
           responseHeaders: context.map(MapType.responseHeaders),
           responseTrailers: context.map(MapType.responseTrailers),
           plugin: context.plugin,
+          onlyGiven: scope.profile.tester,
         },
         name,
       );
