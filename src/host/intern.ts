@@ -13,14 +13,11 @@ export class InternTable {
 
   /** The string of the bytes, one character a byte. For up to {@link INTERN_MAX} bytes; the range must lie inside. */
   text(bytes: Uint8Array, start: number, length: number): string {
-    const end = start + length;
-    const lower = this.#lower;
-    let hash = length;
-    for (let at = start; at < end; at += 1) {
-      let code = bytes[at] ?? 0;
-      if (lower && code >= CAPITAL_A && code <= CAPITAL_Z) code |= SMALL;
-      hash = (Math.imul(hash, 31) + code) | 0;
-    }
+    const last = start + length - 1;
+    const step = (length >> 3) + 1;
+    // Capitals and small letters share a slot: the bits that differ are left out.
+    let hash = (length << 5) + ((bytes[last] ?? 0) & ~SMALL);
+    for (let at = start; at < last; at += step) hash = (Math.imul(hash, 31) + ((bytes[at] ?? 0) & ~SMALL)) | 0;
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     const found = this.#slots[slot] ?? "";
     return found.length === length && this.#same(found, bytes, start) ? found : this.#make(slot, bytes, start, length);
@@ -29,9 +26,10 @@ export class InternTable {
   #same(text: string, bytes: Uint8Array, start: number): boolean {
     const lower = this.#lower;
     for (let at = 0; at < text.length; at += 1) {
-      let code = bytes[start + at] ?? 0;
-      if (lower && code >= CAPITAL_A && code <= CAPITAL_Z) code |= SMALL;
-      if (text.charCodeAt(at) !== code) return false;
+      const code = bytes[start + at] ?? 0;
+      const wanted = text.charCodeAt(at);
+      if (code !== wanted && !(lower && code >= CAPITAL_A && code <= CAPITAL_Z && (code | SMALL) === wanted))
+        return false;
     }
     return true;
   }

@@ -1,5 +1,6 @@
 import type { AbiVersion } from "../domain/abi-version.ts";
 import { BaseContext } from "./contexts/base-context.ts";
+import { ContextTable } from "./contexts/context-table.ts";
 import { type CallbackTable, type StreamCallbacks, streamCallbacks } from "./dispatch.ts";
 import { LOG_LEVELS, type LogLevel } from "./enums.ts";
 import type { HostEnvironment, LogEntry } from "./environment.ts";
@@ -51,7 +52,7 @@ export class Vm implements KernelScope {
   callbacks: StreamCallbacks = streamCallbacks(new Map());
   moment: Moment = Moment.running;
   readonly #capabilities: ReadonlySet<string> | undefined;
-  readonly #contexts = new Map<number, KernelContext>();
+  readonly #contexts = new ContextTable();
   readonly #nobody: KernelContext;
   readonly #threshold: number;
   readonly #heartbeat: Int32Array;
@@ -79,7 +80,7 @@ export class Vm implements KernelScope {
     this.#capabilities = config.allowedCapabilities;
     this.#nobody = new BaseContext(0, pluginConfig({ name: "", vmId: config.vmId }), undefined);
     this.#current = this.#nobody;
-    this.#contexts.set(0, this.#nobody);
+    this.#contexts.add(this.#nobody);
     this.#threshold = LOG_LEVELS.indexOf(options.logLevel);
     this.#heartbeat = environment.heartbeat ?? new Int32Array(1);
     const { softCallMs } = this.profile;
@@ -137,11 +138,11 @@ export class Vm implements KernelScope {
   }
 
   add(context: KernelContext): void {
-    this.#contexts.set(context.id, context);
+    this.#contexts.add(context);
   }
 
   remove(context: KernelContext): void {
-    this.#contexts.delete(context.id);
+    this.#contexts.remove(context);
   }
 
   /** How many contexts there are, beside the one of start code. */
@@ -197,7 +198,7 @@ export class Vm implements KernelScope {
 
   callRoot(name: string, root: KernelContext, ...args: number[]): number | undefined {
     const code = this.#callbacksByName.get(name);
-    if (this.failed || code === undefined || !this.#contexts.has(root.id)) return undefined;
+    if (this.failed || code === undefined || this.#contexts.get(root.id) === undefined) return undefined;
     const [second = 0, third = 0, ...more] = args;
     const wide: GuestFunction = more.length === 0 ? code : (id) => code(id ?? 0, ...args);
     const result = this.call(wide, name, root, second, third);
