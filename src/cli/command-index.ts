@@ -37,6 +37,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "Store a compiled module as an image",
         async () => (await import("./commands/build/precompiled.ts")).buildPrecompiled,
       ),
+      entry(
+        "run",
+        "Serve a filter on this machine, without a proxy",
+        async () => (await import("./commands/run.ts")).run,
+      ),
       entry("test", "Test a filter without Envoy", async () => (await import("./commands/test.ts")).test),
       entry(
         "check",

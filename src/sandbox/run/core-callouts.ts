@@ -1,6 +1,7 @@
+import { assertNever } from "../../domain/errors.ts";
 import type { CalloutPort, CalloutStart, GrpcCallout, GrpcHandle, HttpCallout } from "../../host/callout.ts";
 import { headerMap } from "./flat-headers.ts";
-import { type CoreInput, type CoreOutput, FromCore, ToCore } from "./messages.ts";
+import { type CalloutInput, type CoreOutput, FromCore, ToCore } from "./messages.ts";
 
 /** Adds a message for the side of the sockets; `bytes` are handed over with it. */
 type Tell = (message: CoreOutput, bytes?: Uint8Array) => void;
@@ -51,8 +52,8 @@ export class CoreCallouts implements CalloutPort {
     this.#grpc.set(id, call);
     const unary =
       call.unary === undefined ? undefined : { message: call.unary.message.slice(), timeoutMs: call.unary.timeoutMs };
-    const initialMetadata = call.initialMetadata.flat.slice();
-    this.#tell([FromCore.grpcOpen, id, { cluster, service, method, initialMetadata, unary }]);
+    const headers = call.initialMetadata.flat.slice();
+    this.#tell([FromCore.grpcOpen, id, { cluster, service, method, headers, unary }]);
     return {
       send: (message, endStream) => {
         const bytes = message.slice();
@@ -67,7 +68,7 @@ export class CoreCallouts implements CalloutPort {
   }
 
   /** Delivers what came back for a callout; what was given up is dropped. */
-  handle(message: CoreInput): void {
+  handle(message: CalloutInput): void {
     const [kind, id] = message;
     const http = this.#http.get(id);
     const grpc = this.#grpc.get(id);
@@ -85,7 +86,7 @@ export class CoreCallouts implements CalloutPort {
     } else if (grpc !== undefined) this.#deliver(grpc, message);
   }
 
-  #deliver(call: GrpcCallout, message: CoreInput): void {
+  #deliver(call: GrpcCallout, message: CalloutInput): void {
     switch (message[0]) {
       case ToCore.grpcInitial:
         return call.initialMetadataReceived(headerMap("response", message[2]));
@@ -93,11 +94,17 @@ export class CoreCallouts implements CalloutPort {
         return call.received(message[2]);
       case ToCore.grpcTrailing:
         return call.trailingMetadataReceived(headerMap("trailers", message[2]));
+      case ToCore.grpcFailed:
+        this.#grpc.delete(message[1]);
+        return call.fail(message[2]);
       case ToCore.grpcClosed:
         this.#grpc.delete(message[1]);
         return call.closed(message[2], message[3]);
-      default:
+      case ToCore.calloutAnswer:
+      case ToCore.calloutFailed:
         return undefined;
+      default:
+        return assertNever(message);
     }
   }
 

@@ -1,3 +1,4 @@
+import { assertNever } from "../../domain/errors.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import {
@@ -7,15 +8,20 @@ import {
   type CoreOutput,
   FromCore,
   type GrpcOpenMessage,
+  isServiceOutput,
+  type ServiceOutput,
   type StreamEnd,
+  type StreamOutput,
 } from "./messages.ts";
 import { ownBytes } from "./own-bytes.ts";
 
 /** What the exchange of one stream wants done; told to whoever has its sockets. */
 export interface StreamCommands {
-  command(message: CoreOutput): void;
+  command(message: StreamOutput): void;
   /** The exchange is over. */
   ended(end: StreamEnd): void;
+  /** There will be no word of the exchange any more: its thread is gone. */
+  abandon(why: string): void;
 }
 
 /** What filters want beside their streams. */
@@ -107,15 +113,14 @@ export class CoreLink {
   }
 
   #one(message: CoreOutput): void {
-    const [kind, id] = message;
-    if (kind > FromCore.ended) return this.#service(message);
-    const stream = this.#streams.get(id);
-    if (kind !== FromCore.ended) return stream?.command(message);
-    this.#streams.delete(id);
+    if (isServiceOutput(message)) return this.#service(message);
+    const stream = this.#streams.get(message[1]);
+    if (message[0] !== FromCore.ended) return stream?.command(message);
+    this.#streams.delete(message[1]);
     stream?.ended(message[2]);
   }
 
-  #service(message: CoreOutput): void {
+  #service(message: ServiceOutput): void {
     const services = this.#services;
     switch (message[0]) {
       case FromCore.log:
@@ -135,7 +140,7 @@ export class CoreLink {
       case FromCore.grpcCancel:
         return services.grpcCancel(message[1]);
       default:
-        return undefined;
+        return assertNever(message);
     }
   }
 }

@@ -87,10 +87,11 @@ class EchoCall implements UpstreamCall {
     const body = random ? new Uint8Array(Math.min(this.#argument, MAX_BYTES)).fill(0x61) : this.#seen();
     const type = random ? "application/octet-stream" : "application/json";
     const length = String(body.length);
-    const bodyless = headerOf(this.#headers, ":method") === "HEAD" || status === "204" || status === "304";
-    const headers = [":status", status, "content-type", type, "content-length", length];
-    this.#tell(() => this.#events.headers(bodyless ? headers.slice(0, 2) : headers, bodyless));
-    if (bodyless) return;
+    const empty = status === "204" || status === "304";
+    const end = empty || headerOf(this.#headers, ":method") === "HEAD";
+    const headers = empty ? [] : ["content-type", type, "content-length", length];
+    this.#tell(() => this.#events.headers([":status", status, ...headers], end));
+    if (end) return;
     this.#tell(() => this.#events.data(body, false));
     this.#tell(() => this.#events.data(NO_BYTES, true));
   }

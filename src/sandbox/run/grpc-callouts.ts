@@ -1,3 +1,4 @@
+import type { CalloutFailure } from "../../host/callout.ts";
 import { headerOf } from "./flat-headers.ts";
 import { FrameReader, frameMessage } from "./grpc-framing.ts";
 import { NO_BYTES, type Upstream, type UpstreamCall, type UpstreamEvents } from "./http-side.ts";
@@ -8,12 +9,13 @@ export interface GrpcEvents {
   initial(id: number, metadata: FlatHeaders): void;
   message(id: number, message: Uint8Array): void;
   trailing(id: number, metadata: FlatHeaders): void;
-  /** The last of a call. */
+  /** The last of a call: the upstream's word, or what went wrong. */
   closed(id: number, status: number, message: string): void;
+  failed(id: number, kind: CalloutFailure): void;
 }
 
 /** gRPC's numbers that are used here. */
-const Code = { deadlineExceeded: 4, unknown: 2, internal: 13, unavailable: 14 } as const;
+const Code = { unknown: 2, internal: 13 } as const;
 
 /** The gRPC calls and streams of filters, over HTTP/2. */
 export class GrpcCallouts {
@@ -33,6 +35,10 @@ export class GrpcCallouts {
       closed: (own, status, text) => {
         this.#calls.delete(own);
         this.#events.closed(own, status, text);
+      },
+      failed: (own, kind) => {
+        this.#calls.delete(own);
+        this.#events.failed(own, kind);
       },
     };
     const call = new GrpcCall(id, events);
@@ -66,6 +72,7 @@ class GrpcCall {
   readonly #reader = new FrameReader();
   #call: UpstreamCall | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #answering = false;
   #ended = false;
   #over = false;
 
@@ -74,23 +81,17 @@ class GrpcCall {
     this.#events = events;
   }
 
-  start(upstream: Upstream | undefined, { unary, ...message }: GrpcOpenMessage): void {
-    if (upstream === undefined)
-      return void setImmediate(() => this.#close(Code.unavailable, "no HTTP/2 to this cluster"));
+  start(upstream: Upstream | undefined, { unary, headers }: GrpcOpenMessage): void {
+    if (upstream === undefined) return void setImmediate(() => this.#fail("refused"));
     try {
-      this.#call = upstream.send(grpcHeaders({ ...message, unary }), false, this.#upstreamEvents());
-    } catch (error) {
-      const text = error instanceof Error ? error.message : "";
-      return void setImmediate(() => this.#close(Code.internal, text));
+      this.#call = upstream.send(headers, false, this.#upstreamEvents());
+    } catch {
+      // Headers that cannot be sent.
+      return void setImmediate(() => this.#fail("protocol-error"));
     }
     if (unary === undefined) return;
     this.send(unary.message, true);
-    if (unary.timeoutMs > 0) {
-      this.#timer = setTimeout(() => {
-        this.#call?.reset();
-        this.#close(Code.deadlineExceeded, "upstream request timeout");
-      }, unary.timeoutMs);
-    }
+    if (unary.timeoutMs > 0) this.#timer = setTimeout(() => this.#fail("timeout"), unary.timeoutMs);
   }
 
   send(message: Uint8Array, endStream: boolean): void {
@@ -116,42 +117,52 @@ class GrpcCall {
       headers: (headers, end) => this.#headers(headers, end),
       data: (bytes, end) => this.#data(bytes, end),
       trailers: (trailers) => this.#trailers(trailers),
-      fault: (kind) =>
-        kind === "refused" ? this.#close(Code.unavailable, "connection failure") : this.#fail(Code.internal, ""),
+      fault: (kind) => this.#fail(kind),
       drained: () => undefined,
     };
   }
 
   #headers(headers: FlatHeaders, end: boolean): void {
     if (this.#over) return;
-    const status = headerOf(headers, ":status");
+    this.#answering = true;
+    this.#events.initial(this.#id, end ? [] : headers);
+    const status = headerOf(headers, ":status") ?? "";
     if (status !== "200" && !(end && headerOf(headers, "grpc-status") !== undefined)) {
-      return this.#fail(HTTP_TO_GRPC[status ?? ""] ?? Code.unknown, "");
+      return this.#give(HTTP_TO_GRPC[status] ?? Code.unknown);
     }
-    if (end) return this.#trailers(headers);
-    this.#events.initial(this.#id, headers);
+    if (end) this.#trailers(headers);
   }
 
   #data(bytes: Uint8Array, end: boolean): void {
     if (this.#over) return;
     const messages = this.#reader.read(bytes);
-    if (messages === undefined) return this.#fail(Code.internal, "");
+    if (messages === undefined) return this.#give(Code.internal);
     for (const message of messages) this.#events.message(this.#id, message);
     // A gRPC answer ends with trailers.
-    if (end) this.#fail(Code.unknown, "");
+    if (end) this.#give(Code.unknown);
   }
 
   #trailers(trailers: FlatHeaders): void {
     if (this.#over) return;
     this.#events.trailing(this.#id, trailers);
     const status = headerOf(trailers, "grpc-status");
-    const message = percentDecoded(headerOf(trailers, "grpc-message") ?? "");
-    this.#close(status === undefined || !/^\d+$/u.test(status) ? Code.unknown : Number(status), message);
+    const known = status !== undefined && /^\d{1,9}$/u.test(status);
+    this.#close(known ? Number(status) : Code.unknown, headerOf(trailers, "grpc-message") ?? "");
   }
 
-  #fail(status: number, message: string): void {
+  /** The answer is none of gRPC's: it ends with a status of our own and empty trailers. */
+  #give(status: number): void {
     this.#call?.reset();
-    this.#close(status, message);
+    this.#events.trailing(this.#id, []);
+    this.#close(status, "");
+  }
+
+  #fail(kind: CalloutFailure): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#call?.reset();
+    this.#events.failed(this.#id, this.#answering ? "cut-short" : kind);
   }
 
   #close(status: number, message: string): void {
@@ -159,35 +170,6 @@ class GrpcCall {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#events.closed(this.#id, status, message);
-  }
-}
-
-function grpcHeaders({ cluster, service, method, initialMetadata, unary }: GrpcOpenMessage): string[] {
-  const timeout = unary === undefined || unary.timeoutMs === 0 ? [] : ["grpc-timeout", `${unary.timeoutMs}m`];
-  return [
-    ":method",
-    "POST",
-    ":path",
-    `/${service}/${method}`,
-    ":authority",
-    cluster,
-    ":scheme",
-    "http",
-    "te",
-    "trailers",
-    ...timeout,
-    "content-type",
-    "application/grpc",
-    ...initialMetadata,
-  ];
-}
-
-/** gRPC's messages are percent-encoded on the wire. */
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { CalloutFailure } from "../../host/callout.ts";
 import { headerOf } from "./flat-headers.ts";
 import { NO_BYTES, type Upstream, type UpstreamCall, type UpstreamEvents } from "./http-side.ts";
 import type { CalloutMessage, FlatHeaders } from "./messages.ts";
@@ -8,7 +9,7 @@ export interface CalloutRecord {
   readonly request: CalloutMessage;
   /** `undefined` when there was none. */
   readonly answer: CalloutAnswer | undefined;
-  readonly fault: "reset" | "timeout" | undefined;
+  readonly fault: CalloutFailure | undefined;
   /** Milliseconds until the end of the answer. */
   readonly ms: number;
 }
@@ -40,7 +41,7 @@ export class HttpCallouts {
     let over = false;
     let call: UpstreamCall | undefined;
     let timer: NodeJS.Timeout | undefined;
-    const end = (answer: CalloutAnswer | undefined, fault?: "reset" | "timeout"): void => {
+    const end = (answer: CalloutAnswer | undefined, fault?: CalloutFailure): void => {
       if (over) return;
       over = true;
       clearTimeout(timer);
@@ -50,9 +51,9 @@ export class HttpCallouts {
     };
     const collect = collectAnswer(
       (answer) => end(answer),
-      () => {
+      (fault) => {
         call?.reset();
-        end(undefined, "reset");
+        end(undefined, fault);
       },
     );
     this.#calls.set(id, () => {
@@ -63,16 +64,16 @@ export class HttpCallouts {
     if (request.timeoutMs > 0) {
       timer = setTimeout(() => {
         call?.reset();
-        end(undefined, "timeout");
+        end(undefined, collect.answering() ? "cut-short" : "timeout");
       }, request.timeoutMs);
     }
     try {
       call = this.#clusters.get(request.cluster)?.send(request.headers, !hasBody(request), collect);
-      if (call === undefined) setImmediate(() => end(undefined, "reset"));
+      if (call === undefined) setImmediate(() => end(undefined, "refused"));
       else writeBody(call, request);
     } catch {
       // Headers that cannot be sent.
-      setImmediate(() => end(undefined, "reset"));
+      setImmediate(() => end(undefined, "protocol-error"));
     }
   }
 
@@ -102,27 +103,33 @@ function writeBody(call: UpstreamCall, request: CalloutMessage): void {
   }
 }
 
+/** The events of an answer that is put together, and whether it has begun. */
+interface AnswerCollector extends UpstreamEvents {
+  answering(): boolean;
+}
+
 /** Puts an answer together that comes piece by piece. */
-export function collectAnswer(done: (answer: CalloutAnswer) => void, fault: () => void): UpstreamEvents {
-  let headers: FlatHeaders = [];
+function collectAnswer(done: (answer: CalloutAnswer) => void, fault: (kind: CalloutFailure) => void): AnswerCollector {
+  let headers: FlatHeaders | undefined;
   const pieces: Uint8Array[] = [];
   let size = 0;
   const finish = (trailers?: FlatHeaders): void =>
-    done({ headers, body: pieces.length === 0 ? NO_BYTES : Buffer.concat(pieces), trailers });
+    done({ headers: headers ?? [], body: pieces.length === 0 ? NO_BYTES : Buffer.concat(pieces), trailers });
   return {
+    answering: () => headers !== undefined,
     headers: (given, end) => {
       headers = given;
       if (end) finish();
-      else if (Number(headerOf(given, "content-length") ?? 0) > MOST_BODY) fault();
+      else if (Number(headerOf(given, "content-length") ?? 0) > MOST_BODY) fault("cut-short");
     },
     data: (bytes, end) => {
       if (bytes.length > 0) pieces.push(bytes);
       size += bytes.length;
-      if (size > MOST_BODY) fault();
+      if (size > MOST_BODY) fault("cut-short");
       else if (end) finish();
     },
     trailers: (trailers) => finish(trailers),
-    fault,
+    fault: (kind) => fault(headers === undefined ? kind : "cut-short"),
     drained: () => undefined,
   };
 }

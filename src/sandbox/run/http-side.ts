@@ -36,7 +36,13 @@ export interface RequestHead {
   /** No body follows. */
   readonly end: boolean;
   readonly protocol: "HTTP/1.1" | "HTTP/2";
-  readonly connectionId: number;
+  readonly from: Connection;
+}
+
+/** A client's connection. */
+export interface Connection {
+  readonly id: number;
+  /** `127.0.0.1:4000`, and the same of this end. */
   readonly source: string;
   readonly destination: string;
 }

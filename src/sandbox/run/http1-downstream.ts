@@ -1,34 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { lowerAscii } from "../../host/header-map.ts";
 import { HOP_BY_HOP, lowerNames } from "./flat-headers.ts";
-import { type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
+import { type Connection, type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
 import type { FlatHeaders } from "./messages.ts";
 
 /** The head of an HTTP/1.1 request in the order Envoy shows it: authority, path, method, scheme, then the others. */
-export function http1Head(request: IncomingMessage, connectionId: number): RequestHead {
-  const { rawHeaders, method = "GET", url = "/", socket } = request;
+export function http1Head({ rawHeaders, method = "GET", url = "/" }: IncomingMessage, from: Connection): RequestHead {
   const target = splitTarget(url);
-  const headers = [":authority", "", ":path", target.path, ":method", method, ":scheme", "http"];
-  let authority = target.authority;
-  let length: string | undefined;
-  let chunked = false;
+  const headers = [":authority", target.authority ?? "", ":path", target.path, ":method", method, ":scheme", "http"];
+  let end = true;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = lowerAscii(rawHeaders[at] ?? "");
     const value = rawHeaders[at + 1] ?? "";
-    if (name === "host") authority ??= value;
-    else headers.push(name, value);
-    if (name === "content-length") length = value;
-    else if (name === "transfer-encoding") chunked = true;
+    if (name !== "host") headers.push(name, value);
+    else if (headers[1] === "") headers[1] = value;
+    if (name === "transfer-encoding" || (name === "content-length" && Number(value) !== 0)) end = false;
   }
-  headers[1] = authority ?? "";
-  return {
-    headers,
-    end: !chunked && (length === undefined || Number(length) === 0),
-    protocol: "HTTP/1.1",
-    connectionId,
-    source: `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`,
-    destination: `${socket.localAddress ?? ""}:${socket.localPort ?? 0}`,
-  };
+  return { headers, end, protocol: "HTTP/1.1", from };
 }
 
 /** A target in absolute form names the host, and wins over the header (RFC 9112, 3.2.2). */

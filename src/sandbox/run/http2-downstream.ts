@@ -1,12 +1,11 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { HOP_BY_HOP } from "./flat-headers.ts";
-import type { Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
+import type { Connection, Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
 import { LastPieceReader } from "./last-piece-reader.ts";
 import type { FlatHeaders } from "./messages.ts";
 
 /** The head of an HTTP/2 request: path, method, authority, scheme first, as Envoy shows it. */
-export function http2Head(stream: ServerHttp2Stream, raw: readonly string[], connectionId: number): RequestHead {
-  const socket = stream.session?.socket;
+export function http2Head(stream: ServerHttp2Stream, raw: readonly string[], from: Connection): RequestHead {
   const pseudo = new Map<string, string>();
   const others: string[] = [];
   let authority: string | undefined;
@@ -25,9 +24,7 @@ export function http2Head(stream: ServerHttp2Stream, raw: readonly string[], con
     headers: [...first, ...joinCookies(others)],
     end: stream.endAfterHeaders,
     protocol: "HTTP/2",
-    connectionId,
-    source: `${socket?.remoteAddress ?? ""}:${socket?.remotePort ?? 0}`,
-    destination: `${socket?.localAddress ?? ""}:${socket?.localPort ?? 0}`,
+    from,
   };
 }
 

@@ -33,12 +33,10 @@ interface Http2Request extends UpstreamOptions {
 
 class Http2Call implements UpstreamCall {
   readonly #stream: ClientHttp2Stream;
-  readonly #events: UpstreamEvents;
   #trailers: FlatHeaders = [];
   #done = false;
 
   constructor(session: ClientHttp2Session, request: Http2Request, events: UpstreamEvents) {
-    this.#events = events;
     const { end } = request;
     const stream = session.request(requestObject(request), { endStream: end, waitForTrailers: !end });
     this.#stream = stream;

@@ -10,7 +10,7 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { errnoOf, WasmeError } from "../../domain/errors.ts";
 import { http1Head, Http1Downstream } from "./http1-downstream.ts";
 import { http2Head, Http2Downstream } from "./http2-downstream.ts";
-import type { Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
+import type { Connection, Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
 
 /** Where to listen. */
 export interface ListenerOptions {
@@ -33,9 +33,9 @@ export interface Listener {
  * Listens on one port for both protocols. Throws `ADDRESS_IN_USE` and `ADDRESS_UNUSABLE` (failed).
  */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const idOf = connectionIds();
-  const http1 = http1Server(options, idOf);
-  const http2 = http2Server(options, idOf);
+  const connectionOf = connections();
+  const http1 = http1Server(options, connectionOf);
+  const http2 = http2Server(options, connectionOf);
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -91,14 +91,14 @@ function sniff(socket: Socket, http1: Server, http2: Http2Server): void {
 /** Uploads take as long as they take; a head does not. Milliseconds. */
 const LIMITS = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000, maxHeaderSize: 61_440 };
 
-function http1Server({ onRequest }: ListenerOptions, idOf: (socket: Socket) => number): Server {
+function http1Server({ onRequest }: ListenerOptions, connectionOf: (socket: Socket) => Connection): Server {
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.httpVersion === "1.0") {
       response.writeHead(426, ["connection", "close", "content-type", "text/plain"]).end("HTTP/1.1 is needed\n");
       return;
     }
     const client = new Http1Downstream(request, response);
-    const head = http1Head(request, idOf(request.socket));
+    const head = http1Head(request, connectionOf(request.socket));
     client.listen(onRequest(head, client), head.end);
   };
   const server = createHttp1(LIMITS, take);
@@ -116,7 +116,7 @@ interface Http2Side {
   readonly sessions: ReadonlySet<ServerHttp2Session>;
 }
 
-function http2Server({ onRequest }: ListenerOptions, idOf: (socket: Socket) => number): Http2Side {
+function http2Server({ onRequest }: ListenerOptions, connectionOf: (socket: Socket) => Connection): Http2Side {
   const sessions = new Set<ServerHttp2Session>();
   const server = createHttp2({ settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024 } });
   server.on("session", (session) => {
@@ -125,26 +125,37 @@ function http2Server({ onRequest }: ListenerOptions, idOf: (socket: Socket) => n
     session.on("error", () => undefined);
   });
   server.on("sessionError", () => undefined);
-  server.on("stream", (stream: ServerHttp2Stream, _headers, _flags, raw: readonly string[]) => {
+  server.on("stream", (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
     const client = new Http2Downstream(stream);
     const socket = stream.session?.socket;
-    const head = http2Head(stream, raw, socket === undefined ? 0 : idOf(socket));
+    const head = http2Head(stream, raw, socket === undefined ? NO_CONNECTION : connectionOf(socket));
     client.listen(onRequest(head, client), head.end);
   });
   return { server, sessions };
 }
 
 /** Numbers connections from 1. */
-function connectionIds(): (socket: Socket) => number {
-  const ids = new WeakMap<Socket, number>();
+function connections(): (socket: Socket) => Connection {
+  const known = new WeakMap<Socket, Connection>();
   let last = 0;
   return (socket) => {
-    const known = ids.get(socket);
-    if (known !== undefined) return known;
+    const found = known.get(socket);
+    if (found !== undefined) return found;
     last += 1;
-    ids.set(socket, last);
-    return last;
+    const connection = {
+      id: last,
+      source: addressText(socket.remoteAddress, socket.remotePort),
+      destination: addressText(socket.localAddress, socket.localPort),
+    };
+    known.set(socket, connection);
+    return connection;
   };
+}
+
+const NO_CONNECTION: Connection = { id: 0, source: "", destination: "" };
+
+function addressText(address = "", port = 0): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 async function listen(server: NetServer, { host, port }: ListenerOptions): Promise<number> {
@@ -160,7 +171,7 @@ async function listen(server: NetServer, { host, port }: ListenerOptions): Promi
 function listenError(error: unknown, address: string): unknown {
   const failed = (code: string, why: string, hint: string): WasmeError =>
     new WasmeError("failed", code, `cannot listen on ${address}: ${why}`, { hint, cause: error });
-  switch (errnoOf(error)) {
+  switch (errnoOf(error) ?? "") {
     case "EADDRINUSE":
       return failed("ADDRESS_IN_USE", "the port is taken", "choose another with --listen, or port 0 for a free one");
     case "EACCES":

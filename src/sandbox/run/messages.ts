@@ -1,3 +1,4 @@
+import type { CalloutFailure } from "../../host/callout.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 
@@ -11,7 +12,8 @@ export type UpstreamFault = "refused" | "reset" | "timeout" | "overflow";
 export interface StreamFacts {
   /** `HTTP/1.1` or `HTTP/2`. */
   readonly protocol: string;
-  readonly connectionId: number;
+  /** Of the connection. */
+  readonly id: number;
   /** `127.0.0.1:4000`. */
   readonly source: string;
   readonly destination: string;
@@ -46,23 +48,37 @@ export const ToCore = {
   grpcMessage: 11,
   grpcTrailing: 12,
   grpcClosed: 13,
+  grpcFailed: 14,
 } as const;
 
 type T = typeof ToCore;
 
-/** One message to the worker. */
-export type CoreInput =
-  | readonly [T["request"], number, FlatHeaders, boolean, StreamFacts]
+/** A stream begins. */
+export type RequestInput = readonly [T["request"], number, FlatHeaders, boolean, StreamFacts];
+
+/** The rest of a stream. */
+export type StreamInput =
   | readonly [T["requestData"] | T["responseData"], number, Uint8Array, boolean]
   | readonly [T["requestTrailers"] | T["responseTrailers"], number, FlatHeaders]
   | readonly [T["clientGone"], number]
   | readonly [T["response"], number, FlatHeaders, boolean]
-  | readonly [T["upstreamReset"], number, UpstreamFault]
+  | readonly [T["upstreamReset"], number, UpstreamFault];
+
+/** What comes back for a callout. */
+export type CalloutInput =
   | readonly [T["calloutAnswer"], number, FlatHeaders, Uint8Array, FlatHeaders | undefined]
-  | readonly [T["calloutFailed"], number, "reset" | "timeout"]
+  | readonly [T["calloutFailed"] | T["grpcFailed"], number, CalloutFailure]
   | readonly [T["grpcInitial"] | T["grpcTrailing"], number, FlatHeaders]
   | readonly [T["grpcMessage"], number, Uint8Array]
   | readonly [T["grpcClosed"], number, number, string];
+
+/** One message to the worker. */
+export type CoreInput = RequestInput | StreamInput | CalloutInput;
+
+/** Tells the messages for callouts from those for streams. */
+export function isCalloutInput(message: CoreInput): message is CalloutInput {
+  return message[0] >= ToCore.calloutAnswer;
+}
 
 /** What the exchanges tell the sockets. */
 export const FromCore = {
@@ -104,25 +120,39 @@ export interface GrpcOpenMessage {
   readonly cluster: string;
   readonly service: string;
   readonly method: string;
-  readonly initialMetadata: FlatHeaders;
+  /** All headers of the request. */
+  readonly headers: FlatHeaders;
   readonly unary: { readonly message: Uint8Array; readonly timeoutMs: number } | undefined;
 }
 
-/** One message from the worker. */
-export type CoreOutput =
+/** What is to be done with a stream's sockets. */
+export type StreamOutput =
   | readonly [F["request"] | F["response"], number, FlatHeaders, boolean]
   | readonly [F["requestData"] | F["responseData"], number, Uint8Array, boolean]
   | readonly [F["requestTrailers"] | F["responseTrailers"], number, FlatHeaders]
   | readonly [F["upstreamReset"], number]
   | readonly [F["clientReset"], number, string]
-  | readonly [F["pauseUpstream"] | F["pauseClient"], number, boolean]
-  | readonly [F["ended"], number, StreamEnd]
+  | readonly [F["pauseUpstream"] | F["pauseClient"], number, boolean];
+
+/** A stream is over. */
+export type EndedOutput = readonly [F["ended"], number, StreamEnd];
+
+/** What filters want and say beside their streams. */
+export type ServiceOutput =
   | readonly [F["callout"], number, CalloutMessage]
   | readonly [F["grpcOpen"], number, GrpcOpenMessage]
   | readonly [F["grpcSend"], number, Uint8Array, boolean]
   | readonly [F["cancelCallout"] | F["grpcClose"] | F["grpcCancel"], number]
   | readonly [F["log"], number, LogEntry]
   | readonly [F["report"], number, HostReport];
+
+/** One message from the worker. */
+export type CoreOutput = StreamOutput | EndedOutput | ServiceOutput;
+
+/** Tells what filters want beside their streams from the rest. */
+export function isServiceOutput(message: CoreOutput): message is ServiceOutput {
+  return message[0] > FromCore.ended;
+}
 
 /** Everything of one turn of the worker, with the bytes it has taken in so far: what it has not is still on its way. */
 export interface CoreBatch {

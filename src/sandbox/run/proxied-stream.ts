@@ -1,7 +1,15 @@
+import { assertNever } from "../../domain/errors.ts";
 import { headerOf } from "./flat-headers.ts";
 import type { CoreLink, StreamCommands } from "./core-link.ts";
 import type { Downstream, DownstreamEvents, RequestHead, Upstream, UpstreamCall, UpstreamEvents } from "./http-side.ts";
-import { type CoreOutput, type FlatHeaders, FromCore, type StreamEnd, ToCore, type UpstreamFault } from "./messages.ts";
+import {
+  type StreamOutput,
+  type FlatHeaders,
+  FromCore,
+  type StreamEnd,
+  ToCore,
+  type UpstreamFault,
+} from "./messages.ts";
 import type { StreamObserver } from "./stream-observer.ts";
 
 /** Who may ask a side not to be read; it is read while nobody does. */
@@ -41,9 +49,9 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#client = client;
     this.#setting = setting;
     this.#id = setting.link.open(this);
-    const { headers, end, protocol, connectionId, source, destination } = head;
+    const { headers, end, protocol, from } = head;
     setting.observer.request(headers, end);
-    setting.link.send([ToCore.request, this.#id, headers, end, { protocol, connectionId, source, destination }]);
+    setting.link.send([ToCore.request, this.#id, headers, end, { protocol, ...from }]);
   }
 
   /** True once the client was sent something. */
@@ -92,7 +100,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#setting.link.send([ToCore.upstreamReset, this.#id, kind]);
   }
 
-  command(message: CoreOutput): void {
+  command(message: StreamOutput): void {
     switch (message[0]) {
       case FromCore.request:
         return this.#startCall(message[2], message[3]);
@@ -119,7 +127,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       case FromCore.pauseClient:
         return this.#pauseClient(Pause.exchange, message[2]);
       default:
-        return undefined;
+        return assertNever(message);
     }
   }
 
@@ -133,16 +141,14 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#setting.onOver(this);
   }
 
-  /** The worker is gone: the client gets this answer, or a broken connection when it has a part of another. */
-  abandon(answer: { readonly status: number; readonly details: string }): void {
+  /** The client gets what a broken filter's streams get, or a broken connection when it has a part of an answer. */
+  abandon(why: string): void {
     if (this.#over) return;
-    const headers = [":status", String(answer.status), "content-length", "0"];
     if (!this.#clientDone) {
-      if (this.#responding) this.#client.reset();
-      else this.#respond(headers, true);
+      if (this.#responding) this.#resetClient();
+      else this.#respond([":status", "503", "content-length", "0"], true);
     }
-    this.#clientDone = true;
-    this.ended({ code: answer.status, details: answer.details, flags: 0n, pausedIn: [] });
+    this.ended({ code: 503, details: `wasm_fail_stream{${why}}`, flags: 0n, pausedIn: [] });
   }
 
   #startCall(headers: FlatHeaders, end: boolean): void {

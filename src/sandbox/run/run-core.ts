@@ -1,3 +1,4 @@
+import { assertNever } from "../../domain/errors.ts";
 import type { HostClock, LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import type { HttpFilterFactory } from "../../host/http-filter.ts";
@@ -12,7 +13,9 @@ import {
   type CoreOutput,
   type FlatHeaders,
   FromCore,
+  isCalloutInput,
   type StreamFacts,
+  type StreamInput,
   ToCore,
 } from "./messages.ts";
 
@@ -63,7 +66,7 @@ export class RunCore {
     let others = false;
     for (const message of batch) {
       this.#one(message);
-      if (this.#options.settle() > 0 || message[0] >= ToCore.calloutAnswer) others = true;
+      if (this.#options.settle() > 0 || isCalloutInput(message)) others = true;
     }
     if (others) this.sweep();
     this.flush();
@@ -94,10 +97,10 @@ export class RunCore {
   }
 
   #one(message: CoreInput): void {
-    const [kind, id] = message;
-    if (kind === ToCore.request) return this.#open(id, message[2], { end: message[3], facts: message[4] });
-    if (kind >= ToCore.calloutAnswer) return this.#options.callouts.handle(message);
-    if (kind === ToCore.requestData || kind === ToCore.responseData) this.#taken += message[2].length;
+    if (isCalloutInput(message)) return this.#options.callouts.handle(message);
+    const id = message[1];
+    if (message[0] === ToCore.request) return this.#open(id, message[2], { end: message[3], facts: message[4] });
+    if (message[0] === ToCore.requestData || message[0] === ToCore.responseData) this.#taken += message[2].length;
     const exchange = this.#exchanges.get(id);
     if (exchange === undefined || exchange.ended) return;
     forward(exchange, message);
@@ -117,7 +120,7 @@ export class RunCore {
       info: {
         startTime: clock.now(),
         protocol: facts.protocol,
-        connectionId: BigInt(facts.connectionId),
+        connectionId: BigInt(facts.id),
         source: addressOf(facts.source),
         destination: addressOf(facts.destination),
         clusterName: "upstream",
@@ -174,7 +177,7 @@ export class RunCore {
   }
 }
 
-function forward(exchange: HttpExchange, message: CoreInput): void {
+function forward(exchange: HttpExchange, message: StreamInput): void {
   switch (message[0]) {
     case ToCore.requestData:
       return exchange.requestData(message[2], message[3]);
@@ -191,7 +194,7 @@ function forward(exchange: HttpExchange, message: CoreInput): void {
     case ToCore.upstreamReset:
       return exchange.upstreamReset(message[2]);
     default:
-      return undefined;
+      return assertNever(message);
   }
 }
 
