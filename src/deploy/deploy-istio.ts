@@ -16,6 +16,7 @@ import { filterOf, headNotes, planDeploy } from "./plan-deploy.ts";
 import { readManifests } from "./read-manifests.ts";
 import { planDiff, planLines } from "./render-plan.ts";
 import type { DeployDeps, DeployRequest, Via } from "./request.ts";
+import { tryFilter } from "./try-filter.ts";
 
 /** What a deploy did, or would do. */
 export interface DeployResult {
@@ -37,8 +38,8 @@ export interface DeployResult {
 }
 
 /**
- * Deploys a filter to Istio: checks arguments, then files, then the image, then the cluster; plans; tells the plan;
- * and carries it out. Throws before anything is changed unless a step of the plan itself fails.
+ * Deploys a filter to Istio: checks arguments, then files, then the image, which is run here first with the very
+ * configuration, then the cluster; plans; tells the plan; and carries it out. Throws before anything is changed unless a step of the plan itself fails.
  */
 export async function deployIstio(
   deps: DeployDeps,
@@ -51,6 +52,7 @@ export async function deployIstio(
   if (request.dryRun !== "client" && manifests.length === 0) return await deployToCluster(deps, request, events);
   const image = await deps.resolveImage(request.image, request.dryRun === "client" ? "store" : "registry");
   const findings = examineImage(image, request);
+  await tryFilter(deps, { image, rootId: findings.rootId, request }, events);
   const filter = filterOf(request, findings.rootId);
   const choice = chooseVia({
     ...request,
@@ -76,7 +78,8 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
   const port = await deps.connect();
   try {
     const image = await deps.resolveImage(request.image, "registry");
-    examineImage(image, request);
+    const { rootId } = examineImage(image, request);
+    await tryFilter(deps, { image, rootId, request }, events);
     const cluster = { port, clock: deps.clock, events, signal: deps.signal };
     const plan = await planDeploy(cluster, request, image);
     for (const warning of plan.warnings) events({ type: "warning", ...warning });

@@ -44,7 +44,7 @@ export interface DeployRequest {
   /** Name of a Secret with registry credentials, in the workload's namespace. */
   readonly pullSecret: string | undefined;
   readonly cache: CacheRequest;
-  /** False skips looking at the image's format and ABI. */
+  /** False skips looking at the image's format and ABI, and running its module. */
   readonly check: boolean;
   /** `client` contacts no cluster, `server` has every write tried with `dryRun=All`. */
   readonly dryRun: "client" | "server" | undefined;
@@ -73,6 +73,8 @@ export interface DeployDeps {
   /** Opens the cluster; called at most once, and never for a client dry run or manifests. */
   readonly connect: () => Promise<KubePort>;
   readonly resolveImage: (reference: ImageReference, from: ImageSource) => Promise<ResolvedImage>;
+  /** The wasm bytes of a resolved image; called at most once, and never without `check`. */
+  readonly readModule: (image: ResolvedImage) => Promise<Uint8Array>;
   /** All of stdin, for `-f -`. */
   readonly readStdin: () => Promise<string>;
   readonly clock: Clock;

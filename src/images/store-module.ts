@@ -3,10 +3,15 @@ import { dirname } from "node:path";
 import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { ImageReference } from "../domain/image-reference.ts";
+import { rootIdsOf } from "../domain/runtime-config.ts";
 import { createDraft, type FileDraft, writeError } from "../platform/atomic-file.ts";
 import type { ImageStore } from "../store/image-store.ts";
+import { MAX_MODULE } from "../wasm/check-module.ts";
+import type { CheckFinding } from "./check-findings.ts";
 import type { ChosenConfig } from "./choose-runtime-config.ts";
+import { examineModule } from "./examine-module.ts";
 import { importImage, type ImportResult } from "./import-image.ts";
+import { readInputFile } from "./input-files.ts";
 
 /** Where the image goes. */
 export interface StoreModuleDeps {
@@ -33,6 +38,8 @@ export interface ModuleToStore {
 export interface StoredModule extends Omit<ImportResult, "derived"> {
   /** False when the check was left out. */
   readonly checked: boolean;
+  /** What two streams showed, with an empty configuration; empty when the check was left out. */
+  readonly findings: readonly CheckFinding[];
   /** Where the runtime config is from; `path` is absent when it was derived from the module. */
   readonly runtimeConfigSource: { readonly origin: "file" | "module"; readonly path?: string };
   /** The copy of the module that was asked for. */
@@ -41,7 +48,8 @@ export interface StoredModule extends Omit<ImportResult, "derived"> {
 
 /**
  * Checks a module, stores it as an image and copies it where the user wants it: the copy is written first and gets
- * its name last, so that a place that cannot be written to keeps anything from being stored.
+ * its name last, so that a place that cannot be written to keeps anything from being stored. What two streams through it
+ * show is told as warnings, whatever it is: the configuration it will get is not known yet.
  */
 export async function storeModule(
   deps: StoreModuleDeps,
@@ -53,9 +61,11 @@ export async function storeModule(
   try {
     const { derived, ...stored } = await importTitled(deps, module, events);
     if (out !== undefined) await draft?.commit(out, 0o644);
+    const findings = check && stored.report.ok ? await tryStreams(deps, module, events) : [];
     return {
       ...stored,
       checked: check,
+      findings,
       runtimeConfigSource:
         derived || config.path === undefined ? { origin: "module" } : { origin: "file", path: config.path },
       ...(out === undefined ? {} : { out }),
@@ -63,6 +73,23 @@ export async function storeModule(
   } finally {
     await draft?.discard();
   }
+}
+
+/** Findings about the bytes alone were told when they were checked. */
+async function tryStreams(
+  deps: StoreModuleDeps,
+  { file, config }: ModuleToStore,
+  events: EventSink,
+): Promise<readonly CheckFinding[]> {
+  const [rootId = "", ...more] = rootIdsOf(config.config);
+  const module = await readInputFile(file, "module", MAX_MODULE);
+  const filter = { module, config: undefined, rootId, rootIds: rootId === "" ? [] : [rootId, ...more] };
+  const { findings } = await examineModule(filter, { smoke: true, signal: deps.signal });
+  const shown = findings.filter(({ code }) => !code.startsWith("MODULE_"));
+  for (const { message, hint } of shown) {
+    events({ type: "warning", message, ...(hint === undefined ? {} : { hint }) });
+  }
+  return shown;
 }
 
 async function copyAside(file: string, out: string): Promise<FileDraft> {

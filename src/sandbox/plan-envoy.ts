@@ -5,13 +5,15 @@ import type { FailurePolicy } from "../domain/filter.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { rootIdsOf } from "../domain/runtime-config.ts";
+import { refuseErrors, tellWarnings } from "../images/act-on-findings.ts";
+import { examineModule } from "../images/examine-module.ts";
 import { buildDefaultBootstrap, DEFAULT_ADMIN, DEFAULT_LISTEN, type SocketAddress } from "../mesh/default-bootstrap.ts";
 import { insertIntoBootstrap } from "../mesh/envoy-bootstrap.ts";
 import { buildWasmHttpFilter } from "../mesh/wasm-http-filter.ts";
 import type { Env } from "../platform/env.ts";
 import type { Paths } from "../platform/paths.ts";
 import { readTextFile } from "../platform/read-file.ts";
-import { assertLoadable, checkModule } from "../wasm/check-module.ts";
+import { assertLoadable } from "../wasm/check-module.ts";
 import { findCaFile } from "./find-ca-file.ts";
 import { isLoopback } from "./listeners.ts";
 import { findEnvoy, HOST_NAME, type LocalEnvoy } from "./local-envoy.ts";
@@ -30,6 +32,8 @@ export interface DeployEnvoyRequest {
   /** Plugin config, verbatim. */
   readonly config: string | undefined;
   readonly failurePolicy: FailurePolicy;
+  /** False skips looking at the module and running it here first. Default true. */
+  readonly check?: boolean;
   /** A file, `-` for stdin; absent: the built-in bootstrap. */
   readonly bootstrap: string | undefined;
   /** Where requests go in the built-in bootstrap: an `http:` or `https:` URL. */
@@ -82,12 +86,13 @@ export async function planEnvoy(
   const upstream = parseUpstream(request);
   const given = await givenBootstrap(deps, request);
   const module = await openLocalModule(deps, request.image);
-  warnOrThrow(module, request, events);
+  const rootIds = rootIdsOf(module.image.runtimeConfig);
+  const rootId = request.rootId ?? rootIds[0] ?? "";
+  await warnOrThrow(deps, { module, rootId, rootIds, request }, events);
   const envoy = request.out === undefined ? await findEnvoy(deps.env, request.envoyImage) : undefined;
   const inContainer = envoy?.kind === "container";
   const hostAccess = inContainer && upstream !== undefined && isLoopback(upstream.hostname);
   const base = given ?? (await defaultBootstrap(deps, request, { upstream, inContainer, hostAccess }, events));
-  const rootId = request.rootId ?? rootIdsOf(module.image.runtimeConfig)[0] ?? "";
   const id = request.id ?? (rootId === "" ? basename(request.image.repository) : rootId);
   const settings = { id, rootId, config: request.config, failurePolicy: request.failurePolicy };
   const insert = (file: string): ReturnType<typeof insertIntoBootstrap> =>
@@ -152,13 +157,27 @@ async function defaultBootstrap(
   return buildDefaultBootstrap({ listen, admin, upstream, caFile, connectTo: hostAccess ? HOST_NAME : undefined });
 }
 
-function warnOrThrow(module: LocalModule, request: DeployEnvoyRequest, events: EventSink): void {
-  const report = checkModule(module.bytes, { config: request.config });
-  const name = `the module of ${formatReference(request.image)}`;
-  assertLoadable(report, name);
-  for (const { message, hint } of report.warnings) {
-    events({ type: "warning", message: `${name} ${message}`, ...(hint === undefined ? {} : { hint }) });
-  }
+async function warnOrThrow(
+  deps: Pick<DeployEnvoyDeps, "signal">,
+  filter: {
+    readonly module: LocalModule;
+    readonly rootId: string;
+    readonly rootIds: readonly string[];
+    readonly request: DeployEnvoyRequest;
+  },
+  events: EventSink,
+): Promise<void> {
+  const { module, request, rootId, rootIds } = filter;
+  const { check = true, config = "" } = request;
+  if (!check) return;
+  const where = formatReference(request.image);
+  const examined = await examineModule(
+    { module: module.bytes, config, rootId, rootIds },
+    { smoke: true, signal: deps.signal },
+  );
+  assertLoadable(examined.report, `the module of ${where}`);
+  refuseErrors(examined.findings, where);
+  tellWarnings(examined.findings, where, events);
 }
 
 function noPlace(probe: ReturnType<typeof insertIntoBootstrap>, where: string): Error {

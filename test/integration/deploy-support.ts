@@ -9,6 +9,7 @@ import type { DeployDeps, DeployRequest, UndeployRequest } from "../../src/deplo
 import { undeployIstio, type UndeployResult } from "../../src/deploy/undeploy-istio.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { HELLO_WASM } from "../support/modules.ts";
 import type { ClusterClient, KubeObject, PolicyRule } from "../cluster/api.ts";
 
 /** An image as a registry would describe it; the name decides its digests. */
@@ -61,6 +62,7 @@ function benchIn(client: ClusterClient, place: Place): Bench {
   const deps = (image: ResolvedImage): DeployDeps => ({
     connect: () => connectCluster({ clock: systemClock, events: sink }, { file: place.kubeconfig, env: {}, cwd: "/" }),
     resolveImage: async () => image,
+    readModule: async () => await readFile(HELLO_WASM),
     readStdin: async () => "",
     clock: systemClock,
     cwd: "/",

@@ -116,6 +116,13 @@ export function deployDeps(context: Context, values: Values): DeployDeps {
       const { readAll } = await import("../../platform/read-stdin.ts");
       return await readAll(context.terminal.stdin, MAX_STDIN);
     },
+    readModule: async (image) => {
+      const { readModule } = await import("../../images/read-module.ts");
+      const store = await openStoreFor(context, values);
+      return await withRegistry(context, values, async (registry) => {
+        return await readModule({ store, registry, signal: context.signal }, image);
+      });
+    },
     resolveImage: async (reference, from) => {
       const { resolveImage } = await import("../../images/resolve-image.ts");
       const store = await openStoreFor(context, values);

@@ -7,6 +7,7 @@ import { deployIstio } from "../../../src/deploy/deploy-istio.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { imageOf, workload } from "../../integration/deploy-support.ts";
+import { HELLO_WASM } from "../../support/modules.ts";
 
 const GOLDEN = new URL("../../golden/deploy/", import.meta.url).pathname;
 
@@ -49,6 +50,7 @@ async function run(
       from.push(source);
       return imageOf("registry.example.com/team/hello:v1", { source });
     },
+    readModule: async () => await readFile(HELLO_WASM),
     readStdin: async () => stdin,
     clock: systemClock,
     cwd: "/",

@@ -1,7 +1,7 @@
 import { parseImageReference } from "../../../domain/image-reference.ts";
 import { argument, type CommandSpec } from "../../command-spec.ts";
 import { filterOptions, readFilter } from "../../options/filter.ts";
-import { list, text } from "../../options/read.ts";
+import { list, notDenied, text } from "../../options/read.ts";
 import { openStoreFor, storeOptions } from "../../options/store.ts";
 import { versioned } from "../../outcome.ts";
 
@@ -29,6 +29,7 @@ export const deployEnvoy: CommandSpec = {
       flags: "--upstream <url>",
       description: "where the built-in bootstrap sends requests; it answers itself without",
     },
+    { flags: "--no-check", description: "do not look at the module, and do not run it here first" },
     { flags: "--out <file>", description: "only write the bootstrap; - prints it", complete: "file" },
     { flags: "-e, --envoy-image <image>", description: "run this container image, not a native Envoy" },
     { flags: "--docker-run-args <args>", description: "more arguments for docker run", repeatable: true },
@@ -46,6 +47,7 @@ export const deployEnvoy: CommandSpec = {
       image,
       id: text(options, "id"),
       ...(await readFilter(context, options)),
+      check: notDenied(options, "check"),
       bootstrap: text(options, "bootstrap"),
       upstream: text(options, "upstream"),
       out: text(options, "out"),

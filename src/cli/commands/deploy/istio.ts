@@ -55,7 +55,7 @@ export const deployIstio: CommandSpec = {
       complete: "file",
     },
     dryRunOption,
-    { flags: "--no-check", description: "do not look at the image's format and ABI" },
+    { flags: "--no-check", description: "do not look at the image, and do not run its module here first" },
     { flags: "--force-conflicts", description: "take over fields other field managers own" },
     ...timeoutOptions,
     ...workloadOptions,

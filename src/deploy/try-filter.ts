@@ -1,0 +1,40 @@
+import type { EventSink } from "../domain/events.ts";
+import { formatReference } from "../domain/image-reference.ts";
+import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { rootIdsOf } from "../domain/runtime-config.ts";
+import { refuseErrors, tellWarnings } from "../images/act-on-findings.ts";
+import { examineModule } from "../images/examine-module.ts";
+import { assertLoadable } from "../wasm/check-module.ts";
+import { judgeHosts } from "../wasm/hosts/judge-hosts.ts";
+import type { DeployDeps, DeployRequest } from "./request.ts";
+
+/**
+ * Runs the image's module with the configuration it is to get, before anything is planned or written. Throws the first
+ * problem of a module that no proxy loads, and `FILTER_UNFIT` (incompatible) for one that does not start, does not
+ * return, or rejects its configuration. Does nothing when the check is left out.
+ */
+export async function tryFilter(
+  deps: Pick<DeployDeps, "readModule" | "signal">,
+  filter: { readonly image: ResolvedImage; readonly rootId: string; readonly request: DeployRequest },
+  events: EventSink,
+): Promise<void> {
+  const { image, rootId, request } = filter;
+  if (!request.check) return;
+  const where = formatReference(image.reference);
+  const module = await deps.readModule(image);
+  const { config = "" } = request;
+  const rootIds = rootIdsOf(image.runtimeConfig);
+  const { report, findings, smoke } = await examineModule(
+    { module, config, rootId, rootIds },
+    { smoke: true, signal: deps.signal },
+  );
+  assertLoadable(report, `the module of ${where}`);
+  refuseErrors(findings, where);
+  tellWarnings(findings, where, events);
+  const seen = { startCalls: smoke?.startCalls ?? [], calls: smoke?.calls ?? [] };
+  const judged = { report, configSize: Buffer.byteLength(config), ...seen, layout: undefined };
+  const [istio] = judgeHosts(judged, [{ host: "istio" }]);
+  const reason = istio?.reasons.find(({ since }) => since !== undefined);
+  if (istio?.since === undefined || reason === undefined) return;
+  events({ type: "milestone", message: `the module needs Istio ${istio.since} or newer: it ${reason.message}` });
+}
