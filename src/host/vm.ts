@@ -14,7 +14,7 @@ import { callbackTable, importedMemory, instantiate, tracedCallback } from "./li
 import { pluginConfig, type VmConfig } from "./plugin-config.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { Moment } from "./restrictions.ts";
-import { describeTrap } from "./vm-trap.ts";
+import { describeTrap, GuestAbort } from "./vm-trap.ts";
 import type { GuestFunction, WasmExports, WasmMemory } from "./webassembly.ts";
 
 /** What a VM is made of. */
@@ -228,6 +228,10 @@ export class Vm implements KernelScope {
     if (context === undefined) return false;
     this.#effective = id === 0 ? undefined : context;
     return true;
+  }
+
+  assertRunning(): void {
+    if (this.moment !== Moment.running) throw new GuestAbort("restricted_callback");
   }
 
   stopIteration(): void {

@@ -9,6 +9,7 @@ export function bufferCalls(scope: KernelScope): Record<string, HostFunction> {
   const { memory } = scope;
   return {
     proxy_get_buffer_bytes(type: number, start: number, max: number, outPointer: number, outLength: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_BUFFER) return Status.badArgument;
       const source = bufferOf(scope, type >>> 0);
       if (source === undefined) return Status.notFound;
@@ -24,6 +25,7 @@ export function bufferCalls(scope: KernelScope): Record<string, HostFunction> {
         : Status.invalidMemoryAccess;
     },
     proxy_get_buffer_status(type: number, outLength: number, outFlags: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_BUFFER) return Status.badArgument;
       const source = bufferOf(scope, type >>> 0);
       if (source === undefined) return Status.notFound;
@@ -32,6 +34,7 @@ export function bufferCalls(scope: KernelScope): Record<string, HostFunction> {
         : Status.invalidMemoryAccess;
     },
     proxy_set_buffer_bytes(type: number, start: number, length: number, data: number, dataLength: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_BUFFER) return Status.badArgument;
       const target = bufferOf(scope, type >>> 0);
       if (target === undefined) return Status.notFound;

@@ -15,6 +15,7 @@ function wholeMapCalls(scope: KernelScope): Record<string, HostFunction> {
   const { memory } = scope;
   return {
     proxy_get_header_map_pairs(type: number, outPointer: number, outLength: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const map = readable(scope, type);
       if (map === undefined && scope.profile.tester) return Status.badArgument;
@@ -28,6 +29,7 @@ function wholeMapCalls(scope: KernelScope): Record<string, HostFunction> {
         : Status.invalidMemoryAccess;
     },
     proxy_set_header_map_pairs(type: number, pointer: number, length: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const bytes = memory.view(pointer, length);
       if (bytes === undefined) return Status.invalidMemoryAccess;
@@ -38,6 +40,7 @@ function wholeMapCalls(scope: KernelScope): Record<string, HostFunction> {
       return Status.ok;
     },
     proxy_get_header_map_size(type: number, outSize: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const map = writable(scope, type);
       if (map === undefined) return Status.badArgument;
@@ -61,6 +64,7 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
       outPointer: number,
       outLength: number,
     ): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const key = nameOf(name, length);
       if (key === undefined) return Status.invalidMemoryAccess;
@@ -71,6 +75,7 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
       return missing === Status.ok ? memory.give(NOTHING, outPointer, outLength) : missing;
     },
     proxy_add_header_map_value(type: number, name: number, length: number, text: number, textLength: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const key = nameOf(name, length);
       const value = memory.latin1(text, textLength);
@@ -88,6 +93,7 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
       text: number,
       textLength: number,
     ): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const key = nameOf(name, length);
       const value = memory.latin1(text, textLength);
@@ -99,6 +105,7 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
       return Status.ok;
     },
     proxy_remove_header_map_value(type: number, name: number, length: number): Status {
+      scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;
       const key = nameOf(name, length);
       if (key === undefined) return Status.invalidMemoryAccess;

@@ -37,6 +37,11 @@ export interface KernelScope extends CallScope {
   reportOnce(subject: string, ...report: Parameters<CallScope["report"]>): void;
   /** False when there is no such context. */
   setEffectiveContext(id: number): boolean;
+  /**
+   * Ends the guest when it starts or allocates, where Envoy lets nothing be called but a few functions. The calls that are
+   * made most look themselves; a wrapper does it for the others (`restrictions.ts`).
+   */
+  assertRunning(): void;
   /** The answer of the callback under way counts as the strongest stop. */
   stopIteration(): void;
 }
