@@ -39,15 +39,6 @@ const clock = {
   monotonic: (): bigint => process.hrtime.bigint(),
 };
 
-serveWorker((scope) => {
-  const worker = new RunWorker(scope);
-  return (message) => {
-    if (message === "start") return worker.start();
-    if (message === "stop") return worker.stop();
-    worker.handle(message as readonly CoreInput[]);
-  };
-});
-
 class RunWorker {
   readonly #data: RunWorkerData;
   readonly #host: Host;
@@ -131,3 +122,12 @@ class RunWorker {
 
 /** Longer waits are taken in steps: what a timer can hold. */
 const MOST_MS = 2_000_000_000;
+
+serveWorker((scope) => {
+  const worker = new RunWorker(scope);
+  return (message) => {
+    if (message === "start") return worker.start();
+    if (message === "stop") return worker.stop();
+    worker.handle(message as readonly CoreInput[]);
+  };
+});
