@@ -25,6 +25,8 @@ export interface ModuleSpec {
   readonly custom?: readonly { readonly name: string; readonly bytes: Uint8Array }[];
   /** Index of the start function among `functions`. */
   readonly start?: number;
+  /** What the memory holds at first. */
+  readonly data?: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
 }
 
 /** Assembles a module: valid wasm unless the bodies or types given are not. */
@@ -57,6 +59,7 @@ export function buildModule(spec: ModuleSpec): Uint8Array {
     ...section(7, vector(exportsOf(spec, memory?.export, firstFunction))),
     ...(spec.start === undefined ? [] : section(8, leb(firstFunction + spec.start))),
     ...section(10, vector(functions.map(codeEntry))),
+    ...section(11, vector((spec.data ?? []).map(dataEntry))),
     ...(spec.custom ?? []).flatMap((item) => customSection(item.name, item.bytes)),
   ];
   return Uint8Array.from(bytes);
@@ -178,8 +181,12 @@ function codeEntry(item: FunctionSpec): number[] {
   return [...leb(body.length), ...body];
 }
 
+function dataEntry({ offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array }): number[] {
+  return [0x00, 0x41, ...signed(offset), 0x0b, ...leb(bytes.length), ...bytes];
+}
+
 /** Signed LEB128, as `i32.const` takes it. */
-function signed(value: number): number[] {
+export function signed(value: number): number[] {
   const out: number[] = [];
   let rest = value;
   for (;;) {
