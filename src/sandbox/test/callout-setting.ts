@@ -1,5 +1,6 @@
 import type { Checks } from "./checks.ts";
 import type { ReadBytes } from "./matchers.ts";
+import type { Place } from "./shape.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What answering callouts needs. */
@@ -7,4 +8,6 @@ export interface CalloutSetting {
   readonly time: VirtualTime;
   readonly checks: Checks;
   readonly readBytes: ReadBytes;
+  /** Place of the test. */
+  readonly at: Place;
 }

@@ -20,6 +20,7 @@ import type { Place } from "./shape.ts";
 import { startFilters } from "./start-filters.ts";
 import { doStep } from "./do-step.ts";
 import { fileReader, formatNanoseconds, nanoseconds } from "./values.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** What came of one run of a case. */
 export interface CaseOutcome {
@@ -62,9 +63,13 @@ export class CaseRun {
       trace,
       heartbeat: setting.heartbeat,
       live: setting.live,
-      callouts: (time) => (callouts = new ScriptedCallouts({ time, checks: this.checks, readBytes: this.readBytes })),
+      callouts: (time) => (callouts = this.#script(time)),
     });
-    this.callouts = callouts ?? new ScriptedCallouts({ ...this, time: this.session.time });
+    this.callouts = callouts ?? this.#script(this.session.time);
+  }
+
+  #script(time: VirtualTime): ScriptedCallouts {
+    return new ScriptedCallouts({ time, checks: this.checks, readBytes: this.readBytes, at: this.at });
   }
 
   async run(): Promise<CaseOutcome> {
@@ -73,6 +78,8 @@ export class CaseRun {
     let measured: CaseOutcome["measured"];
     try {
       seedHost(session, planned.given, this.vmId, this.readBytes);
+      // Filters may call out while they start.
+      this.callouts.announce(planned.test.callouts, [...this.at, "callouts"]);
       const started = startFilters(this);
       error = started === "error";
       if (started === "started") {
@@ -102,9 +109,7 @@ export class CaseRun {
     } else if (test.connection !== undefined) {
       runConnection(this, test.connection, [...at, "connection"]);
     } else {
-      if (test.request !== undefined) this.exchange(test, at, "drain");
-      else this.callouts.announce(test.callouts, [...at, "callouts"]);
-      if (test.request !== undefined) return;
+      if (test.request !== undefined) return this.#exchange({ ...test, callouts: [] }, at, "drain");
     }
     session.runUntil(() => session.time.waiting === 0);
     if (test.expect !== undefined) this.check(test.expect, [...at, "expect"], { exchange: undefined, before });
@@ -112,7 +117,7 @@ export class CaseRun {
 
   #step(step: Step, at: Place): void {
     const before = this.mark();
-    if (step.request !== undefined) return this.exchange(step, at, "leave");
+    if (step.request !== undefined) return this.#exchange(step, at, "leave");
     this.callouts.announce(step.callouts, [...at, "callouts"]);
     doStep(this, step, at);
     if (step.expect !== undefined) this.check(step.expect, [...at, "expect"], { exchange: undefined, before });
@@ -147,7 +152,7 @@ export class CaseRun {
   }
 
   /** Runs one exchange to its end; `drain` waits for everything that is still planned, too. */
-  exchange(spec: Exchange, at: Place, after: "drain" | "leave"): void {
+  #exchange(spec: Exchange, at: Place, after: "drain" | "leave"): void {
     const { session } = this;
     const before = this.mark();
     this.callouts.announce(spec.callouts, [...at, "callouts"]);

@@ -8,6 +8,8 @@ import type { CaseResult, Failure, TestReport } from "./case-result.ts";
 
 /** Lines of the log a failed case shows. */
 const LOG_LINES = 12;
+/** Further lines of a message: a trap brings the calls it came from. */
+const MORE_LINES = 5;
 /** A sentence longer than this shows its two values on lines of their own. */
 const ONE_LINE = 110;
 
@@ -49,7 +51,8 @@ function badCase(result: CaseResult, style: Style): string {
 function failureLines({ path, message, expected, actual }: Failure, style: Style): string[] {
   const lines: string[] = [];
   const long = message.length > ONE_LINE && expected !== undefined && actual !== undefined;
-  lines.push(`    ${long ? (message.split(" is ", 1)[0] ?? message) : message}`);
+  const [first = "", ...more] = (long ? (message.split(" is ", 1)[0] ?? message) : message).split("\n");
+  lines.push(`    ${first}`, ...more.slice(0, MORE_LINES).map((line) => style.dim(`      ${line.trim()}`)));
   if (long) lines.push(`      ${style.green("expected")} ${expected}`, `      ${style.red("received")} ${actual}`);
   lines.push(`      ${style.dim(`at ${path}`)}`);
   return lines;
@@ -74,7 +77,7 @@ function traceLines(trace: readonly TraceEvent[], style: Style): string[] {
   return trace.flatMap((event) => {
     switch (event.type) {
       case "callback":
-        return [`      ${event.name}(${[event.contextId, ...event.args].join(", ")})`];
+        return [`      ${event.name}(${event.args.join(", ")})`];
       case "return":
         if (event.trap !== undefined) return [`      ${style.red(`${event.name} trapped: ${event.trap}`)}`];
         return event.result === undefined ? [] : [style.dim(`      ${event.name} → ${event.result}`)];

@@ -74,7 +74,10 @@ export class ScriptedCallouts implements CalloutPort {
     if (list === undefined || head === undefined) {
       const next = this.#lists.find(([first]) => first !== undefined)?.[0];
       const expected = next === undefined ? "none is announced" : `the next one announced is to ${next.callout.to}`;
-      this.#setting.checks.fail(next?.at ?? ["callouts"], `${what} to ${cluster}, but ${expected}`);
+      this.#setting.checks.fail(
+        next?.at ?? [...this.#setting.at, "callouts"],
+        `${what} to ${cluster}, but ${expected}`,
+      );
       return undefined;
     }
     head.left -= 1;

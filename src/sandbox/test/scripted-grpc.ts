@@ -3,13 +3,11 @@ import { HeaderMap } from "../../host/header-map.ts";
 import type { CalloutExpectation } from "./model-expect.ts";
 import type { GrpcAnswer } from "./model.ts";
 import type { CalloutSetting } from "./callout-setting.ts";
-import type { Place } from "./shape.ts";
 import { contentBytes, headerPairs, nanoseconds } from "./values.ts";
 
 /** Beside what all callouts need: what is expected of the messages sent. */
 export interface GrpcSetting extends CalloutSetting {
   readonly expect: CalloutExpectation | undefined;
-  readonly at: Place;
 }
 
 /** Answers one gRPC call or stream: everything at one moment, in gRPC's order. */
