@@ -41,10 +41,7 @@ async function serveGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
   const answer = grpcAnswer(String(headers[":path"]));
   stream.respond(
     { ":status": 200, "content-type": "application/grpc", ...fieldsOf(answer.initial) },
-    {
-      waitForTrailers: true,
-      sendDate: false,
-    },
+    responseOptions(true),
   );
   stream.on("wantTrailers", () => {
     stream.sendTrailers({
