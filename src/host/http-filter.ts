@@ -40,6 +40,8 @@ export interface LogContext {
 export interface HttpFilter {
   /** Called once, before everything else. */
   attach(callbacks: HttpFilterCallbacks): void;
+  /** Makes what the filter needs for the stream now; else the first callback does, as in Envoy. */
+  open?(): void;
   decodeHeaders(headers: HeaderMap, endStream: boolean): HeadersStatus;
   decodeData(data: BodyBuffer, endStream: boolean): DataStatus;
   decodeTrailers(trailers: HeaderMap): TrailersStatus;

@@ -43,11 +43,11 @@ export class HttpContext extends BaseContext implements HttpFilter {
 
   attach(callbacks: HttpFilterCallbacks): void {
     this.#callbacks = callbacks;
-    if (this.#vm.profile.tester) this.#create();
+    if (this.#vm.profile.tester) this.open();
   }
 
   decodeHeaders(headers: HeaderMap, endStream: boolean): HeadersStatus {
-    this.#create();
+    this.open();
     this.#endStream = endStream;
     const { requestHeaders } = this.#vm.callbacks;
     return this.#onHeaders(this.#request, requestHeaders, "proxy_on_request_headers", headers);
@@ -103,7 +103,7 @@ export class HttpContext extends BaseContext implements HttpFilter {
   }
 
   log(context: LogContext): void {
-    this.#create();
+    this.open();
     this.logging = true;
     this.#access = context;
     this.#tell(this.#vm.callbacks.log, "proxy_on_log");
@@ -121,7 +121,7 @@ export class HttpContext extends BaseContext implements HttpFilter {
     this.#vm.remove(this);
   }
 
-  #create(): void {
+  open(): void {
     if (this.#created) return;
     this.#created = true;
     this.#tell(this.#vm.callbacks.contextCreate, "proxy_on_context_create", this.root.id);
@@ -153,7 +153,7 @@ export class HttpContext extends BaseContext implements HttpFilter {
       }
       vm.leave();
     }
-    if (status === "continue") half.headers = undefined;
+    if (status === "continue" || vm.profile.tester) half.headers = undefined;
     return status;
   }
 
