@@ -35,6 +35,8 @@ export type ReportCode =
   | "request-map-gone"
   /** The body was changed and `content-length` was not. */
   | "content-length-left"
+  /** A response header that HTTP does not allow: Envoy writes it to an HTTP/1 client as it is. */
+  | "invalid-header"
   /** An import that no proxy has was called and answered Unimplemented (`stubUnknown`). */
   | "unknown-import"
   /** A call that the profile's host does not have. */

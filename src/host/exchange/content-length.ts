@@ -1,25 +1,54 @@
 import type { HeaderMap } from "../header-map.ts";
 
-/** Holds a body to the `content-length` that was sent before it. */
-export class ContentLength {
-  #left: number | undefined;
+/** How a body differs from the `content-length` sent before it. */
+export type WrongLength = "longer" | "shorter";
 
-  /** @param bodiless true where no body follows whatever the headers say: an answer to HEAD, 204, 304 */
-  constructor(headers: HeaderMap, bodiless: boolean) {
+/** What decides how a body is held to its length. */
+export interface GuardOptions {
+  /** No body follows, whatever the headers say: an answer to HEAD, 204, 304. */
+  readonly bodiless?: boolean;
+  /** The other end gives up a message that is too long (HTTP/2), instead of leaving the rest (HTTP/1). */
+  readonly strict?: boolean;
+}
+
+/**
+ * Holds a body to the `content-length` that was sent before it. Envoy does not: what is too long runs into the next message
+ * of an HTTP/1 connection, and of what is too short the other end waits for the rest.
+ */
+export class LengthGuard {
+  readonly #bodiless: boolean;
+  readonly #strict: boolean;
+  #left: number | undefined;
+  #longer = false;
+
+  constructor(headers: HeaderMap, options: GuardOptions = {}) {
+    this.#bodiless = options.bodiless ?? false;
+    this.#strict = options.strict ?? false;
     const given = headers.get("content-length");
-    this.#left = !bodiless && given !== undefined && /^\d{1,15}$/u.test(given) ? Number(given) : undefined;
+    this.#left = !this.#bodiless && given !== undefined && /^\d{1,15}$/u.test(given) ? Number(given) : undefined;
   }
 
-  /** How much of the next `size` bytes fits; counts it. */
-  take(size: number): number {
-    if (this.#left === undefined) return size;
-    const fits = Math.min(size, this.#left);
-    this.#left -= fits;
+  /** As much of the next bytes as may be sent. */
+  take(bytes: Uint8Array): Uint8Array {
+    if (this.#bodiless) return NOTHING;
+    if (this.#left === undefined) return bytes;
+    if (bytes.length > this.#left) this.#longer = true;
+    if (this.#longer && this.#strict) return NOTHING;
+    const fits = bytes.length > this.#left ? bytes.subarray(0, this.#left) : bytes;
+    this.#left -= fits.length;
     return fits;
   }
 
-  /** Bytes promised and not come. */
-  get missing(): number {
-    return this.#left ?? 0;
+  /** What is wrong if the message ends here. */
+  get wrong(): WrongLength | undefined {
+    if (this.#longer) return "longer";
+    return (this.#left ?? 0) > 0 ? "shorter" : undefined;
+  }
+
+  /** True when the message cannot end in order here. */
+  get broken(): boolean {
+    return this.wrong === "shorter" || (this.#longer && this.#strict);
   }
 }
+
+const NOTHING = new Uint8Array(0);

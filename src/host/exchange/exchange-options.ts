@@ -35,8 +35,10 @@ export interface ExchangeOptions {
   readonly clock: HostClock;
   readonly upstream: UpstreamSink;
   readonly downstream: DownstreamSink;
-  /** Bytes a filter may hold back of either body; default 1 MiB. */
+  /** Bytes a filter may hold back of either body; default 1 MiB, 16 MiB where the client speaks HTTP/2. */
   readonly bufferLimit?: number;
+  /** Lets trailers through to and from an HTTP/1 client (Envoy's `enable_trailers`, off there too). */
+  readonly http1Trailers?: boolean;
   readonly report?: ReportSink;
   /** The one route there is, for properties. */
   readonly route?: { readonly name: string; readonly cluster: string };

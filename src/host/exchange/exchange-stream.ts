@@ -12,7 +12,7 @@ import type { LiveStream, UpstreamProgress } from "./live-stream.ts";
 import { replyMessage } from "./local-reply.ts";
 import { RequestOwner } from "./request-owner.ts";
 import { ResponseOwner } from "./response-owner.ts";
-import type { FailureAnswer } from "./upstream-failure.ts";
+import { failureAnswer, type UpstreamFailure } from "./upstream-failure.ts";
 
 /** One stream with its filters, made when the request headers come. */
 export class ExchangeStream implements LiveStream {
@@ -45,7 +45,7 @@ export class ExchangeStream implements LiveStream {
     this.head = headers.get(":method") === "HEAD";
     this.#grpc = isGrpcRequest(headers);
     this.#filters = options.filters.map((factory) => factory.createHttpFilter());
-    const limit = options.bufferLimit ?? BUFFER_LIMIT;
+    const limit = options.bufferLimit ?? (info.protocol === "HTTP/2" ? BUFFER_LIMIT_HTTP2 : BUFFER_LIMIT);
     const decode = this.#filters.map((filter, index) => new DecodeSide(filter, index));
     const encode = this.#filters.toReversed().map((filter, index) => new EncodeSide(filter, index));
     this.request = new Half(decode, new RequestOwner(this), limit);
@@ -59,14 +59,15 @@ export class ExchangeStream implements LiveStream {
   }
 
   sendLocalReply(reply: LocalReply): void {
-    if (this.ended || this.#prepared !== undefined) return;
+    if (this.ended) return;
     const inRequest = this.requestCalls > 0;
     if (inRequest) this.requestAborted = true;
     else if (this.responseCalls > 0) this.responseAborted = true;
     this.info.responseCodeDetails = reply.details;
     if (this.responseHeaders === undefined) {
-      // Filters must not be called from within each other: the reply waits until this one has returned.
-      if (inRequest) this.#prepared = reply;
+      // Filters must not be called from within each other: the reply waits until this one has returned. A second one
+      // is ignored, but for its details.
+      if (inRequest) this.#prepared ??= reply;
       else this.#replyThroughFilters(reply);
     } else if (this.headersSent) this.reset(reply.details);
     else this.#replyDirectly(reply);
@@ -78,16 +79,13 @@ export class ExchangeStream implements LiveStream {
     if (reply !== undefined && !this.ended) this.#replyThroughFilters(reply);
   }
 
-  /** Answers for an upstream that failed, or breaks the stream off when the response has begun. */
-  failUpstream(answer: FailureAnswer): void {
+  /** Answers for an upstream that failed. */
+  failUpstream(failure: UpstreamFailure): void {
+    const answer = failureAnswer(failure, this.upstream.answered);
     this.info.responseFlags |= answer.flag;
     this.upstream.complete = true;
     this.upstream.sentAll ??= this.options.clock.monotonic();
-    if (!this.upstream.answered) this.sendLocalReply(answer.reply);
-    else {
-      this.info.responseCodeDetails = answer.resetDetails;
-      this.reset(answer.resetDetails);
-    }
+    this.sendLocalReply(answer.reply);
   }
 
   reset(details: string): void {
@@ -132,6 +130,7 @@ export class ExchangeStream implements LiveStream {
     const { headers, body } = replyMessage(reply, { grpc: this.#grpc, head: this.head });
     const bare = body.length === 0;
     this.responseHeaders = headers;
+    this.info.responseCode = reply.status;
     this.localComplete = bare;
     this.response.headers(undefined, headers, bare);
     if (bare || this.ended) return;
@@ -160,3 +159,6 @@ export function streamInfoFor(options: ExchangeOptions): StreamInfo {
 
 /** Envoy's `per_connection_buffer_limit_bytes`. */
 const BUFFER_LIMIT = 1024 * 1024;
+
+/** Envoy's `initial_stream_window_size`. */
+const BUFFER_LIMIT_HTTP2 = 16 * 1024 * 1024;

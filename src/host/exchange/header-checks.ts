@@ -4,10 +4,15 @@ import type { HeaderMap } from "../header-map.ts";
 export function requestFault(headers: HeaderMap): string | undefined {
   const method = headers.get(":method");
   if (method === undefined) return "missing required header: :method";
-  if (method === "CONNECT") {
-    if (!headers.has(":authority")) return "missing required header: :authority";
-  } else if (!headers.has(":path")) return "missing required header: :path";
-  return entryFault(headers);
+  const missing = missingFor(method, headers);
+  return missing === undefined ? entryFault(headers) : `missing required header: ${missing}`;
+}
+
+function missingFor(method: string, headers: HeaderMap): string | undefined {
+  if (method !== "CONNECT") return headers.has(":path") ? undefined : ":path";
+  if (!headers.has(":authority")) return ":authority";
+  if (headers.has(":path")) return headers.has(":protocol") ? undefined : ":protocol";
+  return headers.has(":protocol") ? ":path" : undefined;
 }
 
 /** What is wrong with response headers on their way to the client, in Envoy's words. */
@@ -28,6 +33,15 @@ export function entryFault(headers: HeaderMap): string | undefined {
     const name = flat[at] ?? "";
     if (!validName(name)) return `invalid header name: ${name}`;
     if (!validValue(flat[at + 1] ?? "")) return `invalid header value for: ${name}`;
+  }
+  return undefined;
+}
+
+/** A pseudo header that no response has. */
+export function strangePseudo(headers: HeaderMap): string | undefined {
+  const { flat } = headers;
+  for (let at = 0; at < flat.length && flat[at]?.startsWith(":") === true; at += 2) {
+    if (flat[at] !== ":status") return `invalid header name: ${flat[at]}`;
   }
   return undefined;
 }

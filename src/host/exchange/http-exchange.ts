@@ -6,9 +6,9 @@ import { ExchangeStream, streamInfoFor } from "./exchange-stream.ts";
 import type { Phase } from "./filter-side.ts";
 import { statusOf } from "./header-checks.ts";
 import { requestId } from "./request-id.ts";
-import { admissionReply, admitRequest } from "./request-rules.ts";
+import { admissionReply, admitRequest, joinCookies, upgradeReply } from "./request-rules.ts";
 import { ResponseFlag } from "./response-flags.ts";
-import { failureAnswer, PROTOCOL_ERROR, type UpstreamFailure } from "./upstream-failure.ts";
+import type { UpstreamFailure } from "./upstream-failure.ts";
 
 export type { DownstreamSink, ExchangeOptions, UpstreamSink } from "./exchange-options.ts";
 export type { UpstreamFailure } from "./upstream-failure.ts";
@@ -52,14 +52,19 @@ export class HttpExchange {
   /** The request begins; once. The map belongs to the exchange from now on. */
   requestHeaders(headers: HeaderMap, endStream: boolean): void {
     if (this.ended || this.#stream !== undefined) return;
-    admitRequest(headers, () => requestId(this.#options.random));
-    this.info.requestHeaderBytes = headers.byteSize;
-    const stream = new ExchangeStream(this.#options, this.info, headers);
-    this.#stream = stream;
-    stream.requestComplete = endStream;
+    const { info } = this;
+    if (info.protocol === "HTTP/2") joinCookies(headers);
+    info.requestHeaderBytes = headers.byteSize;
     const refusal = admissionReply(headers);
-    if (refusal === undefined) stream.request.headers(undefined, headers, endStream);
-    else stream.sendLocalReply(refusal);
+    if (refusal === undefined) admitRequest(headers, () => requestId(this.#options.random));
+    const upgrade = refusal === undefined ? upgradeReply(headers) : undefined;
+    const stream = new ExchangeStream(this.#options, info, headers);
+    this.#stream = stream;
+    // Whoever asks for another protocol has not said its last.
+    stream.requestComplete = endStream && upgrade === undefined;
+    const reply = refusal ?? upgrade;
+    if (reply === undefined) stream.request.headers(undefined, headers, endStream);
+    else stream.sendLocalReply(reply);
   }
 
   /** A piece of the request body. HTTP/1 ends with an empty piece of its own, HTTP/2 with the last one. */
@@ -71,21 +76,27 @@ export class HttpExchange {
     stream.request.data(undefined, new BodyBuffer(bytes), endStream);
   }
 
+  /** The request's trailers, which end it; see `http1Trailers`. */
   requestTrailers(trailers: HeaderMap): void {
     const stream = this.#stream;
     if (stream === undefined || stream.ended || stream.requestComplete) return;
+    if (this.info.protocol.startsWith("HTTP/1") && this.#options.http1Trailers !== true) {
+      this.requestData(new Uint8Array(0), true);
+      return;
+    }
     stream.requestComplete = true;
     stream.requestTrailers = trailers;
     stream.request.trailers(undefined, trailers);
   }
 
-  /** The client is gone. */
-  downstreamReset(): void {
+  /** The client is gone: by default an HTTP/1 client's connection is closed, an HTTP/2 client's stream reset. */
+  downstreamReset(how: "disconnect" | "reset" = this.info.protocol === "HTTP/2" ? "reset" : "disconnect"): void {
     this.#gone = true;
     const stream = this.#stream;
     if (stream === undefined || stream.ended) return;
-    this.info.responseFlags |= ResponseFlag.downstreamConnectionTermination;
-    this.info.responseCodeDetails = "downstream_remote_disconnect";
+    const [flag, details] = GONE[how];
+    this.info.responseFlags |= flag;
+    this.info.responseCodeDetails = details;
     stream.localComplete = true;
     stream.end();
   }
@@ -95,8 +106,8 @@ export class HttpExchange {
     const stream = this.#answerable();
     if (stream === undefined || stream.responseHeaders !== undefined) return;
     const status = statusOf(headers);
-    if (status === undefined) {
-      stream.failUpstream(PROTOCOL_ERROR);
+    if (status === undefined || status === SWITCHING_PROTOCOLS) {
+      stream.failUpstream("protocol");
       return;
     }
     if (status >= 100 && status < 200) return;
@@ -130,7 +141,7 @@ export class HttpExchange {
 
   /** The upstream could not be reached, broke off, or took too long. */
   upstreamReset(kind: UpstreamFailure): void {
-    this.#answerable()?.failUpstream(failureAnswer(kind));
+    this.#answerable()?.failUpstream(kind);
   }
 
   /** The stream when the upstream may still say something. */
@@ -148,3 +159,12 @@ export class HttpExchange {
     if (began !== undefined) this.info.backendLatency = this.#options.clock.monotonic() - began;
   }
 }
+
+/** What is said of a client that left. */
+const GONE = {
+  disconnect: [ResponseFlag.downstreamConnectionTermination, "downstream_remote_disconnect"],
+  reset: [ResponseFlag.downstreamRemoteReset, "http2.remote_reset"],
+} as const;
+
+/** Of no use where no upgrade was asked for. */
+const SWITCHING_PROTOCOLS = 101;

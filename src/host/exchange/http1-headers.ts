@@ -9,9 +9,12 @@ import { HeaderMap } from "../header-map.ts";
  */
 export function http1RequestHeaders(method: string, target: string, raw: readonly string[]): HeaderMap {
   const headers = HeaderMap.of("request", raw);
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/iu.exec(target);
-  if (absolute !== null) headers.set(":authority", absolute[1] ?? "");
-  const path = absolute === null ? target : pathOf(absolute[2] ?? "");
+  const absolute = /^(https?):\/\/([^/?#]*)(.*)$/iu.exec(target);
+  if (absolute !== null) {
+    headers.put(":authority", absolute[2] ?? "");
+    headers.put(":scheme", (absolute[1] ?? "").toLowerCase());
+  }
+  const path = absolute === null ? target : pathOf(absolute[3] ?? "");
   headers.set(":path", path);
   headers.set(":method", method);
   return headers;

@@ -17,6 +17,7 @@ export interface ReplyMessage {
 /** Puts a local reply into the form Envoy gives it: headers only for gRPC and HEAD, else with length and type of the body. */
 export function replyMessage(reply: LocalReply, form: ReplyForm): ReplyMessage {
   const headers = new HeaderMap("response", [[":status", String(reply.status)], ...reply.headers]);
+  headers.put(":status", String(reply.status));
   if (form.grpc) return { headers: grpcHeaders(headers, reply, form), body: NOTHING };
   if (reply.body.length === 0) {
     headers.remove("content-length");

@@ -1,14 +1,15 @@
 import type { BodyBuffer } from "../body-buffer.ts";
 import type { HeaderMap } from "../header-map.ts";
 import type { LocalReply } from "../http-filter.ts";
+import { LengthGuard } from "./content-length.ts";
 import type { HalfOwner } from "./half.ts";
 import type { LiveStream } from "./live-stream.ts";
 import { routeRequest } from "./request-rules.ts";
-import { ResponseFlag } from "./response-flags.ts";
 
 /** The request half's view of its stream; its far end is the router. */
 export class RequestOwner implements HalfOwner {
   readonly #stream: LiveStream;
+  #guard: LengthGuard | undefined;
 
   constructor(stream: LiveStream) {
     this.#stream = stream;
@@ -46,27 +47,31 @@ export class RequestOwner implements HalfOwner {
     if (!this.open()) return;
     const refusal = routeRequest(headers);
     if (refusal !== undefined) {
-      if (refusal.noRoute) stream.info.responseFlags |= ResponseFlag.noRouteFound;
+      stream.info.responseFlags |= refusal.flag;
       stream.sendLocalReply(refusal.reply);
       return;
     }
     stream.info.attemptCount = 1;
     stream.upstream.began = stream.options.clock.monotonic();
     if (endStream) stream.upstream.sentAll = stream.upstream.began;
+    this.#guard = new LengthGuard(headers);
     stream.options.upstream.headers(headers, endStream);
+    if (endStream) this.#checkLength();
   }
 
   deliverData(data: BodyBuffer, endStream: boolean): void {
     if (!this.#canSend()) return;
-    const bytes = data.take();
+    const bytes = this.#guard?.take(data.take()) ?? NOTHING;
     if (endStream) this.#stream.upstream.sentAll = this.#stream.options.clock.monotonic();
     if (bytes.length > 0 || endStream) this.#stream.options.upstream.data(bytes, endStream);
+    if (endStream) this.#checkLength();
   }
 
   deliverTrailers(trailers: HeaderMap): void {
     if (!this.#canSend()) return;
     this.#stream.upstream.sentAll = this.#stream.options.clock.monotonic();
     this.#stream.options.upstream.trailers(trailers);
+    this.#checkLength();
   }
 
   crossedWatermark(above: boolean): void {
@@ -85,10 +90,19 @@ export class RequestOwner implements HalfOwner {
     this.#stream.fault("continue-and-continue", `${message}: Envoy sends it twice, so the stream was ended`);
   }
 
+  #checkLength(): void {
+    const wrong = this.#guard?.wrong;
+    if (wrong === undefined) return;
+    const message = `the request body is ${wrong} than its content-length, which a filter that changes the body has to remove`;
+    this.#stream.report("warning", "content-length-left", message);
+  }
+
   #canSend(): boolean {
     return this.open() && this.#stream.upstream.began !== undefined && this.#stream.upstream.sentAll === undefined;
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 const TOO_LARGE: LocalReply = {
   status: 413,

@@ -1,6 +1,7 @@
 import type { HeaderMap } from "../header-map.ts";
 import type { LocalReply } from "../http-filter.ts";
 import { requestFault } from "./header-checks.ts";
+import { ResponseFlag } from "./response-flags.ts";
 
 /**
  * Makes of a request what Envoy's connection manager shows its filters: headers between two hops taken away, headers that
@@ -19,6 +20,12 @@ export function admitRequest(headers: HeaderMap, requestId: () => string): void 
   if (!headers.has("x-request-id")) headers.add("x-request-id", requestId());
 }
 
+/** Joins the cookies an HTTP/2 client may send in several headers, as Envoy's codec does. */
+export function joinCookies(headers: HeaderMap): void {
+  const cookies = headers.values("cookie");
+  if (cookies.length > 1) headers.set("cookie", cookies.join("; "));
+}
+
 /** A reply when the connection manager does not take the request; filters are made for it and only log it. */
 export function admissionReply(headers: HeaderMap): LocalReply | undefined {
   if (!headers.has(":authority")) return bare(400, "missing_host_header");
@@ -26,25 +33,37 @@ export function admissionReply(headers: HeaderMap): LocalReply | undefined {
   if (path !== "" && !path.startsWith("/") && headers.get(":method") !== "CONNECT") {
     return bare(404, "absolute_path_rejected");
   }
-  if (headers.has("upgrade")) return bare(403, "upgrade_failed");
   return undefined;
 }
 
-/** What the router answers instead of sending the request on; `noRoute` is a response flag beside it. */
-export interface RouteRefusal {
-  readonly reply: LocalReply;
-  readonly noRoute: boolean;
+/** A reply to a request that asks for another protocol, of which none is configured. */
+export function upgradeReply(headers: HeaderMap): LocalReply | undefined {
+  return headers.has("upgrade") ? bare(403, "upgrade_failed") : undefined;
 }
 
-/** Does the router's part before the request leaves: one route, `/`, with a time limit of 15 seconds. */
+/** What the router answers instead of sending the request on. */
+export interface RouteRefusal {
+  readonly reply: LocalReply;
+  readonly flag: bigint;
+}
+
+/**
+ * Does the router's part before the request leaves: one route, `/`, with a time limit of 15 seconds, which
+ * `x-envoy-upstream-rq-timeout-ms` changes. The limit, if any, is told the upstream in `x-envoy-expected-rq-timeout-ms`.
+ */
 export function routeRequest(headers: HeaderMap): RouteRefusal | undefined {
-  if (!(headers.get(":path") ?? "").startsWith("/")) return { reply: bare(404, "route_not_found"), noRoute: true };
+  if (!(headers.get(":path") ?? "").startsWith("/")) {
+    return { reply: bare(404, "route_not_found"), flag: ResponseFlag.noRouteFound };
+  }
+  const asked = headers.get("x-envoy-upstream-rq-timeout-ms") ?? "";
+  const limit = /^\d{1,15}$/u.test(asked) ? Number(asked) : ROUTE_TIMEOUT_MS;
   for (const name of ROUTER_OPTIONS) headers.remove(name);
-  headers.put("x-envoy-expected-rq-timeout-ms", "15000");
+  if (limit > 0) headers.put("x-envoy-expected-rq-timeout-ms", String(limit));
   const fault = requestFault(headers);
   if (fault === undefined) return undefined;
   const details = `filter_removed_required_request_headers{${spaceless(fault)}}`;
-  return { reply: { ...bare(503, details), body: new TextEncoder().encode(fault) }, noRoute: false };
+  const reply = { ...bare(503, details), body: new TextEncoder().encode(fault) };
+  return { reply, flag: ResponseFlag.downstreamProtocolError };
 }
 
 /** Details hold no white space. */
@@ -65,6 +84,9 @@ function keepTrailersOnly(headers: HeaderMap): void {
   if (/(?:^|,)\s*trailers\s*(?:,|$)/iu.test(te)) headers.put("te", "trailers");
   else headers.remove("te");
 }
+
+/** Envoy's default time limit of a route. */
+const ROUTE_TIMEOUT_MS = 15_000;
 
 /** Taken out of the headers by the router, which acts on them. */
 const ROUTER_OPTIONS = [

@@ -1,22 +1,26 @@
 /** The response flags the exchange sets, by Envoy's bits (`response.flags`). */
 export const ResponseFlag: Readonly<Record<ResponseFlag, bigint>> = {
   upstreamRequestTimeout: 1n << 2n,
-  localReset: 1n << 3n,
+  upstreamRemoteReset: 1n << 4n,
   upstreamConnectionFailure: 1n << 5n,
   upstreamConnectionTermination: 1n << 6n,
   upstreamOverflow: 1n << 7n,
   noRouteFound: 1n << 8n,
   downstreamConnectionTermination: 1n << 14n,
+  downstreamProtocolError: 1n << 18n,
   upstreamProtocolError: 1n << 23n,
+  downstreamRemoteReset: 1n << 28n,
 };
 
 /** A name of {@link ResponseFlag}. */
 export type ResponseFlag =
   | "upstreamRequestTimeout"
-  | "localReset"
+  | "upstreamRemoteReset"
   | "upstreamConnectionFailure"
   | "upstreamConnectionTermination"
   | "upstreamOverflow"
   | "noRouteFound"
   | "downstreamConnectionTermination"
-  | "upstreamProtocolError";
+  | "downstreamProtocolError"
+  | "upstreamProtocolError"
+  | "downstreamRemoteReset";

@@ -1,17 +1,18 @@
 import type { BodyBuffer } from "../body-buffer.ts";
 import type { HeaderMap } from "../header-map.ts";
 import type { LocalReply } from "../http-filter.ts";
-import { ContentLength } from "./content-length.ts";
+import type { StreamInfo } from "../stream-info.ts";
+import { LengthGuard } from "./content-length.ts";
 import type { HalfOwner } from "./half.ts";
 import type { LiveStream } from "./live-stream.ts";
-import { responseFault, statusOf } from "./header-checks.ts";
+import { entryFault, responseFault, statusOf, strangePseudo } from "./header-checks.ts";
 import { spaceless } from "./request-rules.ts";
 import { finishResponse } from "./response-rules.ts";
 
 /** The response half's view of its stream; its far end is the client. */
 export class ResponseOwner implements HalfOwner {
   readonly #stream: LiveStream;
-  #length: ContentLength | undefined;
+  #guard: LengthGuard | undefined;
 
   constructor(stream: LiveStream) {
     this.#stream = stream;
@@ -55,33 +56,38 @@ export class ResponseOwner implements HalfOwner {
   /** Sends headers as they are, with what Envoy adds to every response. */
   sendHeaders(headers: HeaderMap, endStream: boolean): void {
     const stream = this.#stream;
-    finishResponse(headers, stream.options.clock.now());
-    if (!stream.requestComplete && stream.info.protocol.startsWith("HTTP/1")) headers.put("connection", "close");
-    stream.info.responseCode = statusOf(headers);
-    stream.info.responseHeaderBytes = headers.byteSize;
+    const { info, options } = stream;
+    finishResponse(headers, options.clock.now());
+    if (!stream.requestComplete && isHttp1(info)) headers.put("connection", "close");
+    info.responseCode = statusOf(headers);
+    info.responseHeaderBytes = headers.byteSize;
+    if (!this.#sendable(headers)) return;
     stream.headersSent = true;
-    this.#length = new ContentLength(headers, stream.head || isBodiless(stream.info.responseCode));
-    stream.options.downstream.headers(headers, endStream);
+    this.#guard = new LengthGuard(headers, {
+      bodiless: stream.head || info.responseCode === 204 || info.responseCode === 304,
+      strict: !isHttp1(info),
+    });
+    options.downstream.headers(headers, endStream && !this.#guard.broken);
     if (endStream) this.#finish();
   }
 
   deliverData(data: BodyBuffer, endStream: boolean): void {
     const stream = this.#stream;
     if (stream.ended) return;
-    const all = stream.head ? NOTHING : data.take();
-    const fits = this.#length?.take(all.length) ?? all.length;
-    const bytes = fits === all.length ? all : all.subarray(0, fits);
+    const bytes = this.#guard?.take(data.take()) ?? NOTHING;
     stream.info.responseBytes += bytes.length;
-    const last = endStream && fits === all.length && this.#missing === 0;
+    const last = endStream && this.#guard?.broken !== true;
     if (bytes.length > 0 || last) stream.options.downstream.data(bytes, last);
-    if (fits < all.length) this.#wrongLength("longer");
-    else if (endStream) this.#finish();
+    if (endStream) this.#finish();
   }
 
   deliverTrailers(trailers: HeaderMap): void {
-    const stream = this.#stream;
-    if (stream.ended) return;
-    stream.options.downstream.trailers(trailers);
+    const { ended, info, options } = this.#stream;
+    if (ended || !this.#sendable(trailers)) return;
+    if (this.#guard?.broken !== true) {
+      if (isHttp1(info) && options.http1Trailers !== true) options.downstream.data(NOTHING, true);
+      else options.downstream.trailers(trailers);
+    }
     this.#finish();
   }
 
@@ -101,29 +107,31 @@ export class ResponseOwner implements HalfOwner {
     this.#stream.fault("continue-and-continue", `${message}: Envoy resets the stream`);
   }
 
-  get #missing(): number {
-    return this.#length?.missing ?? 0;
+  /** False for what would not arrive as it is meant: Envoy writes it to an HTTP/1 client all the same. */
+  #sendable(headers: HeaderMap): boolean {
+    const fault = entryFault(headers) ?? (isHttp1(this.#stream.info) ? undefined : strangePseudo(headers));
+    if (fault !== undefined) this.#stream.fault("invalid-header", `a response cannot be sent: ${fault}`);
+    return fault === undefined;
   }
 
+  /** Ends the stream; filters do not see what the client makes of a body of the wrong length. */
   #finish(): void {
-    if (this.#missing > 0) this.#wrongLength("shorter");
-    else this.#stream.end();
-  }
-
-  /** The client reads as much as was announced, so there is no way to go on. */
-  #wrongLength(body: "longer" | "shorter"): void {
     const stream = this.#stream;
-    const message = `the response body is ${body} than its content-length, which a filter that changes the body has to remove`;
-    stream.report("warning", "content-length-left", message);
-    stream.reset("content_length_mismatch");
+    const { broken, wrong } = this.#guard ?? {};
+    if (wrong !== undefined) {
+      const message = `the response body is ${wrong} than its content-length, which a filter that changes the body has to remove`;
+      stream.report("warning", "content-length-left", message);
+    }
+    if (broken === true) stream.options.downstream.reset("content_length_mismatch");
+    stream.end();
   }
+}
+
+function isHttp1(info: StreamInfo): boolean {
+  return !info.protocol.startsWith("HTTP/2");
 }
 
 const NOTHING = new Uint8Array(0);
-
-function isBodiless(status: number | undefined): boolean {
-  return status === 204 || status === 304;
-}
 
 const BAD_GATEWAY = { status: 502, headers: [], grpcStatus: undefined } as const;
 

@@ -17,4 +17,4 @@ export function httpDate(now: bigint): string {
   return new Date(Number(now / 1_000_000n)).toUTCString();
 }
 
-const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "transfer-encoding"];
+const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];

@@ -1,59 +1,62 @@
 import type { LocalReply } from "../http-filter.ts";
 import { ResponseFlag } from "./response-flags.ts";
 
-/** How an upstream can fail, as the driver tells it. */
-export type UpstreamFailure = "refused" | "reset" | "timeout" | "overflow";
+/**
+ * How an upstream can fail, as the driver tells it: nothing listens, the connection broke, the time is over, too much waits
+ * for it, an HTTP/2 server reset the stream, or it spoke no HTTP.
+ */
+export type UpstreamFailure = "refused" | "reset" | "timeout" | "overflow" | "remote-reset" | "protocol";
 
-/** What Envoy's router makes of an upstream that fails. */
+/** What Envoy's router makes of a failure: a local reply, which can only break the stream off once headers went out. */
 export interface FailureAnswer {
   readonly flag: bigint;
-  /** The answer when the response has not begun. */
   readonly reply: LocalReply;
-  /** `response.code_details` when it has, and the stream is reset. */
-  readonly resetDetails: string;
 }
 
-/** An answer that is no HTTP. */
-export const PROTOCOL_ERROR: FailureAnswer = lost("protocol error", ResponseFlag.upstreamProtocolError, {
-  status: 502,
-});
-
-/** The answer to each failure. */
-export function failureAnswer(failure: UpstreamFailure): FailureAnswer {
-  return ANSWERS[failure];
+/**
+ * The answer to a failure.
+ *
+ * @param answered whether the response had begun; a connection that breaks in the middle of one is a protocol error
+ */
+export function failureAnswer(failure: UpstreamFailure, answered: boolean): FailureAnswer {
+  if (failure === "timeout") {
+    return {
+      flag: ResponseFlag.upstreamRequestTimeout,
+      reply: reply(504, "upstream request timeout", "response_timeout"),
+    };
+  }
+  const loss = LOSSES[answered && failure === "reset" ? "protocol" : failure];
+  const text = `upstream connect error or disconnect/reset before headers. reset reason: ${loss.reason}`;
+  const transport = loss.transport === undefined ? "" : `|${loss.transport}`;
+  const begun = answered ? "upstream_reset_after_response_started" : "upstream_reset_before_response_started";
+  const details = `${begun}{${loss.reason}${transport}}`.replaceAll(" ", "_");
+  return { flag: loss.flag, reply: { ...reply(loss.status ?? 503, text, details), headers: loss.headers ?? [] } };
 }
 
-const ANSWERS: Readonly<Record<UpstreamFailure, FailureAnswer>> = {
-  refused: lost("remote connection failure", ResponseFlag.upstreamConnectionFailure, {
-    transport: "delayed connect error: Connection refused",
-  }),
-  reset: lost("connection termination", ResponseFlag.upstreamConnectionTermination),
-  overflow: lost("overflow", ResponseFlag.upstreamOverflow, { headers: [["x-envoy-overloaded", "true"]] }),
-  timeout: {
-    flag: ResponseFlag.upstreamRequestTimeout,
-    reply: reply(504, "upstream request timeout", "response_timeout"),
-    resetDetails: "response_timeout",
-  },
-};
-
-interface LossDetails {
+interface Loss {
+  readonly reason: string;
+  readonly flag: bigint;
   readonly status?: number;
   readonly transport?: string;
   readonly headers?: LocalReply["headers"];
 }
 
-function lost(reason: string, flag: bigint, more: LossDetails = {}): FailureAnswer {
-  const transport = more.transport === undefined ? "" : `, transport failure reason: ${more.transport}`;
-  const inDetails = [reason, ...(more.transport === undefined ? [] : [more.transport])];
-  const details = `{${inDetails.join("|").replaceAll(" ", "_")}}`;
-  const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}${transport}`;
-  return {
-    flag,
-    reply: reply(more.status ?? 503, text, `upstream_reset_before_response_started${details}`, more.headers),
-    resetDetails: `upstream_reset_after_response_started${details}`,
-  };
-}
+const LOSSES: Readonly<Record<Exclude<UpstreamFailure, "timeout">, Loss>> = {
+  refused: {
+    reason: "remote connection failure",
+    flag: ResponseFlag.upstreamConnectionFailure,
+    transport: "delayed connect error: Connection refused",
+  },
+  reset: { reason: "connection termination", flag: ResponseFlag.upstreamConnectionTermination },
+  overflow: {
+    reason: "overflow",
+    flag: ResponseFlag.upstreamOverflow,
+    headers: [["x-envoy-overloaded", "true"]],
+  },
+  "remote-reset": { reason: "remote reset", flag: ResponseFlag.upstreamRemoteReset },
+  protocol: { reason: "protocol error", flag: ResponseFlag.upstreamProtocolError, status: 502 },
+};
 
-function reply(status: number, text: string, details: string, headers: LocalReply["headers"] = []): LocalReply {
-  return { status, body: new TextEncoder().encode(text), headers, grpcStatus: undefined, details };
+function reply(status: number, text: string, details: string): LocalReply {
+  return { status, body: new TextEncoder().encode(text), headers: [], grpcStatus: undefined, details };
 }

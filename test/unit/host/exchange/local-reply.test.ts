@@ -55,7 +55,7 @@ describe("a local reply", () => {
     expect(on.exchange.info.responseCode).toBe(451);
   });
 
-  test("of several in one callback the first wins, details and all", () => {
+  test("of several in one callback the first wins, but for the details", () => {
     const on = asked({
       requestHeaders: ({ callbacks }) => {
         callbacks.sendLocalReply(reply(403, "first"));
@@ -64,7 +64,17 @@ describe("a local reply", () => {
       },
     });
     expect(on.events).toContain("down data first eos");
-    expect(on.exchange.info).toMatchObject({ responseCode: 403, responseCodeDetails: "by_filter" });
+    expect(on.exchange.info).toMatchObject({ responseCode: 403, responseCodeDetails: "late" });
+  });
+
+  test("its code is known to the response callbacks, and its status is not for the filter's headers to say", () => {
+    const seen: (number | undefined)[] = [];
+    const on = asked({
+      requestHeaders: answers("", [[":status", "418"]]),
+      responseHeaders: ({ callbacks }) => void seen.push(callbacks.info.responseCode),
+    });
+    expect(seen).toEqual([403]);
+    expect(on.sent.response?.values(":status")).toEqual(["403"]);
   });
 
   test("from the response headers skips the callbacks", () => {

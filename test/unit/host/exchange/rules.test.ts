@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ResponseFlag } from "../../../../src/host/exchange/response-flags.ts";
 import type { UpstreamFailure } from "../../../../src/host/exchange/http-exchange.ts";
-import type { HeaderMap } from "../../../../src/host/header-map.ts";
+import { HeaderMap } from "../../../../src/host/header-map.ts";
 import { bytes, get, of, ok, stage, type Acts, type Stage } from "./stage.ts";
 
 describe("headers before the filters", () => {
@@ -61,6 +61,7 @@ describe("headers behind the filters", () => {
     ["no headers", (map) => map.replaceAll([]), 404, ""],
     ["no method", (map) => map.remove(":method"), 503, "missing required header: :method"],
     ["a name with a space", (map) => map.add("x y", "1"), 503, "invalid header name: x y"],
+    ["CONNECT", (map) => map.set(":method", "CONNECT"), 503, "missing required header: :protocol"],
     ["an empty name", (map) => map.add("", "1"), 503, "invalid header name: "],
     ["a value with a line end", (map) => map.add("x", "1\r\n2"), 503, "invalid header value for: x"],
   ])("%s: answered by the router", (_, change, status, body) => {
@@ -68,7 +69,9 @@ describe("headers behind the filters", () => {
     const seen = body === "" ? ["a:rsh eos", "down headers eos"] : ["a:rsh", "down headers", `a:rsb ${body} eos`];
     expect(on.events.slice(1, 1 + seen.length)).toEqual(seen);
     expect(on.exchange.info.responseCode).toBe(status);
-    expect(on.exchange.info.responseFlags).toBe(status === 404 ? ResponseFlag.noRouteFound : 0n);
+    expect(on.exchange.info.responseFlags).toBe(
+      status === 404 ? ResponseFlag.noRouteFound : ResponseFlag.downstreamProtocolError,
+    );
     expect(on.events.some((event) => event.startsWith("up"))).toBe(false);
   });
 
@@ -137,6 +140,59 @@ describe("headers behind the filters", () => {
     expect(seen).toEqual([undefined, 200, 418]);
   });
 
+  test.each([
+    ["a line end in a value", "x", "1\r\ny: 2"],
+    ["a space in a name", "x y", "1"],
+  ])("%s of a response ends the stream; nothing is sent", (_, name, value) => {
+    const on = asked({ responseHeaders: ({ it }) => it.add(name, value) });
+    on.exchange.responseHeaders(ok(), true);
+    expect(on.events.slice(3)).toEqual(["down reset via_upstream", "a:log", "a:destroy"]);
+    expect(on.reports[0]).toMatchObject({ code: "invalid-header", severity: "fault" });
+  });
+
+  test("a strange pseudo header of a response is no matter to an HTTP/1 client, and the end to an HTTP/2 one", () => {
+    const acts: Acts = { responseHeaders: ({ it }) => it.add(":foo", "1") };
+    const http1 = asked(acts);
+    http1.exchange.responseHeaders(ok(), true);
+    expect(http1.events).toContain("down headers eos");
+    const http2 = stage({ a: acts }, { info: { protocol: "HTTP/2" } });
+    http2.exchange.requestHeaders(get(), true);
+    http2.exchange.responseHeaders(ok(), true);
+    expect(http2.events).toContain("down reset via_upstream");
+  });
+
+  test("the time limit a filter asks of the router is told the upstream", () => {
+    const limit = (value: string): string | undefined =>
+      asked({ requestHeaders: ({ it }) => it.add("x-envoy-upstream-rq-timeout-ms", value) }).sent.request?.get(
+        "x-envoy-expected-rq-timeout-ms",
+      );
+    expect([limit("70"), limit("0"), limit("abc")]).toEqual(["70", undefined, "15000"]);
+  });
+
+  test("trailers of and for an HTTP/1 client are left out by default", () => {
+    const on = stage({ a: {} }, { http1Trailers: false });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    on.exchange.requestTrailers(new HeaderMap("trailers", [["t", "1"]]));
+    on.exchange.responseHeaders(ok(), false);
+    on.exchange.responseTrailers(new HeaderMap("trailers", [["t", "1"]]));
+    expect(on.events.slice(2, -2)).toEqual(
+      [["a:rqb  eos", "up data  eos", "a:rsh", "down headers", "a:rst", "down data  eos"]].flat(),
+    );
+  });
+
+  test("cookies of an HTTP/2 client are joined", () => {
+    const on = stage({ a: {} }, { info: { protocol: "HTTP/2" } });
+    on.exchange.requestHeaders(
+      get([
+        ["cookie", "a"],
+        ["x", "1"],
+        ["cookie", "b"],
+      ]),
+      true,
+    );
+    expect(on.sent.request?.values("cookie")).toEqual(["a; b"]);
+  });
+
   test("interim answers are left out", () => {
     const on = asked({});
     on.exchange.responseHeaders(ok([], "103"), false);
@@ -154,11 +210,17 @@ describe("a body that is not as long as its content-length", () => {
     },
   });
 
-  test("longer: the client gets as much as was announced, then an end", () => {
+  test("longer: the client gets as much as was announced; the filter sees everything", () => {
     const on = asked(change("0123456789"));
     on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
-    on.exchange.responseData(bytes("abcde"), true);
-    expect(on.events.slice(5, 7)).toEqual(["down data 01234", "down reset via_upstream"]);
+    on.exchange.responseData(bytes("abcde"), false);
+    on.exchange.responseData(bytes("f"), true);
+    expect(on.events.slice(4)).toEqual(
+      [
+        ["a:rsb abcde", "down data 01234", "a:rsb f eos", "down data  eos"],
+        ["a:log", "a:destroy"],
+      ].flat(),
+    );
     expect(on.reports[0]).toMatchObject({ code: "content-length-left", severity: "warning" });
   });
 
@@ -166,8 +228,40 @@ describe("a body that is not as long as its content-length", () => {
     const on = asked(change("01"));
     on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
     on.exchange.responseData(bytes("abcde"), true);
-    expect(on.events.slice(5, 7)).toEqual(["down data 01", "down reset via_upstream"]);
+    expect(on.events.slice(5, 7)).toEqual(["down data 01", "down reset content_length_mismatch"]);
     expect(on.reports).toHaveLength(1);
+    expect(on.exchange.info).toMatchObject({ responseCode: 200, responseCodeDetails: "via_upstream" });
+  });
+
+  test("an HTTP/2 client resets what is too long", () => {
+    const on = stage({ a: change("0123456789") }, { info: { protocol: "HTTP/2" } });
+    on.exchange.requestHeaders(get(), true);
+    on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
+    on.exchange.responseData(bytes("abcde"), true);
+    expect(on.events.slice(5, 6)).toEqual(["down reset content_length_mismatch"]);
+  });
+
+  test("headers alone that announce a body", () => {
+    const on = asked({});
+    on.exchange.responseHeaders(ok([["content-length", "5"]]), true);
+    expect(on.events.slice(3, 5)).toEqual(["down headers", "down reset content_length_mismatch"]);
+  });
+
+  test("what a filter sends on after 204 or 304 is left out", () => {
+    const on = asked({ responseHeaders: ({ it }) => it.set(":status", "204") });
+    on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
+    on.exchange.responseData(bytes("abcde"), true);
+    expect(on.events.slice(5, 6)).toEqual(["down data  eos"]);
+    expect(on.reports).toEqual([]);
+  });
+
+  test("a request: the upstream gets as much as was announced", () => {
+    const longer: Acts = { requestData: ({ it }) => it.append(bytes("fgh")) };
+    const on = stage({ a: longer });
+    on.exchange.requestHeaders(get([["content-length", "5"]], "POST"), false);
+    on.exchange.requestData(bytes("abcde"), true);
+    expect(on.events.at(-1)).toBe("up data abcde eos");
+    expect(on.reports[0]?.message).toContain("the request body is longer");
   });
 
   test("an answer to HEAD may announce a body that does not come", () => {
@@ -184,7 +278,7 @@ describe("an upstream that fails", () => {
     [
       "refused",
       503,
-      "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused",
+      "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
       "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
       ResponseFlag.upstreamConnectionFailure,
     ],
@@ -214,20 +308,41 @@ describe("an upstream that fails", () => {
     expect(on.sent.response?.get("x-envoy-overloaded")).toBe(kind === "overflow" ? "true" : undefined);
   });
 
-  test("after its headers: the stream is broken off", () => {
+  test("after its headers: the stream is broken off, and the message was no HTTP", () => {
     const on = asked({});
     on.exchange.responseHeaders(ok(), false);
     on.exchange.upstreamReset("reset");
-    const details = "upstream_reset_after_response_started{connection_termination}";
+    const details = "upstream_reset_after_response_started{protocol_error}";
     expect(on.events.slice(4)).toEqual([`down reset ${details}`, "a:log", "a:destroy"]);
-    expect(on.exchange.info).toMatchObject({ responseCode: 200, responseCodeDetails: details });
+    expect(on.exchange.info).toMatchObject({
+      responseCode: 200,
+      responseCodeDetails: details,
+      responseFlags: ResponseFlag.upstreamProtocolError,
+    });
   });
 
-  test("an answer without a status is a protocol error", () => {
+  test("after its headers, which a filter holds: answered past the callbacks", () => {
+    const on = asked({ responseHeaders: () => "stop-all-and-watermark" });
+    on.exchange.responseHeaders(ok(), false);
+    on.exchange.upstreamReset("reset");
+    const body = "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
+    expect(on.events.slice(3)).toEqual(["down headers", `down data ${body} eos`, "a:log", "a:destroy"]);
+    expect(on.exchange.info.responseCode).toBe(502);
+  });
+
+  test("a stream an HTTP/2 server resets is another reason", () => {
     const on = asked({});
-    const headers = ok();
-    headers.remove(":status");
-    on.exchange.responseHeaders(headers, true);
+    on.exchange.upstreamReset("remote-reset");
+    expect(on.exchange.info).toMatchObject({
+      responseCode: 503,
+      responseCodeDetails: "upstream_reset_before_response_started{remote_reset}",
+      responseFlags: ResponseFlag.upstreamRemoteReset,
+    });
+  });
+
+  test.each(["", "101"])("an answer with the status %j is a protocol error", (status) => {
+    const on = asked({});
+    on.exchange.responseHeaders(ok([], status), true);
     expect(on.exchange.info).toMatchObject({ responseCode: 502, responseFlags: ResponseFlag.upstreamProtocolError });
   });
 });
@@ -249,6 +364,13 @@ describe("an end before its time", () => {
       responseCode: undefined,
       responseCodeDetails: "downstream_remote_disconnect",
       responseFlags: ResponseFlag.downstreamConnectionTermination,
+    });
+    const http2 = stage({}, { info: { protocol: "HTTP/2" } });
+    http2.exchange.requestHeaders(get(), true);
+    http2.exchange.downstreamReset();
+    expect(http2.exchange.info).toMatchObject({
+      responseCodeDetails: "http2.remote_reset",
+      responseFlags: ResponseFlag.downstreamRemoteReset,
     });
   });
 

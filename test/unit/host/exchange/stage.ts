@@ -47,9 +47,9 @@ export function stage(filters: Readonly<Record<string, Acts>>, options: Partial<
   const reports: HostReport[] = [];
   const callbacks = new Map<string, HttpFilterCallbacks>();
   const sent: { request?: HeaderMap; response?: HeaderMap } = {};
-  const side = (name: "up" | "down", map: "request" | "response") => ({
+  const side = (name: "up" | "down", which: "request" | "response") => ({
     headers(headers: HeaderMap, end: boolean): void {
-      sent[map] = headers.clone();
+      sent[which] = headers.clone();
       events.push(`${name} headers${eos(end)}`);
     },
     data: (piece: Uint8Array, end: boolean): void => void events.push(`${name} data ${text(piece)}${eos(end)}`),
@@ -66,6 +66,7 @@ export function stage(filters: Readonly<Record<string, Acts>>, options: Partial<
     upstream: side("up", "request"),
     downstream: side("down", "response"),
     report: (report) => void reports.push(report),
+    http1Trailers: true,
     ...options,
   });
   return { exchange, events, reports, callbacks, sent };
