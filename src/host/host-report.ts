@@ -35,7 +35,7 @@ export type ReportCode =
   | "request-map-gone"
   /** The body was changed and `content-length` was not. */
   | "content-length-left"
-  /** A response header that HTTP does not allow: Envoy writes it to an HTTP/1 client as it is. */
+  /** A response header that HTTP does not allow was left out; Envoy writes it to an HTTP/1 client as it is. */
   | "invalid-header"
   /** An import that no proxy has was called and answered Unimplemented (`stubUnknown`). */
   | "unknown-import"

@@ -67,7 +67,12 @@ const REQUEST: ReadonlySet<string> = new Set([
 
 const RESPONSE: ReadonlySet<string> = new Set([
   ":status",
+  "access-control-allow-credentials",
+  "access-control-allow-headers",
+  "access-control-allow-methods",
   "access-control-allow-origin",
+  "access-control-expose-headers",
+  "access-control-max-age",
   "age",
   "cache-control",
   "connection",
@@ -88,6 +93,12 @@ const RESPONSE: ReadonlySet<string> = new Set([
   "upgrade",
   "vary",
   "via",
+  "x-envoy-decorator-operation",
+  "x-envoy-degraded",
+  "x-envoy-immediate-health-check-fail",
+  "x-envoy-ratelimited",
+  "x-envoy-upstream-canary",
+  "x-envoy-upstream-healthchecked-cluster",
   "x-envoy-upstream-service-time",
   "x-request-id",
 ]);

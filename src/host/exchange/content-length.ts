@@ -1,8 +1,5 @@
 import type { HeaderMap } from "../header-map.ts";
 
-/** How a body differs from the `content-length` sent before it. */
-export type WrongLength = "longer" | "shorter";
-
 /** What decides how a body is held to its length. */
 export interface GuardOptions {
   /** No body follows, whatever the headers say: an answer to HEAD, 204, 304. */
@@ -39,15 +36,9 @@ export class LengthGuard {
     return fits;
   }
 
-  /** What is wrong if the message ends here. */
-  get wrong(): WrongLength | undefined {
-    if (this.#longer) return "longer";
-    return (this.#left ?? 0) > 0 ? "shorter" : undefined;
-  }
-
   /** True when the message cannot end in order here. */
   get broken(): boolean {
-    return this.wrong === "shorter" || (this.#longer && this.#strict);
+    return (this.#longer && this.#strict) || (!this.#longer && (this.#left ?? 0) > 0);
   }
 }
 

@@ -65,6 +65,7 @@ export class ExchangeStream implements LiveStream {
     else if (this.responseCalls > 0) this.responseAborted = true;
     this.info.responseCodeDetails = reply.details;
     if (this.responseHeaders === undefined) {
+      this.info.responseCode = (this.#prepared ?? reply).status;
       // Filters must not be called from within each other: the reply waits until this one has returned. A second one
       // is ignored, but for its details.
       if (inRequest) this.#prepared ??= reply;
@@ -130,7 +131,6 @@ export class ExchangeStream implements LiveStream {
     const { headers, body } = replyMessage(reply, { grpc: this.#grpc, head: this.head });
     const bare = body.length === 0;
     this.responseHeaders = headers;
-    this.info.responseCode = reply.status;
     this.localComplete = bare;
     this.response.headers(undefined, headers, bare);
     if (bare || this.ended) return;

@@ -1,4 +1,4 @@
-import type { HeaderMap } from "../header-map.ts";
+import { HeaderMap } from "../header-map.ts";
 
 /** What is wrong with request headers on their way to the upstream, in Envoy's words; `undefined` when nothing is. */
 export function requestFault(headers: HeaderMap): string | undefined {
@@ -37,13 +37,11 @@ export function entryFault(headers: HeaderMap): string | undefined {
   return undefined;
 }
 
-/** A pseudo header that no response has. */
-export function strangePseudo(headers: HeaderMap): string | undefined {
-  const { flat } = headers;
-  for (let at = 0; at < flat.length && flat[at]?.startsWith(":") === true; at += 2) {
-    if (flat[at] !== ":status") return `invalid header name: ${flat[at]}`;
-  }
-  return undefined;
+/** The same headers without what HTTP does not allow. */
+export function withoutFaults(headers: HeaderMap): HeaderMap {
+  const kept = new HeaderMap(headers.kind);
+  for (const [name, value] of headers) if (validName(name) && validValue(value)) kept.add(name, value);
+  return kept;
 }
 
 /** A name is a token in lower case, or a pseudo header. */

@@ -67,10 +67,11 @@ export class HttpExchange {
     else stream.sendLocalReply(reply);
   }
 
-  /** A piece of the request body. HTTP/1 ends with an empty piece of its own, HTTP/2 with the last one. */
+  /** A piece of the request body; an empty one counts as the last only. HTTP/1 ends with an empty piece of its own, HTTP/2 with the last one. */
   requestData(bytes: Uint8Array, endStream: boolean): void {
     const stream = this.#stream;
     if (stream === undefined || stream.ended || stream.requestComplete) return;
+    if (bytes.length === 0 && !endStream) return;
     stream.requestComplete = endStream;
     this.info.requestBytes += bytes.length;
     stream.request.data(undefined, new BodyBuffer(bytes), endStream);
@@ -111,6 +112,7 @@ export class HttpExchange {
       return;
     }
     if (status >= 100 && status < 200) return;
+    if (status === NO_CONTENT && headers.get("content-length") === "0") headers.remove("content-length");
     const { upstream } = stream;
     upstream.answered = true;
     if (upstream.sentAll !== undefined) {
@@ -127,6 +129,7 @@ export class HttpExchange {
   responseData(bytes: Uint8Array, endStream: boolean): void {
     const stream = this.#answerable();
     if (stream === undefined || !stream.upstream.answered) return;
+    if (bytes.length === 0 && !endStream) return;
     this.#upstreamSaid(stream, endStream);
     stream.response.data(undefined, new BodyBuffer(bytes), endStream);
   }
@@ -165,6 +168,8 @@ const GONE = {
   disconnect: [ResponseFlag.downstreamConnectionTermination, "downstream_remote_disconnect"],
   reset: [ResponseFlag.downstreamRemoteReset, "http2.remote_reset"],
 } as const;
+
+const NO_CONTENT = 204;
 
 /** Of no use where no upgrade was asked for. */
 const SWITCHING_PROTOCOLS = 101;

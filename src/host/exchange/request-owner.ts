@@ -56,7 +56,6 @@ export class RequestOwner implements HalfOwner {
     if (endStream) stream.upstream.sentAll = stream.upstream.began;
     this.#guard = new LengthGuard(headers);
     stream.options.upstream.headers(headers, endStream);
-    if (endStream) this.#checkLength();
   }
 
   deliverData(data: BodyBuffer, endStream: boolean): void {
@@ -64,14 +63,12 @@ export class RequestOwner implements HalfOwner {
     const bytes = this.#guard?.take(data.take()) ?? NOTHING;
     if (endStream) this.#stream.upstream.sentAll = this.#stream.options.clock.monotonic();
     if (bytes.length > 0 || endStream) this.#stream.options.upstream.data(bytes, endStream);
-    if (endStream) this.#checkLength();
   }
 
   deliverTrailers(trailers: HeaderMap): void {
     if (!this.#canSend()) return;
     this.#stream.upstream.sentAll = this.#stream.options.clock.monotonic();
     this.#stream.options.upstream.trailers(trailers);
-    this.#checkLength();
   }
 
   crossedWatermark(above: boolean): void {
@@ -88,13 +85,6 @@ export class RequestOwner implements HalfOwner {
   continuedTwice(): void {
     const message = "a filter continued the request in its headers callback and answered Continue as well";
     this.#stream.fault("continue-and-continue", `${message}: Envoy sends it twice, so the stream was ended`);
-  }
-
-  #checkLength(): void {
-    const wrong = this.#guard?.wrong;
-    if (wrong === undefined) return;
-    const message = `the request body is ${wrong} than its content-length, which a filter that changes the body has to remove`;
-    this.#stream.report("warning", "content-length-left", message);
   }
 
   #canSend(): boolean {

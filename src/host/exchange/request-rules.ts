@@ -33,6 +33,7 @@ export function admissionReply(headers: HeaderMap): LocalReply | undefined {
   if (path !== "" && !path.startsWith("/") && headers.get(":method") !== "CONNECT") {
     return bare(404, "absolute_path_rejected");
   }
+  if (path.includes("#")) return bare(400, "path_normalization_failed");
   return undefined;
 }
 
@@ -52,7 +53,9 @@ export interface RouteRefusal {
  * `x-envoy-upstream-rq-timeout-ms` changes. The limit, if any, is told the upstream in `x-envoy-expected-rq-timeout-ms`.
  */
 export function routeRequest(headers: HeaderMap): RouteRefusal | undefined {
-  if (!(headers.get(":path") ?? "").startsWith("/")) {
+  // Envoy looks for a route only where the connection manager has told the scheme.
+  const known = (headers.get("x-forwarded-proto") ?? "") !== "";
+  if (!known || !(headers.get(":path") ?? "").startsWith("/")) {
     return { reply: bare(404, "route_not_found"), flag: ResponseFlag.noRouteFound };
   }
   const asked = headers.get("x-envoy-upstream-rq-timeout-ms") ?? "";

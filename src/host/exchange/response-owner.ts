@@ -5,7 +5,7 @@ import type { StreamInfo } from "../stream-info.ts";
 import { LengthGuard } from "./content-length.ts";
 import type { HalfOwner } from "./half.ts";
 import type { LiveStream } from "./live-stream.ts";
-import { entryFault, responseFault, statusOf, strangePseudo } from "./header-checks.ts";
+import { entryFault, responseFault, statusOf, withoutFaults } from "./header-checks.ts";
 import { spaceless } from "./request-rules.ts";
 import { finishResponse } from "./response-rules.ts";
 
@@ -61,13 +61,13 @@ export class ResponseOwner implements HalfOwner {
     if (!stream.requestComplete && isHttp1(info)) headers.put("connection", "close");
     info.responseCode = statusOf(headers);
     info.responseHeaderBytes = headers.byteSize;
-    if (!this.#sendable(headers)) return;
     stream.headersSent = true;
     this.#guard = new LengthGuard(headers, {
       bodiless: stream.head || info.responseCode === 204 || info.responseCode === 304,
       strict: !isHttp1(info),
     });
-    options.downstream.headers(headers, endStream && !this.#guard.broken);
+    const last = endStream && !this.#guard.broken;
+    options.downstream.headers(this.#framed(this.#sendable(headers), last), last);
     if (endStream) this.#finish();
   }
 
@@ -83,10 +83,10 @@ export class ResponseOwner implements HalfOwner {
 
   deliverTrailers(trailers: HeaderMap): void {
     const { ended, info, options } = this.#stream;
-    if (ended || !this.#sendable(trailers)) return;
+    if (ended) return;
     if (this.#guard?.broken !== true) {
       if (isHttp1(info) && options.http1Trailers !== true) options.downstream.data(NOTHING, true);
-      else options.downstream.trailers(trailers);
+      else options.downstream.trailers(this.#sendable(trailers));
     }
     this.#finish();
   }
@@ -107,22 +107,29 @@ export class ResponseOwner implements HalfOwner {
     this.#stream.fault("continue-and-continue", `${message}: Envoy resets the stream`);
   }
 
-  /** False for what would not arrive as it is meant: Envoy writes it to an HTTP/1 client all the same. */
-  #sendable(headers: HeaderMap): boolean {
-    const fault = entryFault(headers) ?? (isHttp1(this.#stream.info) ? undefined : strangePseudo(headers));
-    if (fault !== undefined) this.#stream.fault("invalid-header", `a response cannot be sent: ${fault}`);
-    return fault === undefined;
+  /** What of the entries may be sent. Envoy writes all to an HTTP/1 client, line ends in values as well. */
+  #sendable(headers: HeaderMap): HeaderMap {
+    const fault = entryFault(headers);
+    if (fault === undefined) return headers;
+    this.#stream.report("warning", "invalid-header", `a header of the response was left out: ${fault}`);
+    return withoutFaults(headers);
+  }
+
+  /** HTTP/1 says of a response that has no body that it has none. */
+  #framed(headers: HeaderMap, last: boolean): HeaderMap {
+    const { head, info } = this.#stream;
+    const status = info.responseCode ?? 0;
+    const silent = head || status < 200 || status === 204 || status === 304;
+    if (!last || silent || !isHttp1(info) || headers.has("content-length")) return headers;
+    const framed = headers.clone();
+    framed.add("content-length", "0");
+    return framed;
   }
 
   /** Ends the stream; filters do not see what the client makes of a body of the wrong length. */
   #finish(): void {
     const stream = this.#stream;
-    const { broken, wrong } = this.#guard ?? {};
-    if (wrong !== undefined) {
-      const message = `the response body is ${wrong} than its content-length, which a filter that changes the body has to remove`;
-      stream.report("warning", "content-length-left", message);
-    }
-    if (broken === true) stream.options.downstream.reset("content_length_mismatch");
+    if (this.#guard?.broken === true) stream.options.downstream.reset("content_length_mismatch");
     stream.end();
   }
 }

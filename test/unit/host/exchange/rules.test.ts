@@ -43,6 +43,7 @@ describe("headers before the filters", () => {
   test.each([
     ["without a host", (map: HeaderMap) => map.remove("host"), 400, "missing_host_header"],
     ["for a path that is none", (map: HeaderMap) => map.set(":path", "*"), 404, "absolute_path_rejected"],
+    ["for a fragment", (map: HeaderMap) => map.set(":path", "/a#b"), 400, "path_normalization_failed"],
     ["for an upgrade", (map: HeaderMap) => upgrade(map), 403, "upgrade_failed"],
   ])("a request %s is refused before the filters, which log it", (_, change, status, details) => {
     const on = stage({ a: {} });
@@ -58,6 +59,7 @@ describe("headers behind the filters", () => {
   test.each<[string, (headers: HeaderMap) => unknown, number, string]>([
     ["no path", (map) => map.remove(":path"), 404, ""],
     ["no slash before the path", (map) => map.set(":path", "x"), 404, ""],
+    ["no x-forwarded-proto", (map) => map.remove("x-forwarded-proto"), 404, ""],
     ["no headers", (map) => map.replaceAll([]), 404, ""],
     ["no method", (map) => map.remove(":method"), 503, "missing required header: :method"],
     ["a name with a space", (map) => map.add("x y", "1"), 503, "invalid header name: x y"],
@@ -109,7 +111,8 @@ describe("headers behind the filters", () => {
       ["transfer-encoding", "chunked"],
       ["server", "node"],
     ] as const;
-    on.exchange.responseHeaders(ok(hop), true);
+    on.exchange.responseHeaders(ok(hop), false);
+    on.exchange.responseData(bytes("x"), true);
     expect(seen.slice(-2)).toEqual(["x-envoy-upstream-service-time", "12"]);
     expect(seen).toContain("transfer-encoding");
     expect(on.sent.response?.flat.slice(2)).toEqual(
@@ -143,22 +146,51 @@ describe("headers behind the filters", () => {
   test.each([
     ["a line end in a value", "x", "1\r\ny: 2"],
     ["a space in a name", "x y", "1"],
-  ])("%s of a response ends the stream; nothing is sent", (_, name, value) => {
-    const on = asked({ responseHeaders: ({ it }) => it.add(name, value) });
+    ["an empty name", "", "1"],
+  ])("%s of a response is left out on the way to the client only", (_, name, value) => {
+    const seen: (string | undefined)[] = [];
+    const on = asked({
+      responseHeaders: ({ it }) => it.add(name, value),
+      log: ({ responseHeaders }) => void seen.push(responseHeaders?.get(name)),
+    });
     on.exchange.responseHeaders(ok(), true);
-    expect(on.events.slice(3)).toEqual(["down reset via_upstream", "a:log", "a:destroy"]);
-    expect(on.reports[0]).toMatchObject({ code: "invalid-header", severity: "fault" });
+    expect(on.sent.response?.has(name)).toBe(false);
+    expect(on.sent.response?.get("server")).toBe("envoy");
+    expect(seen).toEqual([value]);
+    expect(on.reports[0]).toMatchObject({ code: "invalid-header", severity: "warning" });
   });
 
-  test("a strange pseudo header of a response is no matter to an HTTP/1 client, and the end to an HTTP/2 one", () => {
-    const acts: Acts = { responseHeaders: ({ it }) => it.add(":foo", "1") };
-    const http1 = asked(acts);
-    http1.exchange.responseHeaders(ok(), true);
-    expect(http1.events).toContain("down headers eos");
-    const http2 = stage({ a: acts }, { info: { protocol: "HTTP/2" } });
-    http2.exchange.requestHeaders(get(), true);
-    http2.exchange.responseHeaders(ok(), true);
-    expect(http2.events).toContain("down reset via_upstream");
+  test("HTTP/1 says of headers alone that no body follows; filters do not see it", () => {
+    const seen: (string | undefined)[] = [];
+    const length = (status: string, protocol: string): string | undefined => {
+      const log: Acts["log"] = ({ responseHeaders }) => void seen.push(responseHeaders?.get("content-length"));
+      const on = stage({ a: { log } }, { info: { protocol } });
+      on.exchange.requestHeaders(get(), true);
+      on.exchange.responseHeaders(ok([], status), true);
+      return on.sent.response?.get("content-length");
+    };
+    expect([length("200", "HTTP/1.1"), length("204", "HTTP/1.1"), length("304", "HTTP/1.1")]).toEqual([
+      "0",
+      undefined,
+      undefined,
+    ]);
+    expect(length("200", "HTTP/2")).toBeUndefined();
+    expect(seen).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test("an empty length of an answer without content is taken away, as the codec does", () => {
+    const on = asked({});
+    on.exchange.responseHeaders(ok([["content-length", "0"]], "204"), true);
+    expect(on.sent.response?.has("content-length")).toBe(false);
+  });
+
+  test("pieces without a byte are left out", () => {
+    const on = stage({ a: {} });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    on.exchange.requestData(bytes(""), false);
+    on.exchange.responseHeaders(ok(), false);
+    on.exchange.responseData(bytes(""), false);
+    expect(on.events).toEqual(["a:rqh", "up headers", "a:rsh", "down headers"]);
   });
 
   test("the time limit a filter asks of the router is told the upstream", () => {
@@ -221,7 +253,6 @@ describe("a body that is not as long as its content-length", () => {
         ["a:log", "a:destroy"],
       ].flat(),
     );
-    expect(on.reports[0]).toMatchObject({ code: "content-length-left", severity: "warning" });
   });
 
   test("shorter: the stream is broken off", () => {
@@ -229,7 +260,6 @@ describe("a body that is not as long as its content-length", () => {
     on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
     on.exchange.responseData(bytes("abcde"), true);
     expect(on.events.slice(5, 7)).toEqual(["down data 01", "down reset content_length_mismatch"]);
-    expect(on.reports).toHaveLength(1);
     expect(on.exchange.info).toMatchObject({ responseCode: 200, responseCodeDetails: "via_upstream" });
   });
 
@@ -252,7 +282,6 @@ describe("a body that is not as long as its content-length", () => {
     on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
     on.exchange.responseData(bytes("abcde"), true);
     expect(on.events.slice(5, 6)).toEqual(["down data  eos"]);
-    expect(on.reports).toEqual([]);
   });
 
   test("a request: the upstream gets as much as was announced", () => {
@@ -261,7 +290,6 @@ describe("a body that is not as long as its content-length", () => {
     on.exchange.requestHeaders(get([["content-length", "5"]], "POST"), false);
     on.exchange.requestData(bytes("abcde"), true);
     expect(on.events.at(-1)).toBe("up data abcde eos");
-    expect(on.reports[0]?.message).toContain("the request body is longer");
   });
 
   test("an answer to HEAD may announce a body that does not come", () => {
