@@ -48,7 +48,7 @@ const FORMS: Readonly<Record<Kind, (text: string) => string | undefined>> = {
   text: (text) => text,
   hidden: (text) => text,
   address: (text) => (addressParts(text) === undefined ? undefined : text),
-  ip: (text) => (IPV4.test(text) || IPV6.test(text) ? text : undefined),
+  ip: (text) => (isIp(text) ? text : undefined),
   port: (text) => (/^\d+$/u.test(text) && Number(text) <= 65_535 ? text : undefined),
   number: (text) => (/^\d+$/u.test(text) ? text : undefined),
   boolean: (text) => (text === "true" || text === "false" ? text : undefined),
@@ -56,13 +56,28 @@ const FORMS: Readonly<Record<Kind, (text: string) => string | undefined>> = {
 };
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/u;
-const IPV6 = /^(?=.*:)[\da-f:.]{2,45}$/iu;
+
+function isIp(text: string): boolean {
+  return IPV4.test(text) || isIpv6(text);
+}
+
+/** Eight groups, or fewer with one gap; the last two may be written as IPv4. */
+function isIpv6(text: string): boolean {
+  const sides = text.split("::");
+  const groups = sides.flatMap((side) => (side === "" ? [] : side.split(":")));
+  const last = groups.at(-1) ?? "";
+  const isV4 = IPV4.test(last);
+  const hex = isV4 ? groups.slice(0, -1) : groups;
+  const count = hex.length + (isV4 ? 2 : 0);
+  if (sides.length > 2 || (sides.length === 2 ? count > 7 : count !== 8)) return false;
+  return hex.every((group) => /^[\da-f]{1,4}$/iu.test(group));
+}
 
 /** `1.2.3.4:5` or `[::1]:5`. */
 function addressParts(text: string): { readonly ip: string; readonly port: number } | undefined {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d+)$/u.exec(text)?.groups;
   const { v4 = "", v6 = "", port = "" } = match ?? {};
-  if (match === undefined || !(IPV4.test(v4) || IPV6.test(v6)) || Number(port) > 65_535) return undefined;
+  if (match === undefined || !(IPV4.test(v4) || isIpv6(v6)) || Number(port) > 65_535) return undefined;
   return { ip: v4 === "" ? v6 : v4, port: Number(port) };
 }
 

@@ -1,3 +1,4 @@
+import { readGrpcService } from "./grpc-service.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 import type { CallScope } from "./host-calls/scope.ts";
 import { decodePairs } from "./pairs-codec.ts";
@@ -84,6 +85,7 @@ function showBytes(memory: GuestMemory, word: string, pointer: number, length: n
   if (word === "pairs") return showPairs(bytes);
   if (word === "path") return plain(bytes)?.replace(/\0$/u, "").replaceAll("\0", ".") ?? hexadecimal(bytes);
   if (word === "value") return showProperty(bytes);
+  if (word === "target") return readGrpcService(bytes)?.cluster ?? "a GrpcService without a target";
   const text = printable(bytes);
   return text === undefined ? hexadecimal(bytes) : shortened(text, bytes.length);
 }
@@ -133,6 +135,6 @@ function hexadecimal(bytes: Uint8Array): string {
   return bytes.length <= HEX_BYTES ? `0x${digits}` : `0x${digits}… (${bytes.length} bytes)`;
 }
 
-const TWO_WIDE: ReadonlySet<string> = new Set(["text", "bytes", "pairs", "path", "value"]);
+const TWO_WIDE: ReadonlySet<string> = new Set(["text", "bytes", "pairs", "path", "value", "target"]);
 const LONGEST = 200;
 const HEX_BYTES = 32;

@@ -1,6 +1,6 @@
 /**
- * How each host call reads to a person. Words in the order of its arguments; `text`, `bytes`, `pairs` and `path` are a
- * pointer and a length, the others one argument; a word with `>` before it is where the host puts a result.
+ * How each host call reads to a person. Words in the order of its arguments; `text`, `bytes`, `pairs`, `path` and
+ * `target` are a pointer and a length, the others one argument; a word with `>` before it is where the host puts a result.
  */
 export const CALL_SHAPES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
@@ -26,8 +26,8 @@ export const CALL_SHAPES: ReadonlyMap<string, readonly string[]> = new Map(
     proxy_close_stream: "stream",
     proxy_send_local_response: "number text bytes pairs signed",
     proxy_http_call: "text pairs bytes pairs number >u32",
-    proxy_grpc_call: "bytes text text pairs bytes number >u32",
-    proxy_grpc_stream: "bytes text text pairs >u32",
+    proxy_grpc_call: "target text text pairs bytes number >u32",
+    proxy_grpc_stream: "target text text pairs >u32",
     proxy_grpc_send: "number bytes number",
     proxy_grpc_cancel: "number",
     proxy_grpc_close: "number",

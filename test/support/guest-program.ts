@@ -130,7 +130,7 @@ function instructions(arg: GuestArgument, data: DataArea): number[][] {
   if (typeof arg === "object" && "at" in arg && !(arg instanceof Uint8Array)) {
     return [[0x41, ...signed(arg.at), 0x28, 0x02, 0x00]];
   }
-  const bytes = typeof arg === "string" ? new TextEncoder().encode(arg) : (arg as Uint8Array);
+  const bytes = typeof arg === "string" ? new TextEncoder().encode(arg) : arg;
   return [
     [0x41, ...signed(data.place(bytes))],
     [0x41, ...signed(bytes.length)],

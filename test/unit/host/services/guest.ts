@@ -14,9 +14,9 @@ export interface RunningGuest {
   readonly environment: RecordingEnvironment;
   readonly trace: TraceEvent[];
   /** The host calls so far, each as `name(arguments) = status, result`, and forgets them; without `proxy_` before. */
-  calls(): string[];
+  readonly calls: () => string[];
   /** As {@link calls}, with the callbacks between them as `> name(arguments)`. */
-  all(): string[];
+  readonly all: () => string[];
 }
 
 /** Starts it as a plugin `p` with the root id `r` in a VM `vm`. */
@@ -45,7 +45,7 @@ export function runGuest(
 function shown(event: TraceEvent): string[] {
   if (event.type === "return") return event.trap === undefined ? [] : [`! ${event.trap}`];
   const name = event.name.replace("proxy_", "");
-  if (event.type === "callback") return [`> ${name}(${event.args.join(", ")})`];
-  const result = event.result === undefined ? "" : `, ${String(event.result)}`;
+  if (event.type === "callback") return event.name.startsWith("proxy_") ? [`> ${name}(${event.args.join(", ")})`] : [];
+  const result = event.result === undefined ? "" : `, ${event.result === "" ? "nothing" : String(event.result)}`;
   return [`${name}(${event.args.join(", ")}) = ${event.status}${result}`];
 }
