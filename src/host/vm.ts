@@ -92,9 +92,11 @@ export class Vm implements KernelScope {
     const { module } = this;
     this.moment = Moment.starting;
     let exports: WasmExports = {};
-    this.#run("the start section", () => {
+    const make: GuestFunction = () => {
       exports = this.#instantiate();
-    });
+      return undefined;
+    };
+    this.call(make, "the start section", this.#nobody);
     if (this.failed) return { reason: "instantiate", message: this.failure ?? "" };
     const { entry, main } = module;
     if (entry !== undefined) this.#run(entry, exports[entry]);

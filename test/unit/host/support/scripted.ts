@@ -54,13 +54,13 @@ export interface ScriptedSettings {
 /** One stream, driven phase by phase; each phase gives the answer and what was said. */
 export class ScriptedStream {
   readonly filter: HttpFilter;
-  readonly callbacks = new RecordingCallbacks();
-  readonly request = new HeaderMap("request", [
+  readonly callbacks: RecordingCallbacks = new RecordingCallbacks();
+  readonly request: HeaderMap = new HeaderMap("request", [
     [":method", "GET"],
     [":path", "/"],
     [":authority", "a"],
   ]);
-  readonly response = new HeaderMap("response", [[":status", "200"]]);
+  readonly response: HeaderMap = new HeaderMap("response", [[":status", "200"]]);
   readonly #said: () => string[];
 
   constructor(filter: HttpFilter, said: () => string[]) {
