@@ -1,6 +1,6 @@
 import { loadModule } from "../../host/load-module.ts";
 import { pluginConfig } from "../../host/plugin-config.ts";
-import { prepareShape, type Step, STEPS } from "./bench-stream.ts";
+import { type BenchStream, prepareShape, type Step, STEPS } from "./bench-stream.ts";
 import { countCalls, type HostCalls } from "./count-calls.ts";
 import { emptyFilter } from "./empty-filter.ts";
 import { type BenchFilter, FIGURES, Lane, type LaneOptions } from "./lane.ts";
@@ -111,8 +111,21 @@ function runRounds(
   const runners = { loop: start(undefined), empty: start(empty), filter: start(filter) };
   const other = against === undefined ? undefined : start(against);
   const turn = [...Object.values(runners), ...(other === undefined ? [] : [other])];
-  for (const { lane } of turn) warmUp(lane, options.now);
-  const linesBefore = runners.filter.lane.lines;
+  for (const runner of turn) warmUp(runner.lane, options.now);
+  const { lane } = runners.filter;
+  const linesBefore = lane.lines;
+  takeTurns(turn, perRound);
+  return {
+    loop: runners.loop.rounds,
+    empty: runners.empty.rounds,
+    filter: runners.filter.rounds,
+    other: other?.rounds,
+    lines: lane.lines - linesBefore,
+    outcome: outcomeOf(lane.last),
+  };
+}
+
+function takeTurns(turn: readonly Runner[], perRound: number): void {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const place of turn.keys()) {
       const runner = turn[(place + round) % turn.length];
@@ -120,15 +133,10 @@ function runRounds(
     }
   }
   for (const { lane } of turn) lane.stop();
-  const { last, lines } = runners.filter.lane;
-  return {
-    loop: runners.loop.rounds,
-    empty: runners.empty.rounds,
-    filter: runners.filter.rounds,
-    other: other?.rounds,
-    lines: lines - linesBefore,
-    outcome: { heldIn: last?.pausedIn, ownResponse: last?.reply?.status, reset: last?.wasReset ?? false },
-  };
+}
+
+function outcomeOf(stream: BenchStream | undefined): StreamOutcome {
+  return { heldIn: stream?.pausedIn, ownResponse: stream?.reply?.status, reset: stream?.wasReset ?? false };
 }
 
 interface Runner {
