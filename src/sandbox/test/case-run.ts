@@ -3,24 +3,18 @@ import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import type { TraceEvent } from "../../host/trace.ts";
 import type { Failure } from "./case-result.ts";
-import { checkExpectation } from "./check-expectation.ts";
-import { Checks } from "./checks.ts";
+import { type CaseSetting, CaseWorld } from "./case-world.ts";
+import { doStep } from "./do-step.ts";
 import { runConnection } from "./drive-connection.ts";
 import { runPhases } from "./drive-phases.ts";
-import { seedHost, startTime, streamInfo } from "./given.ts";
-import { LiveExchange } from "./live-exchange.ts";
-import { quote, type ReadBytes } from "./matchers.ts";
-import type { Expectation } from "./model-expect.ts";
-import type { Exchange, Step } from "./model.ts";
+import { seedHost } from "./given.ts";
+import type { LiveExchange } from "./live-exchange.ts";
+import type { Exchange, Step, Stream } from "./model.ts";
 import type { PlannedCase } from "./planned-case.ts";
-import type { CaseSetting } from "./run-case.ts";
-import { ScriptedCallouts } from "./scripted-callouts.ts";
-import { type RunEnd, Session } from "./session.ts";
+import type { RunEnd } from "./session.ts";
 import type { Place } from "./shape.ts";
 import { startFilters } from "./start-filters.ts";
-import { doStep } from "./do-step.ts";
-import { fileReader, formatNanoseconds, nanoseconds } from "./values.ts";
-import type { VirtualTime } from "./virtual-time.ts";
+import { formatNanoseconds, nanoseconds } from "./values.ts";
 
 /** What came of one run of a case. */
 export interface CaseOutcome {
@@ -30,192 +24,107 @@ export interface CaseOutcome {
   readonly logs: readonly LogEntry[];
   readonly reports: readonly HostReport[];
   readonly trace: readonly TraceEvent[];
-  readonly measured?: Readonly<Record<string, number>> | undefined;
 }
 
-/** One run of one case, in a host of its own. */
-export class CaseRun {
-  readonly planned: PlannedCase;
-  readonly setting: CaseSetting;
-  readonly session: Session;
-  readonly checks: Checks;
-  readonly callouts: ScriptedCallouts;
-  readonly readBytes: ReadBytes;
-  /** Of the first filter: whose shared data and queues are meant. */
-  readonly vmId: string;
-  readonly at: Place;
-  #trapExpected = false;
-
-  constructor(planned: PlannedCase, setting: CaseSetting, trace: boolean) {
-    this.planned = planned;
-    this.setting = setting;
-    this.readBytes = fileReader(planned.folder);
-    this.checks = new Checks(this.readBytes);
-    this.vmId = planned.filters[0]?.settings.vmId ?? "";
-    this.at = ["tests", planned.index];
-    const { test, given, profile } = planned;
-    let callouts: ScriptedCallouts | undefined;
-    this.session = new Session({
-      profile,
-      workers: test.workers ?? 1,
-      start: startTime(given),
-      seed: given.seed ?? 1,
-      trace,
-      heartbeat: setting.heartbeat,
-      live: setting.live,
-      callouts: (time) => (callouts = this.#script(time)),
-    });
-    this.callouts = callouts ?? this.#script(this.session.time);
-  }
-
-  #script(time: VirtualTime): ScriptedCallouts {
-    return new ScriptedCallouts({ time, checks: this.checks, readBytes: this.readBytes, at: this.at });
-  }
-
-  async run(): Promise<CaseOutcome> {
-    const { session, checks, planned } = this;
-    let error = false;
-    let measured: CaseOutcome["measured"];
-    try {
-      seedHost(session, planned.given, this.vmId, this.readBytes);
-      // Filters may call out while they start.
-      this.callouts.announce(planned.test.callouts, [...this.at, "callouts"]);
-      const started = startFilters(this);
-      error = started === "error";
-      if (started === "started") {
-        this.#runTest();
-        this.callouts.finish();
-        this.#checkReports();
-      }
-    } catch (thrown) {
-      if (!(thrown instanceof WasmeError)) throw thrown;
-      checks.fail(this.at, thrown.message);
-      error = true;
+/** Runs a case once, in a host of its own. Files that cannot be read are an error of the case. */
+export function runOnce(planned: PlannedCase, setting: CaseSetting, trace: boolean): CaseOutcome {
+  const world = new CaseWorld(planned, setting, trace);
+  const { session, checks, at } = world;
+  let error = false;
+  try {
+    seedHost(session, planned.given, world.vmId, world.readBytes);
+    // Filters may call out while they start.
+    world.callouts.announce(planned.test.callouts, [...at, "callouts"]);
+    const started = startFilters(world);
+    error = started === "error";
+    if (started === "started") {
+      runTest(world);
+      world.callouts.finish();
+      checkReports(world);
     }
-    const { logs, reports, trace } = session;
-    return { error, failures: checks.failures, logs, reports, trace, measured };
+  } catch (thrown) {
+    if (!(thrown instanceof WasmeError)) throw thrown;
+    checks.fail(at, thrown.message);
+    error = true;
   }
+  const { logs, reports, trace: events } = session;
+  return { error, failures: checks.failures, logs, reports, trace: events };
+}
 
-  #runTest(): void {
-    const { test } = this.planned;
-    const { session, at } = this;
-    const before = this.mark();
-    if (test.steps !== undefined) {
-      for (const [place, step] of test.steps.entries()) this.#step(step, [...at, "steps", place]);
-    } else if (test.streams !== undefined) {
-      this.#streams(test.streams, at);
-    } else if (test.phases !== undefined) {
-      runPhases(this, test.phases, [...at, "phases"]);
-    } else if (test.connection !== undefined) {
-      runConnection(this, test.connection, [...at, "connection"]);
-    } else {
-      if (test.request !== undefined) return this.#exchange({ ...test, callouts: [] }, at, "drain");
-    }
-    session.runUntil(() => session.time.waiting === 0);
-    if (test.expect !== undefined) this.check(test.expect, [...at, "expect"], { exchange: undefined, before });
-  }
+function runTest(world: CaseWorld): void {
+  const { planned, session, at } = world;
+  const { steps, streams, phases, connection, request, expect } = planned.test;
+  if (request !== undefined) return runExchange(world, { ...planned.test, callouts: [] }, at, "drain");
+  const before = world.mark();
+  for (const [place, step] of (steps ?? []).entries()) runStep(world, step, [...at, "steps", place]);
+  if (streams !== undefined) runStreams(world, streams, at);
+  if (phases !== undefined) runPhases(world, phases, [...at, "phases"]);
+  if (connection !== undefined) runConnection(world, connection, [...at, "connection"]);
+  session.runUntil(() => session.time.waiting === 0);
+  if (expect !== undefined) world.check(expect, [...at, "expect"], undefined, before);
+}
 
-  #step(step: Step, at: Place): void {
-    const before = this.mark();
-    if (step.request !== undefined) return this.#exchange(step, at, "leave");
-    this.callouts.announce(step.callouts, [...at, "callouts"]);
-    doStep(this, step, at);
-    if (step.expect !== undefined) this.check(step.expect, [...at, "expect"], { exchange: undefined, before });
-  }
+function runStep(world: CaseWorld, step: Step, at: Place): void {
+  if (step.request !== undefined) return runExchange(world, step, at, "leave");
+  const before = world.mark();
+  world.callouts.announce(step.callouts, [...at, "callouts"]);
+  doStep(world, step, at);
+  if (step.expect !== undefined) world.check(step.expect, [...at, "expect"], undefined, before);
+}
 
-  #streams(streams: NonNullable<PlannedCase["test"]["streams"]>, at: Place): void {
-    const { session } = this;
-    const before = this.mark();
-    const live = streams.map((stream, place) => {
-      this.callouts.announce(stream.callouts, [...at, "streams", place, "callouts"]);
-      const exchange = this.open(stream);
-      session.time.after(nanoseconds(stream.at), () => exchange.begin());
-      return exchange;
-    });
-    const end = session.runUntil(() => live.every((one) => one.ended) && session.time.waiting === 0);
-    for (const [place, exchange] of live.entries()) {
-      const stream = streams[place];
-      const here = [...at, "streams", place];
-      this.#noteHang(exchange, here, end, stream?.name ?? `stream ${place + 1}`);
-      if (stream?.expect !== undefined) this.check(stream.expect, [...here, "expect"], { exchange, before });
-    }
-  }
+/** Runs one exchange to its end; `drain` waits for everything that is still planned, too. */
+function runExchange(world: CaseWorld, spec: Exchange, at: Place, after: "drain" | "leave"): void {
+  const { session } = world;
+  const before = world.mark();
+  world.callouts.announce(spec.callouts, [...at, "callouts"]);
+  const exchange = world.open(spec);
+  exchange.begin();
+  const end = session.runUntil(() => exchange.ended && (after === "leave" || session.time.waiting === 0));
+  exchange.forget();
+  noteHang(world, exchange, { at, end, name: "the stream" });
+  if (spec.expect !== undefined) world.check(spec.expect, [...at, "expect"], exchange, before);
+}
 
-  /** An exchange that has not begun. */
-  open({ request, upstream }: Exchange): LiveExchange {
-    const { session, readBytes } = this;
-    return new LiveExchange(
-      { session, readBytes, info: streamInfo(this.planned.given, readBytes) },
-      request,
-      upstream ?? this.planned.test.upstream,
-    );
-  }
-
-  /** Runs one exchange to its end; `drain` waits for everything that is still planned, too. */
-  #exchange(spec: Exchange, at: Place, after: "drain" | "leave"): void {
-    const { session } = this;
-    const before = this.mark();
-    this.callouts.announce(spec.callouts, [...at, "callouts"]);
-    const exchange = this.open(spec);
-    exchange.begin();
-    const end = session.runUntil(() => exchange.ended && (after === "leave" || session.time.waiting === 0));
+function runStreams(world: CaseWorld, streams: readonly Stream[], at: Place): void {
+  const { session } = world;
+  const before = world.mark();
+  const all = streams.map((stream, place) => {
+    const here = [...at, "streams", place];
+    world.callouts.announce(stream.callouts, [...here, "callouts"]);
+    const exchange = world.open(stream);
+    session.time.after(nanoseconds(stream.at), () => exchange.begin());
+    return { stream, exchange, here, name: stream.name ?? `stream ${place + 1}` };
+  });
+  const end = session.runUntil(() => all.every(({ exchange }) => exchange.ended) && session.time.waiting === 0);
+  for (const { stream, exchange, here, name } of all) {
     exchange.forget();
-    this.#noteHang(exchange, at, end, "the stream");
-    if (spec.expect !== undefined) this.check(spec.expect, [...at, "expect"], { exchange, before });
+    noteHang(world, exchange, { at: here, end, name });
+    if (stream.expect !== undefined) world.check(stream.expect, [...here, "expect"], exchange, before);
   }
+}
 
-  /** How much was said so far. */
-  mark(): { readonly logs: number; readonly reports: number } {
-    return { logs: this.session.logs.length, reports: this.session.reports.length };
-  }
+interface Waited {
+  readonly at: Place;
+  readonly end: RunEnd;
+  readonly name: string;
+}
 
-  /** Holds an expectation against what came since `before`. */
-  check(
-    expect: Expectation,
-    at: Place,
-    came: { readonly exchange: LiveExchange | undefined; readonly before: ReturnType<CaseRun["mark"]> },
-  ): void {
-    const { session, checks, vmId } = this;
-    // What start-up said belongs to the test as a whole, too.
-    const whole = at.length === 3;
-    const logs = session.logs.slice(whole ? 0 : came.before.logs);
-    const reports = session.reports.slice(whole ? 0 : came.before.reports);
-    checkExpectation(checks, expect, at, { session, exchange: came.exchange, logs, reports, vmId });
-    if (expect.trap !== undefined) this.checkTrap(expect.trap, [...at, "trap"], reports);
-  }
+function noteHang({ checks, session }: CaseWorld, exchange: LiveExchange, { at, end, name }: Waited): void {
+  if (exchange.ended) return;
+  const places = exchange.pausedIn.join(" and ");
+  const left =
+    end === "ticking"
+      ? `though its timer ticked 1000 times (${formatNanoseconds(session.time.elapsed)})`
+      : "and no chunk, callout or timer is left";
+  const message =
+    places === "" ? `${name} did not end, ${left}` : `${name} was never resumed: it stands still in ${places}, ${left}`;
+  checks.fail(at, message);
+}
 
-  /** `false` means that none is allowed, which is so without it. */
-  checkTrap(expect: NonNullable<Expectation["trap"]>, at: Place, reports: readonly HostReport[]): void {
-    const trap = reports.find((report) => report.code === "trap");
-    if (expect === false || expect === "false") return;
-    this.#trapExpected = true;
-    if (trap === undefined) this.checks.fail(at, "the filter did not trap", { expected: "a trap", actual: "none" });
-    else if (expect !== true && expect !== "true") this.checks.value(at, "trap", expect, trap.message);
-  }
-
-  #checkReports(): void {
-    const { session, checks, planned, at } = this;
-    const expected = new Set(planned.test.expect?.warnings ?? []);
-    for (const report of session.reports) {
-      if (report.code === "trap") {
-        if (!this.#trapExpected) checks.fail(at, `the filter trapped: ${report.message}`);
-      } else if (planned.strict && !expected.has(report.code)) {
-        checks.fail(at, `${report.code}: ${report.message}`);
-      }
-    }
-  }
-
-  #noteHang(exchange: LiveExchange, at: Place, end: RunEnd, name: string): void {
-    if (exchange.ended) return;
-    const places = exchange.pausedIn;
-    const left =
-      end === "ticking"
-        ? `though its timer ticked 1000 times (${formatNanoseconds(this.session.time.elapsed)})`
-        : "and no chunk, callout or timer is left";
-    const message =
-      places.length === 0
-        ? `${name} did not end, ${left}`
-        : `${name} was never resumed: it stands still in ${places.join(" and ")}, ${left}`;
-    this.checks.fail(at, message, { expected: "a stream that ends", actual: quote(places.join(", ")) });
+function checkReports({ session, checks, planned, at, trapExpected }: CaseWorld): void {
+  const expected = new Set(planned.test.expect?.warnings ?? []);
+  for (const { code, message } of session.reports) {
+    const surprising = code === "trap" ? !trapExpected : planned.strict && !expected.has(code);
+    if (surprising) checks.fail(at, code === "trap" ? `the filter trapped: ${message}` : `${code}: ${message}`);
   }
 }

@@ -5,7 +5,7 @@ import type { MetricReading } from "../../host/metrics.ts";
 import type { Checks } from "./checks.ts";
 import type { LiveExchange, SeenMessage } from "./live-exchange.ts";
 import { describeValue } from "./matchers.ts";
-import type { Expectation, RequestExpectation, ResponseExpectation } from "./model-expect.ts";
+import type { Expectation, PausePlace, RequestExpectation, ResponseExpectation } from "./model-expect.ts";
 import type { Session } from "./session.ts";
 import type { Place } from "./shape.ts";
 
@@ -26,25 +26,30 @@ export function checkExpectation(checks: Checks, expect: Expectation, at: Place,
   if (exchange !== undefined) checkExchange(checks, expect, at, exchange);
   if (expect.log !== undefined) checks.log([...at, "log"], expect.log, came.logs);
   if (expect.metrics !== undefined) checkMetrics(checks, expect.metrics, [...at, "metrics"], session);
+  checkStores(checks, expect, at, came);
+  checkWarnings(checks, expect.warnings ?? [], [...at, "warnings"], came.reports);
+}
+
+function checkStores(checks: Checks, expect: Expectation, at: Place, { session, vmId }: Came): void {
   if (expect.shared !== undefined) {
-    const data = new Map(session.host.sharedData.list(came.vmId).map(({ key, value }) => [key, byteText(value)]));
+    const data = new Map(session.host.sharedData.list(vmId).map(({ key, value }) => [key, byteText(value)]));
     for (const [key, matcher] of Object.entries(expect.shared)) {
       checks.value([...at, "shared", key], `shared data ${key}`, matcher, data.get(key));
     }
   }
   for (const [name, messages] of Object.entries(expect.queues ?? {})) {
-    const queue = session.host.sharedQueues.list(came.vmId).find((one) => one.name === name);
+    const queue = session.host.sharedQueues.list(vmId).find((one) => one.name === name);
     const entries = (queue?.entries ?? []).map(byteText);
     checks.list([...at, "queues", name], `queue ${name}`, messages, entries);
   }
-  for (const [place, code] of (expect.warnings ?? []).entries()) {
-    if (came.reports.some((report) => report.code === code)) continue;
-    const codes = [...new Set(came.reports.map((report) => report.code))];
-    const actual = codes.length === 0 ? "nothing" : codes.join(", ");
-    checks.fail([...at, "warnings", place], `the host reported ${actual}, expected ${code}`, {
-      expected: code,
-      actual,
-    });
+}
+
+function checkWarnings(checks: Checks, expected: readonly string[], at: Place, reports: readonly HostReport[]): void {
+  const codes = [...new Set(reports.map(({ code }) => code))];
+  const actual = codes.length === 0 ? "nothing" : codes.join(", ");
+  for (const [place, code] of expected.entries()) {
+    if (codes.some((one) => one === code)) continue;
+    checks.fail([...at, place], `the host reported ${actual}, expected ${code}`, { expected: code, actual });
   }
 }
 
@@ -59,21 +64,22 @@ function checkExchange(checks: Checks, expect: Expectation, at: Place, exchange:
   else if (upstream !== undefined && arrived(exchange.upstream)) {
     checkRequest(checks, upstream, [...at, "upstream"], exchange.upstream);
   }
-  if (paused !== undefined && paused.join() !== exchange.paused.join()) {
-    const [expected, actual] = [paused, exchange.paused].map((list) =>
-      list.length === 0 ? "nowhere" : list.join(", "),
-    );
-    checks.fail([...at, "paused"], `the stream stood still ${actual}, expected ${expected}`, {
-      expected: expected ?? "",
-      actual: actual ?? "",
-      replacement: [...exchange.paused],
-    });
-  }
+  if (paused !== undefined) checkPaused(checks, paused, [...at, "paused"], exchange.paused);
   for (const [key, matcher] of Object.entries(filterState ?? {})) {
     const value = exchange.exchange.info.filterState.get(key);
     const bytes = value === undefined ? undefined : byteText(value.bytes);
     checks.value([...at, "filterState", key], `filter state ${key}`, matcher, bytes);
   }
+}
+
+function checkPaused(checks: Checks, expected: readonly PausePlace[], at: Place, actual: readonly PausePlace[]): void {
+  if (expected.join() === actual.join()) return;
+  const words = (list: readonly PausePlace[]): string => (list.length === 0 ? "nowhere" : list.join(", "));
+  checks.fail(at, `the stream stood still ${words(actual)}, expected ${words(expected)}`, {
+    expected: words(expected),
+    actual: words(actual),
+    replacement: [...actual],
+  });
 }
 
 function checkNever(checks: Checks, at: Place, upstream: SeenMessage): void {

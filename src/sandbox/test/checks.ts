@@ -5,7 +5,7 @@ import type { HeaderMap } from "../../host/header-map.ts";
 import type { Failure } from "./case-result.ts";
 import { describeMatcher, describeValue, matches, quote, type ReadBytes } from "./matchers.ts";
 import type { HeaderExpectations, LogExpectation, Matcher } from "./model-expect.ts";
-import { formatPlace } from "./parse-test-file.ts";
+import { formatPlace } from "./format-place.ts";
 import type { Place } from "./shape.ts";
 
 /** What a failure says beside its sentence. */

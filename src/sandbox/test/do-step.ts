@@ -1,24 +1,24 @@
 import { utf8ByteString } from "../../host/byte-string.ts";
-import type { CaseRun } from "./case-run.ts";
+import type { CaseWorld } from "./case-world.ts";
 import type { Step } from "./model.ts";
 import type { Place } from "./shape.ts";
 import { contentBytes, nanoseconds } from "./values.ts";
 
 /** Does what a step without a request asks for. */
-export function doStep(run: CaseRun, step: Step, at: Place): void {
-  const { session, readBytes } = run;
+export function doStep(world: CaseWorld, step: Step, at: Place): void {
+  const { session, readBytes } = world;
   if (step.advance !== undefined) session.advance(nanoseconds(step.advance));
-  if (step.tick !== undefined && step.tick !== false) tick(run, step.tick, at);
+  if (step.tick !== undefined && step.tick !== false) tick(world, step.tick, at);
   if (step.share !== undefined) {
     for (const [key, value] of Object.entries(step.share)) {
-      session.host.sharedData.seed(run.vmId, key, contentBytes(value, readBytes));
+      session.host.sharedData.seed(world.vmId, key, contentBytes(value, readBytes));
     }
   }
   if (step.enqueue !== undefined) {
-    const { queue, message, vmId = run.vmId } = step.enqueue;
+    const { queue, message, vmId = world.vmId } = step.enqueue;
     const { sharedQueues } = session.host;
     const id = sharedQueues.resolve(vmId, utf8ByteString(queue));
-    if (id === undefined) run.checks.fail([...at, "enqueue"], `no filter has registered the queue ${queue}`);
+    if (id === undefined) world.checks.fail([...at, "enqueue"], `no filter has registered the queue ${queue}`);
     else sharedQueues.enqueue(id, contentBytes(message, readBytes));
   }
   if (step.foreign !== undefined) {
@@ -31,10 +31,10 @@ export function doStep(run: CaseRun, step: Step, at: Place): void {
   session.settle();
 }
 
-function tick(run: CaseRun, wanted: boolean | string, at: Place): void {
-  const { plugins } = run.session;
+function tick(world: CaseWorld, wanted: boolean | string, at: Place): void {
+  const { plugins } = world.session;
   const plugin = wanted === true ? plugins[0] : plugins.find(({ name }) => name === wanted);
   if (plugin !== undefined) return plugin.tick();
   const names = plugins.map(({ name }) => name).join(", ");
-  run.checks.fail([...at, "tick"], `there is no filter ${String(wanted)}; there is ${names}`);
+  world.checks.fail([...at, "tick"], `there is no filter ${String(wanted)}; there is ${names}`);
 }

@@ -1,4 +1,4 @@
-import type { CaseRun } from "./case-run.ts";
+import type { CaseWorld } from "./case-world.ts";
 import type { Connection } from "./model.ts";
 import type { Place } from "./shape.ts";
 import { connectionInfo, TcpExchange } from "./tcp-exchange.ts";
@@ -6,9 +6,9 @@ import { streamInfo } from "./given.ts";
 import { contentBytes, nanoseconds } from "./values.ts";
 
 /** Drives a TCP connection through the filters of a case. */
-export function runConnection(run: CaseRun, connection: Connection, at: Place): void {
-  const { session, checks, readBytes } = run;
-  const info = connectionInfo(session, { protocol: "", ...streamInfo(run.planned.given, readBytes) });
+export function runConnection(world: CaseWorld, connection: Connection, at: Place): void {
+  const { session, checks, readBytes } = world;
+  const info = connectionInfo(session, { protocol: "", ...streamInfo(world.planned.given, readBytes) });
   const live = new TcpExchange(session, info);
   live.open();
   let delay = 0n;

@@ -1,45 +1,57 @@
 import { HeaderMap } from "../../host/header-map.ts";
-import type { CaseRun } from "./case-run.ts";
+import type { CaseWorld } from "./case-world.ts";
 import { checkResponse } from "./check-expectation.ts";
 import type { LiveExchange, SeenMessage } from "./live-exchange.ts";
-import type { PausePlace } from "./model-expect.ts";
+import type { PausePlace, PhaseExpectation } from "./model-expect.ts";
 import type { Phase, PhaseBody, PhaseHeaders } from "./model.ts";
 import type { Place } from "./shape.ts";
 import { contentBytes, headerPairs, nanoseconds } from "./values.ts";
 
 /** Drives the callbacks of one stream by hand; what the next one gets is looked at after each. */
-export function runPhases(run: CaseRun, phases: readonly Phase[], at: Place): void {
-  const live = run.open({ request: {}, upstream: {} });
+export function runPhases(world: CaseWorld, phases: readonly Phase[], at: Place): void {
+  const live = world.open({ request: {}, upstream: {} });
   live.driveByHand();
   for (const [index, phase] of phases.entries()) {
     const here = [...at, index];
-    const before = run.mark();
-    run.callouts.announce(phase.callouts, [...here, "callouts"]);
-    const seen = { upstream: live.upstream.pieces.length, response: live.response.pieces.length };
-    const event = perform(run, live, phase);
-    run.session.settle();
-    const { expect } = phase;
-    if (expect === undefined) continue;
-    const where = [...here, "expect"];
-    if (expect.action !== undefined && event !== undefined)
-      checkAction(run, live, event, [...where, "action"], expect.action);
-    const side = event?.place.startsWith("response") === true ? live.response : live.upstream;
-    if (expect.headers !== undefined) {
-      run.checks.headers([...where, "headers"], "header", expect.headers, event?.headers ?? side.headers);
-    }
-    if (expect.trailers !== undefined) {
-      run.checks.headers([...where, "trailers"], "trailer", expect.trailers, event?.trailers ?? side.trailers);
-    }
-    if (expect.body !== undefined) {
-      const from = side === live.response ? seen.response : seen.upstream;
-      run.checks.value([...where, "body"], "body", expect.body, piecesOf(side, from));
-    }
-    if (expect.response !== undefined) checkResponse(run.checks, expect.response, [...where, "response"], live);
-    if (expect.log !== undefined) {
-      run.checks.log([...where, "log"], expect.log, run.session.logs.slice(before.logs));
-    }
+    const before: Seen = {
+      logs: world.session.logs.length,
+      upstream: live.upstream.pieces.length,
+      response: live.response.pieces.length,
+    };
+    world.callouts.announce(phase.callouts, [...here, "callouts"]);
+    const event = perform(world, live, phase);
+    world.session.settle();
+    if (phase.expect !== undefined) checkPhase(world, live, { expect: phase.expect, event, before, at: here });
   }
   live.forget();
+}
+
+interface Seen {
+  readonly logs: number;
+  readonly upstream: number;
+  readonly response: number;
+}
+
+interface PhaseCheck {
+  readonly expect: PhaseExpectation;
+  readonly event: PhaseEvent | undefined;
+  readonly before: Seen;
+  readonly at: Place;
+}
+
+function checkPhase(world: CaseWorld, live: LiveExchange, { expect, event, before, at }: PhaseCheck): void {
+  const { checks, session } = world;
+  const where = [...at, "expect"];
+  const half = event?.place.startsWith("response") === true ? "response" : "upstream";
+  const side = live[half];
+  const { action, headers: names, trailers, body: bytes, response, log } = expect;
+  if (action !== undefined) checkAction(world, live, event, [...where, "action"], action);
+  const { headers: map = side.headers, trailers: end = side.trailers } = event ?? {};
+  if (names !== undefined) checks.headers([...where, "headers"], "header", names, map);
+  if (trailers !== undefined) checks.headers([...where, "trailers"], "trailer", trailers, end);
+  if (bytes !== undefined) checks.value([...where, "body"], "body", bytes, piecesOf(side, before[half]));
+  if (response !== undefined) checkResponse(checks, response, [...where, "response"], live);
+  if (log !== undefined) checks.log([...where, "log"], log, session.logs.slice(before.logs));
 }
 
 interface PhaseEvent {
@@ -49,12 +61,12 @@ interface PhaseEvent {
   readonly trailers?: HeaderMap;
 }
 
-function perform(run: CaseRun, live: LiveExchange, phase: Phase): PhaseEvent | undefined {
-  if (phase.advance !== undefined) run.session.advance(nanoseconds(phase.advance));
+function perform(world: CaseWorld, live: LiveExchange, phase: Phase): PhaseEvent | undefined {
+  if (phase.advance !== undefined) world.session.advance(nanoseconds(phase.advance));
   if (phase.requestHeaders !== undefined) return headers(live, "request", phase.requestHeaders);
   if (phase.responseHeaders !== undefined) return headers(live, "response", phase.responseHeaders);
-  if (phase.requestBody !== undefined) return body(run, live, "request", phase.requestBody);
-  if (phase.responseBody !== undefined) return body(run, live, "response", phase.responseBody);
+  if (phase.requestBody !== undefined) return body(world, live, "request", phase.requestBody);
+  if (phase.responseBody !== undefined) return body(world, live, "response", phase.responseBody);
   for (const half of ["request", "response"] as const) {
     const given = phase[`${half}Trailers`];
     if (given === undefined) continue;
@@ -77,8 +89,8 @@ function headers(live: LiveExchange, half: "request" | "response", given: PhaseH
   return { place: `${half} headers`, headers: map };
 }
 
-function body(run: CaseRun, live: LiveExchange, half: "request" | "response", given: PhaseBody): PhaseEvent {
-  const bytes = contentBytes(given.chunk, run.readBytes);
+function body(world: CaseWorld, live: LiveExchange, half: "request" | "response", given: PhaseBody): PhaseEvent {
+  const bytes = contentBytes(given.chunk, world.readBytes);
   const end = given.endStream ?? false;
   if (half === "request") live.exchange.requestData(bytes, end);
   else live.exchange.responseData(bytes, end);
@@ -86,15 +98,16 @@ function body(run: CaseRun, live: LiveExchange, half: "request" | "response", gi
 }
 
 function checkAction(
-  run: CaseRun,
+  world: CaseWorld,
   live: LiveExchange,
-  { place }: PhaseEvent,
+  event: PhaseEvent | undefined,
   at: Place,
   expected: "continue" | "pause",
 ): void {
-  const actual = live.pausedIn.includes(place) ? "pause" : "continue";
+  if (event === undefined) return;
+  const actual = live.pausedIn.includes(event.place) ? "pause" : "continue";
   if (actual === expected) return;
-  run.checks.fail(at, `the action is ${actual}, expected ${expected}`, { expected, actual, replacement: actual });
+  world.checks.fail(at, `the action is ${actual}, expected ${expected}`, { expected, actual, replacement: actual });
 }
 
 function piecesOf(message: SeenMessage, from: number): string {

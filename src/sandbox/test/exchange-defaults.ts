@@ -9,8 +9,8 @@ type Pieces = readonly { readonly bytes: Uint8Array }[];
 export const REQUEST_ID = "00000000-0000-4000-8000-000000000000";
 
 /** The headers a request comes with: those of a plain client, then the test's own. */
-export function requestHeaders(request: Request, pieces: Pieces | undefined): HeaderMap {
-  const { protocol = "http1", headers, trailers } = request;
+export function requestHeaders(request: Request, protocol: "http1" | "http2", pieces: Pieces | undefined): HeaderMap {
+  const { headers, trailers } = request;
   const authority: [string, string] = [":authority", utf8ByteString(request.authority ?? "example.com")];
   const path: [string, string] = [":path", utf8ByteString(request.path ?? "/")];
   const method: [string, string] = [

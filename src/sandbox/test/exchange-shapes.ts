@@ -12,7 +12,7 @@ const request: Shape<Request> = named("Request", () =>
     path: field(text, "Default /."),
     authority: field(text, "Default example.com."),
     scheme: field(text, "Default http."),
-    protocol: field(word(["http1", "http2"]), "Decides how a body ends; default http1."),
+    protocol: field(word(["http1", "http2"]), "Decides how a body ends; default http1, with trailers http2."),
     headers: field(headerValues, "More headers; null takes a default one away."),
     body: field(body, "Text, content, or pieces in turn."),
     trailers: field(headerValues, "Trailers after the body."),

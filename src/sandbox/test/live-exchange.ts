@@ -40,6 +40,7 @@ export class LiveExchange {
   readonly #options: LiveExchangeOptions;
   readonly #request: Request;
   readonly #answer: Answer;
+  readonly #protocol: "http1" | "http2";
   readonly #client: Feeder;
   readonly #server: Feeder;
   #answered = false;
@@ -49,6 +50,9 @@ export class LiveExchange {
     this.#options = options;
     this.#request = request;
     this.#answer = answer;
+    // By HTTP/1 Envoy sends no trailers on.
+    const trailers = request.trailers !== undefined || answer.trailers !== undefined;
+    this.#protocol = request.protocol ?? (trailers ? "http2" : "http1");
     const { session } = options;
     this.#client = new Feeder(session, () => this.exchange.ended);
     this.#server = new Feeder(session, () => this.exchange.ended);
@@ -68,10 +72,10 @@ export class LiveExchange {
   /** Sends the request's headers now and plans the rest. */
   begin(): void {
     const { session, readBytes } = this.#options;
-    const { body, trailers, protocol = "http1", abort } = this.#request;
+    const { body, trailers, abort } = this.#request;
     const pieces = bodyPieces(body, readBytes);
     const bare = pieces.length === 0 && trailers === undefined;
-    const headers = requestHeaders(this.#request, bare ? undefined : pieces);
+    const headers = requestHeaders(this.#request, this.#protocol, bare ? undefined : pieces);
     if (abort !== undefined) {
       session.time.after(nanoseconds(abort), () => {
         if (!this.ended) this.exchange.downstreamReset();
@@ -80,7 +84,7 @@ export class LiveExchange {
     this.exchange.requestHeaders(headers, bare);
     if (bare) return;
     this.#client.feed(pieces, {
-      http1: protocol === "http1",
+      http1: this.#protocol === "http1",
       trailers: trailers === undefined ? undefined : new HeaderMap("trailers", headerPairs(trailers)),
       data: (bytes, end) => this.exchange.requestData(bytes, end),
       end: (map) => this.exchange.requestTrailers(map),
@@ -94,7 +98,8 @@ export class LiveExchange {
 
   /** Makes sure that the upstream may answer: where no request was sent, a plain one is. */
   answerable(): void {
-    if (this.upstream.headers === undefined) this.exchange.requestHeaders(requestHeaders({}, undefined), true);
+    if (this.upstream.headers === undefined)
+      this.exchange.requestHeaders(requestHeaders({}, this.#protocol, undefined), true);
   }
 
   /** No look at it is needed any more. */
@@ -118,7 +123,7 @@ export class LiveExchange {
     return {
       filters,
       clock: session.time,
-      info: { protocol: this.#request.protocol === "http2" ? "HTTP/2" : "HTTP/1.1", ...info },
+      info: { protocol: this.#protocol === "http2" ? "HTTP/2" : "HTTP/1.1", ...info },
       report: (report) => {
         this.reports.push(report);
         session.reports.push(report);
@@ -176,7 +181,7 @@ export class LiveExchange {
     this.exchange.responseHeaders(responseHeaders(this.#answer, pieces), bare);
     if (bare) return;
     this.#server.feed(pieces, {
-      http1: this.#request.protocol !== "http2",
+      http1: this.#protocol === "http1",
       trailers: trailers === undefined ? undefined : new HeaderMap("trailers", headerPairs(trailers)),
       data: (bytes, end) => this.exchange.responseData(bytes, end),
       end: (map) => this.exchange.responseTrailers(map),

@@ -1,6 +1,7 @@
 import { messageOf, usageError, type WasmeError } from "../../domain/errors.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import type { TestFile } from "./model.ts";
+import { formatPlace } from "./format-place.ts";
 import type { Mistake, Place } from "./shape.ts";
 import { testFile } from "./test-file-shape.ts";
 
@@ -35,11 +36,12 @@ export async function parseTestFile(text: string, path: string): Promise<ParsedT
     const { line, col } = counter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  if (document.errors.length > 0) {
-    throw invalid(
-      path,
-      document.errors.map(({ message, pos }) => ({ ...positionOf(pos[0]), message: firstLine(message) })),
-    );
+  // After the first one, YAML's other mistakes are mostly its consequences.
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, column } = positionOf(error.pos[0]);
+    const message = `${firstLine(error.message)}${commentHint(text, line)}`;
+    throw invalid(path, [{ line, column, message }]);
   }
   const value = toValue(document, path);
   const mistakes: Mistake[] = [];
@@ -83,17 +85,6 @@ export function testFileSchema(): JsonObject {
   };
 }
 
-/** `tests[2].expect.response`. */
-export function formatPlace(place: Place): string {
-  let text = "";
-  for (const part of place) {
-    if (typeof part === "number") text += `[${part}]`;
-    else if (/^[\w-]+$/u.test(part)) text += text === "" ? part : `.${part}`;
-    else text += `[${JSON.stringify(part)}]`;
-  }
-  return text;
-}
-
 interface Found {
   readonly line: number;
   readonly column: number;
@@ -134,6 +125,14 @@ function toValue(document: Document, path: string): unknown {
   } catch (error) {
     throw invalid(path, [{ line: 1, column: 1, message: firstLine(messageOf(error)) }]);
   }
+}
+
+/** The usual reason: text with ` #` in it that is not in quotes ends there. */
+function commentHint(text: string, line: number): string {
+  const lines = text.split("\n").slice(Math.max(0, line - 2), line);
+  return lines.some((one) => /[{[].*[^"'] #/u.test(one))
+    ? "; a # after a space begins a comment, put the text in quotes"
+    : "";
 }
 
 function sourceOf(yaml: Yaml, document: Document, place: Place): string | undefined {

@@ -57,22 +57,17 @@ interface Combination {
 }
 
 function combinations({ matrix = {} }: TestFile): readonly Combination[] {
-  const { modules, configs, profiles } = matrix;
-  const all: Combination[] = [];
-  for (const module of modules ?? [undefined]) {
-    for (const [place, config] of (configs ?? [undefined]).entries()) {
-      for (const profile of profiles ?? [undefined]) {
-        const parts = [
-          ...(module === undefined ? [] : [module]),
-          ...(config === undefined ? [] : [`config ${place + 1}`]),
-          ...(profile === undefined ? [] : [profile]),
-        ];
-        const label = parts.length === 0 ? "" : ` [${parts.join(", ")}]`;
-        all.push({ label, module, config: config === undefined ? undefined : { value: config }, profile });
-      }
-    }
-  }
-  return all;
+  const modules = matrix.modules ?? [undefined];
+  const configs = matrix.configs?.map((value, place) => ({ value, name: `config ${place + 1}` })) ?? [undefined];
+  const profiles = matrix.profiles ?? [undefined];
+  return modules.flatMap((module) =>
+    configs.flatMap((config) =>
+      profiles.map((profile) => {
+        const parts = [module, config?.name, profile].filter((part) => part !== undefined);
+        return { label: parts.length === 0 ? "" : ` [${parts.join(", ")}]`, module, config, profile };
+      }),
+    ),
+  );
 }
 
 async function planCase(
@@ -107,20 +102,24 @@ async function planCase(
 function settingsOf(file: TestFile, test: TestCase, { module, config }: Combination): readonly FilterSettings[] {
   if (test.plugins !== undefined) return test.plugins;
   const [first = {}, ...others] = file.plugins ?? [file.filter ?? {}];
-  const own = test.filter ?? {};
-  const settings: FilterSettings = {
-    ...first,
+  const byMatrix = {
     ...(config === undefined ? {} : { config: config.value }),
     ...(module === undefined ? {} : { module }),
-    ...own,
+  };
+  const byTest = {
+    ...test.filter,
     ...(test.config === undefined ? {} : { config: test.config }),
     ...(test.rootId === undefined ? {} : { rootId: test.rootId }),
   };
-  // A module of the one place does not go together with an image of the other.
-  const { image, module: chosen, ...rest } = settings;
-  const byModule = own.module !== undefined || (own.image === undefined && chosen !== undefined);
-  const source = byModule ? { module: chosen ?? "" } : image === undefined ? {} : { image };
-  return [{ ...rest, ...source }, ...others];
+  return [overlay(overlay(first, byMatrix), byTest), ...others];
+}
+
+/** One's settings over the other's; a module takes the place of an image, and an image that of a module. */
+function overlay(base: FilterSettings, own: FilterSettings): FilterSettings {
+  const { module, image, ...rest } = base;
+  const named = own.module !== undefined || own.image !== undefined;
+  const source = { ...(module === undefined ? {} : { module }), ...(image === undefined ? {} : { image }) };
+  return { ...rest, ...(named ? {} : source), ...own };
 }
 
 function wanted({ module, image }: FilterSettings, folder: string): WantedModule {

@@ -87,21 +87,23 @@ export class TcpExchange {
     if (!(to === "upstream" && this.#stopped)) this.#pass(to, 0);
   }
 
-  /** Asks the filters from one on; requests run through the chain forwards, answers too in Envoy's order of writes: backwards. */
+  /** Asks the filters from one on: forwards with the client's data, backwards, as Envoy writes, with the upstream's. */
   #pass(to: Side, from: number, last = false): void {
-    const chain = to === "upstream" ? this.#filters : this.#filters.toReversed();
-    const held = this.#held[to];
     if (from > 0) this.#moveOn(to, from - 1);
-    for (let index = from; index < chain.length; index += 1) {
-      const filter = chain[index];
-      const data = held[index];
-      if (filter === undefined || data === undefined || (data.length === 0 && !last)) return;
-      const end = this.#ended[to];
-      const answer = to === "upstream" ? filter.onDownstreamData(data, end) : filter.onUpstreamData(data, end);
-      if (this.#over && !this.closedByFilter) return;
-      if (answer === "stop-iteration") return;
+    const chain = to === "upstream" ? this.#filters : this.#filters.toReversed();
+    for (const [index, filter] of chain.entries()) {
+      const data = this.#held[to][index];
+      if (index < from || data === undefined) continue;
+      if ((data.length === 0 && !last) || !this.#ask(to, filter, data)) return;
       this.#moveOn(to, index);
     }
+  }
+
+  /** Whether the data goes on. */
+  #ask(to: Side, filter: NetworkFilter, data: BodyBuffer): boolean {
+    const end = this.#ended[to];
+    const answer = to === "upstream" ? filter.onDownstreamData(data, end) : filter.onUpstreamData(data, end);
+    return answer === "continue" && (!this.#over || this.closedByFilter);
   }
 
   #moveOn(to: Side, index: number): void {

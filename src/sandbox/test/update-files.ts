@@ -18,64 +18,92 @@ interface Change {
   readonly value: Json;
 }
 
+interface Changed {
+  readonly path: string;
+  readonly lines: readonly string[];
+}
+
 /**
- * Writes what came into the test files where something else was expected. Comments and the rest of the file stay as they
- * are; a file run over a matrix is changed by the first combination that says so.
+ * Writes what came into the test files where something else was expected. Only the text of those values changes; comments and
+ * everything else stay as they are. A file run over a matrix is changed by the first combination that says so.
  */
 export async function updateFiles(cwd: string, run: TestRun): Promise<UpdateResult> {
-  const { isMap, isScalar, parseDocument } = await import("yaml");
-  const blocks: { readonly path: string; readonly lines: readonly string[] }[] = [];
+  const files: Changed[] = [];
   let left = 0;
   for (const { path } of run.files) {
-    const results = run.report.results.filter((result) => result.file === path && isBad(result));
-    const changes = new Map<string, Change>();
-    for (const failure of results.flatMap(({ failures }) => failures)) {
-      const { at, replacement } = failure;
-      if (at === undefined || replacement === undefined) left += 1;
-      else if (!changes.has(failure.path)) changes.set(failure.path, { at, value: replacement });
-    }
-    if (changes.size === 0) continue;
+    const { changes, others } = changesOf(run, path);
+    left += others;
+    if (changes.length === 0) continue;
     const before = await readTextFile(path, { cwd, what: "test file", limit: MAX_TEST_FILE });
-    const document = parseDocument(before);
-    for (const { at, value } of changes.values()) {
-      const parent: unknown = document.getIn(at.slice(0, -1), true);
-      const flow = isMap(parent) && parent.flow === true;
-      const old: unknown = document.getIn(at, true);
-      if (isScalar(old) && typeof value !== "object") {
-        old.value = value;
-        // The way it was written belongs to the old value.
-        delete old.source;
-      } else {
-        const node = document.createNode(value);
-        if (flow || typeof value === "object") Object.assign(node, { flow: true });
-        document.setIn(at, node);
-      }
-    }
-    const after = document.toString({ lineWidth: 0, flowCollectionPadding: before.includes("{ ") });
-    await writeFileAtomic(resolve(cwd, path), Buffer.from(after));
-    blocks.push({ path, lines: differences(before, after) });
+    const { text, missed } = await rewrite(before, changes);
+    left += missed;
+    await writeFileAtomic(resolve(cwd, path), Buffer.from(text));
+    files.push({ path, lines: differences(before, text) });
   }
-  return { left, text: (style) => describe(blocks, left, style) };
+  return { left, text: (style) => describe(files, left, style) };
 }
 
-/** Lines that are in one text only, as `-` and `+`: files differ in single lines here. */
+function changesOf(
+  { report }: TestRun,
+  path: string,
+): { readonly changes: readonly Change[]; readonly others: number } {
+  const changes = new Map<string, Change>();
+  let others = 0;
+  for (const { file, failures, ...result } of report.results) {
+    if (file !== path || !isBad({ file, failures, ...result })) continue;
+    for (const { path: place, at, replacement } of failures) {
+      if (at === undefined || replacement === undefined) others += 1;
+      else if (!changes.has(place)) changes.set(place, { at, value: replacement });
+    }
+  }
+  return { changes: [...changes.values()], others };
+}
+
+/** Puts the values in at their places, the last one first, so that the places before stay where they are. */
+async function rewrite(
+  before: string,
+  changes: readonly Change[],
+): Promise<{ readonly text: string; readonly missed: number }> {
+  const { isNode, parseDocument, stringify } = await import("yaml");
+  const document = parseDocument(before);
+  const edits = changes.flatMap(({ at, value }) => {
+    const node: unknown = document.getIn(at, true);
+    if (!isNode(node) || node.range === undefined || node.range === null) return [];
+    const [start, end] = node.range;
+    const list = stringify([value], { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: false });
+    // A block scalar's end is the line's end, which belongs to the file.
+    const tail = before.slice(start, end).endsWith("\n") ? "\n" : "";
+    return [{ start, end, text: `${list.trim().slice(1, -1)}${tail}` }];
+  });
+  let text = before;
+  for (const edit of edits.toSorted((a, b) => b.start - a.start)) {
+    text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
+  }
+  return { text, missed: changes.length - edits.length };
+}
+
+/** Lines that changed, as `-` and `+` with their numbers. */
 function differences(before: string, after: string): string[] {
   const [old, now] = [before.split("\n"), after.split("\n")];
-  const lines: string[] = [];
-  for (let at = 0; at < Math.max(old.length, now.length); at += 1) {
-    if (old[at] === now[at]) continue;
-    if (old[at] !== undefined) lines.push(`-${at + 1}: ${old[at]}`);
-    if (now[at] !== undefined) lines.push(`+${at + 1}: ${now[at]}`);
+  let end = 0;
+  while (end < Math.min(old.length, now.length) && old.at(-1 - end) === now.at(-1 - end)) end += 1;
+  if (old.length === now.length) {
+    return old.flatMap((line, at) => (line === now[at] ? [] : [`-${at + 1}: ${line}`, `+${at + 1}: ${now[at]}`]));
   }
-  return lines;
+  let start = 0;
+  while (start < Math.min(old.length, now.length) - end && old[start] === now[start]) start += 1;
+  return [
+    ...old.slice(start, old.length - end).map((line, at) => `-${start + at + 1}: ${line}`),
+    ...now.slice(start, now.length - end).map((line, at) => `+${start + at + 1}: ${line}`),
+  ];
 }
 
-function describe(blocks: readonly { path: string; lines: readonly string[] }[], left: number, style: Style): string {
-  const parts = blocks.flatMap(({ path, lines }) => [
+function describe(files: readonly Changed[], left: number, style: Style): string {
+  const parts = files.flatMap(({ path, lines }) => [
     style.bold(path),
     ...lines.map((line) => (line.startsWith("-") ? style.red(line) : style.green(line))),
   ]);
-  if (blocks.length === 0) parts.push("No expectation was changed.");
+  if (files.length === 0) parts.push("No expectation was changed.");
   if (left > 0) parts.push(`${left} ${left === 1 ? "failure" : "failures"} left that no value can mend: wasme test`);
   return parts.join("\n");
 }

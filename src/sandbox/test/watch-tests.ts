@@ -21,7 +21,7 @@ export async function watchTests(deps: RunTestsDeps, request: RunTestsRequest, t
   while (!deps.signal.aborted) {
     try {
       const run = await runTests(deps, request);
-      sources = [...new Set([...run.sources])];
+      sources = [...new Set(run.sources)];
       await told.show(run);
     } catch (error) {
       if (deps.signal.aborted) return;
