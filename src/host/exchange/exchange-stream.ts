@@ -153,8 +153,13 @@ export class ExchangeStream implements LiveStream {
 /** The info of a stream that is about to begin. */
 export function streamInfoFor(options: ExchangeOptions): StreamInfo {
   const { clock, info, route } = options;
-  const named = route === undefined ? {} : { routeName: route.name, clusterName: route.cluster };
-  return newStreamInfo(clock.now(), { ...named, ...info });
+  const made = newStreamInfo(clock.now(), info);
+  // Set one by one: spreading two objects into one costs several microseconds, and objects that live long.
+  if (route !== undefined) {
+    made.routeName = info?.routeName ?? route.name;
+    made.clusterName = info?.clusterName ?? route.cluster;
+  }
+  return made;
 }
 
 /** Envoy's `per_connection_buffer_limit_bytes`. */
