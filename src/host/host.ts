@@ -87,21 +87,21 @@ export class Host {
 
   /** Makes the callbacks that are due by the clock, and those that events brought about; how many. */
   settle(): number {
-    let count = this.#timers.run();
-    for (let round = 0; round < MAX_ROUNDS && this.#posted.length > 0; round += 1) {
-      const tasks = this.#posted;
-      this.#posted = [];
-      for (const task of tasks) task();
-      count += tasks.length;
+    const ticks = this.#timers.run();
+    let count = 0;
+    for (let task = this.#posted[count]; task !== undefined && count < MAX_TASKS; task = this.#posted[count]) {
+      count += 1;
+      task();
     }
-    return count;
+    this.#posted.splice(0, count);
+    return ticks + count;
   }
 
   /** Ends all filters: `proxy_on_done` and `proxy_on_delete` of the roots. One that answers 0 stays until it says `proxy_done`. */
   stop(): void {
     for (const vms of this.#workers) {
       for (const { roots, vm } of vms.values()) {
-        for (const root of roots.values()) root.stop();
+        for (const root of Array.from(roots.values()).toReversed()) root.stop(); // the last one first, as in Envoy
         if ([...roots.values()].every((root) => root.deleted)) vm.end();
       }
       vms.clear();
@@ -188,5 +188,5 @@ function vmKey(module: HostModule, { vm }: PluginConfig): string {
 
 /** Nanoseconds from one load to the next at least. */
 const RELOAD_AFTER = 1_000_000_000n;
-/** Tasks that bring about tasks: after so many rounds the driver gets its turn. */
-const MAX_ROUNDS = 1000;
+/** Tasks that bring about tasks: after so many the driver gets its turn. */
+const MAX_TASKS = 10_000;
