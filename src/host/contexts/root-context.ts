@@ -12,7 +12,7 @@ export interface RootFailure {
 /** The context of a plugin: configured once, ticked, told of answers, and parent of its streams. */
 export class RootContext extends BaseContext {
   readonly vm: Vm;
-  #state: "running" | "waiting" | "deleted" = "running";
+  #state: "running" | "stopping" | "waiting" | "deleted" = "running";
 
   constructor(vm: Vm, plugin: PluginConfig) {
     super(vm.nextId(), plugin, undefined);
@@ -44,8 +44,9 @@ export class RootContext extends BaseContext {
   /** `proxy_on_done`, and the end unless the guest wants to say later that it is done (`proxy_done`). */
   stop(): void {
     if (this.#state !== "running") return;
-    this.#state = "waiting";
+    this.#state = "stopping";
     if (this.vm.callRoot("proxy_on_done", this) !== 0) this.#delete();
+    else this.#state = "waiting";
   }
 
   override done(): Status {
