@@ -43,6 +43,7 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         async () => (await import("./commands/run.ts")).run,
       ),
       entry("test", "Test a filter without Envoy", async () => (await import("./commands/test.ts")).test),
+      entry("bench", "Measure what a filter costs", async () => (await import("./commands/bench.ts")).bench),
       entry(
         "check",
         "Tell where a filter will load, and why not elsewhere",
