@@ -1,5 +1,6 @@
 import type { HostReport, ReportCode } from "../host/host-report.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
+import { fatalInStartSection } from "./start-section.ts";
 import type { SmokeLine, SmokeResult, SmokeStream } from "./smoke-result.ts";
 
 /** Something a check found out that is no matter of hosts. JSON-safe. */
@@ -28,7 +29,7 @@ export function findingsOf(context: FindingContext, smoke: SmokeResult | undefin
   return [
     ...context.report.warnings.map((item) => moduleFinding("warning", item)),
     ...rootIdFindings(context),
-    ...(smoke === undefined ? [] : [...failureFindings(smoke, context), ...streamFindings(smoke, context)]),
+    ...(smoke === undefined ? [] : smokeFindings(smoke, context)),
   ];
 }
 
@@ -43,6 +44,18 @@ function rootIdFindings({ rootId, rootIds }: FindingContext): readonly CheckFind
   if (rootIds.length === 0 || rootIds.includes(rootId)) return [];
   const message = `is to run under root id ${JSON.stringify(rootId)}, and the image names ${rootIds.join(", ")}`;
   return [moduleFinding("warning", { code: "ROOT_ID_NOT_NAMED", message, hint: `--root-id ${rootIds[0] ?? ""}` })];
+}
+
+function smokeFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
+  const fatal = fatalInStartSection(smoke.sectionCalls);
+  const streams = streamFindings(smoke, context);
+  if (fatal.length === 0) return [...failureFindings(smoke, context), ...streams];
+  const message = `calls ${fatal.join(", ")} in its start section, and Envoy crashes at that`;
+  const hint = "move the code from global variables and the top level of files into the root context's start";
+  const crash = moduleFinding("error", { code: "START_SECTION_CALLS", message, hint });
+  // Which of these calls ended it here says nothing more.
+  const failures = smoke.failure?.step === "instantiate" ? [] : failureFindings(smoke, context);
+  return [crash, ...failures, ...streams];
 }
 
 function failureFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
@@ -100,14 +113,24 @@ const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"
 function streamFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
   const panic = smoke.lines.findIndex((line) => line.panic);
   return [
-    // A trap that ended everything was told already.
-    ...smoke.reports.filter(({ code }) => code !== "trap" || smoke.outcome === "ran").map(reportFinding),
+    ...tellingReports(smoke).map(reportFinding),
     ...(panic === -1 ? [] : [moduleFinding("warning", panicked(smoke.lines.slice(panic)))]),
     ...smoke.streams
       .filter(({ pausedIn }) => pausedIn.length > 0)
       .map((stream) => moduleFinding("warning", held(stream))),
     ...(isIdle(smoke, context) ? [moduleFinding("warning", IDLE)] : []),
   ];
+}
+
+/** Leaves out what follows from another report, or was told already as the reason why there were no streams. */
+function tellingReports({ reports, outcome }: SmokeResult): readonly HostReport[] {
+  const trapped = reports.some(({ code }) => code === "trap");
+  return reports.filter(({ code, callback }) => {
+    if (code === "trap") return outcome === "ran";
+    if (code === "failed-vm") return !trapped;
+    // The exchange says it again when the body has gone by.
+    return callback !== undefined || !reports.some((other) => other.code === code && other.callback !== undefined);
+  });
 }
 
 /** Some run times write the reason in a line of its own. */
@@ -129,7 +152,8 @@ function held({ name, pausedIn }: SmokeStream): Told {
 
 function reportFinding({ code, message, callback }: HostReport): CheckFinding {
   const hint = REPORT_HINTS[code];
-  const where = callback === undefined || message.includes(callback) ? "" : `in ${callback}: `;
+  const trap = code === "trap" ? "the filter traps: " : "";
+  const where = callback === undefined || message.includes(callback) ? trap : `${trap}in ${callback}: `;
   return {
     code: `STREAM_${code.toUpperCase().replaceAll("-", "_")}`,
     severity: "warning",
@@ -140,12 +164,11 @@ function reportFinding({ code, message, callback }: HostReport): CheckFinding {
 
 const REPORT_HINTS: Readonly<Partial<Record<ReportCode, string>>> = {
   trap: "after a trap Envoy answers 503 until the VM is made anew",
-  "continue-without-response": "call it only once response headers have come: Envoy crashes before that",
-  "continue-and-continue":
-    "answer Pause when you resume by a call, or leave the call out: Envoy sends the request twice",
+  "continue-without-response": "call it only once response headers have come",
+  "continue-and-continue": "answer Pause when you resume by a call, or leave the call out",
   "request-map-gone": "save what you need of the request in the request phase",
   "content-length-left": "remove or replace content-length in the header callback when you change the body",
-  "malformed-pairs": "Envoy takes such a list for an empty one, without a word",
+  "malformed-pairs": "write count, sizes, and each name and value with a zero byte behind it",
 };
 
 /** Some SDKs answer a root id they do not know with a filter that does nothing. */

@@ -48,7 +48,8 @@ export async function smokeModule(request: SmokeRequest, options: SmokeOptions =
 
 function goneResult(callback: string | undefined, outcome: "stuck" | "crashed", message: string): SmokeRun {
   const failure = { step: stepOf(callback), ...(callback === undefined ? {} : { callback }), message };
-  return { outcome, failure, streams: [], reports: [], lines: [], startCalls: [], calls: [], memoryPages: 0 };
+  const nothing = { streams: [], reports: [], lines: [], sectionCalls: [], startCalls: [], calls: [] };
+  return { outcome, failure, ...nothing, memoryPages: 0 };
 }
 
 function stepOf(callback: string | undefined): NonNullable<SmokeResult["failure"]>["step"] {

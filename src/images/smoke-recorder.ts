@@ -9,9 +9,8 @@ export class SmokeRecorder {
   readonly #onCallback: (name: string) => void;
   readonly #reports = new Map<string, HostReport>();
   readonly #lines: SmokeLine[] = [];
-  readonly #startCalls = new Set<string>();
-  readonly #calls = new Set<string>();
-  #starting = true;
+  readonly #calls = { section: new Set<string>(), start: new Set<string>(), running: new Set<string>() };
+  #phase: "section" | "start" | "running" = "section";
 
   /** `onCallback` is told the name of each callback before it is made. */
   constructor(onCallback: (name: string) => void) {
@@ -31,19 +30,21 @@ export class SmokeRecorder {
 
   trace(event: TraceEvent): void {
     if (event.type === "callback") {
-      if (event.name.startsWith("proxy_")) this.#starting = false;
+      if (event.name.startsWith("proxy_")) this.#phase = "running";
+      else if (ENTRIES.has(event.name)) this.#phase = "start";
       this.#onCallback(event.name);
-    } else if (event.type === "call") (this.#starting ? this.#startCalls : this.#calls).add(event.name);
+    } else if (event.type === "call") this.#calls[this.#phase].add(event.name);
   }
 
   /** Everything so far; `imports` are the module's, as `module.name`. */
-  seen(imports: readonly string[]): Pick<SmokeResult, "reports" | "lines" | "startCalls" | "calls"> {
+  seen(imports: readonly string[]): Pick<SmokeResult, "reports" | "lines" | "sectionCalls" | "startCalls" | "calls"> {
     const named = (names: ReadonlySet<string>): string[] => imports.filter((item) => names.has(withoutModule(item)));
     return {
       reports: [...this.#reports.values()],
       lines: this.#lines,
-      startCalls: named(this.#startCalls),
-      calls: named(this.#calls),
+      sectionCalls: named(this.#calls.section),
+      startCalls: named(this.#calls.start),
+      calls: named(this.#calls.running),
     };
   }
 }
@@ -55,6 +56,9 @@ function withoutModule(subject: string): string {
 /** What the run times of Rust, Go, C++ and AssemblyScript write before they give up, and their SDKs when surprised. */
 const PANICS =
   /panicked at|^panic: |^fatal error: |goroutine \d+ \[running\]|terminate called|terminating (?:due to|with)|^abort(?:ed)?\b|: abort:|unexpected status: \d|Assertion failed/u;
+
+/** What a proxy calls once the module is instantiated, before any callback. */
+const ENTRIES: ReadonlySet<string> = new Set(["_initialize", "_start", "main", "__main_void"]);
 
 const WARN = LOG_LEVELS.indexOf("warn");
 const MAX_LINES = 50;

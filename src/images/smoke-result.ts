@@ -49,7 +49,8 @@ export interface SmokeResult {
   readonly reports: readonly HostReport[];
   /** The first lines of level `warn` and above, and those that look like a panic. */
   readonly lines: readonly SmokeLine[];
-  /** Imports (`env.proxy_log`) that were called while the module started, and later. */
+  /** Imports (`env.proxy_log`) that were called by the start section, by `_initialize`, `_start` or `main`, and later. */
+  readonly sectionCalls: readonly string[];
   readonly startCalls: readonly string[];
   readonly calls: readonly string[];
   /** Pages of 64 KiB at the end. */

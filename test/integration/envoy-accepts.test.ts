@@ -19,6 +19,7 @@ import { need } from "../components/require-component.ts";
 import { FAULTY_MODULES, LOADED_BUT_FATAL, SOUND_MODULES } from "../support/module-corpus.ts";
 import { HELLO_WASM } from "../support/modules.ts";
 import { MODULE_DIGEST, request } from "../unit/mesh/request.ts";
+import { wasmBootstrap } from "../support/wasm-bootstrap.ts";
 import { filterModule, type FunctionShape, type ImportSpec } from "../support/wasm-builder.ts";
 
 let directory = "";
@@ -31,7 +32,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 async function envoyLoads(context: TestContext, module: Uint8Array): Promise<{ loads: boolean; log: string }> {
   await need(context, "envoy", envoyPath);
   await writeFile(join(directory, "module.wasm"), module);
-  const { code, log } = await validateEnvoy({ config: BOOTSTRAP, directory });
+  const { code, log } = await validateEnvoy({ config: wasmBootstrap("module.wasm"), directory });
   return { loads: code === 0, log };
 }
 
@@ -130,39 +131,4 @@ function shapeOf(type: FunctionType): FunctionShape {
 
 function letters(types: readonly string[]): string {
   return types.map((name) => (name === "i64" ? "l" : "i")).join("");
-}
-
-function filterType(name: string): string {
-  return `type.googleapis.com/envoy.extensions.filters.${name}`;
-}
-
-const BOOTSTRAP = {
-  static_resources: {
-    listeners: [
-      {
-        name: "main",
-        address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
-        filter_chains: [{ filters: [connectionManager()] }],
-      },
-    ],
-  },
-};
-
-function connectionManager(): object {
-  const vm = { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: "module.wasm" } } };
-  return {
-    name: "envoy.filters.network.http_connection_manager",
-    typed_config: {
-      "@type": filterType("network.http_connection_manager.v3.HttpConnectionManager"),
-      stat_prefix: "main",
-      route_config: {},
-      http_filters: [
-        {
-          name: "filter",
-          typed_config: { "@type": filterType("http.wasm.v3.Wasm"), config: { name: "filter", vm_config: vm } },
-        },
-        { name: "envoy.filters.http.router", typed_config: { "@type": filterType("http.router.v3.Router") } },
-      ],
-    },
-  };
 }
