@@ -4,6 +4,7 @@ import { HeaderMap, lowerAscii } from "./header-map.ts";
 /** Adds to the headers of an HTTP callout what Envoy's router adds. */
 export function completeCallout(headers: HeaderMap, bodyLength: number, timeoutMs: number): void {
   if (bodyLength > 0) headers.set("content-length", String(bodyLength));
+  if (!headers.has(":scheme")) headers.set(":scheme", "http");
   addRouterHeaders(headers, timeoutMs);
 }
 
@@ -91,6 +92,11 @@ const FAILURES = {
     status: 503,
     text: `${BEFORE_HEADERS}connection termination`,
     details: `${BEFORE_RESPONSE}{connection_termination}`,
+  },
+  "remote-reset": {
+    status: 503,
+    text: `${BEFORE_HEADERS}remote reset`,
+    details: `${BEFORE_RESPONSE}{remote_reset}`,
   },
   overflow: { status: 503, text: `${BEFORE_HEADERS}overflow`, details: `${BEFORE_RESPONSE}{overflow}` },
   "protocol-error": {

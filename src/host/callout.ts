@@ -7,6 +7,7 @@ export interface HttpCallout {
   readonly cluster: string;
   readonly headers: HeaderMap;
   readonly body: Uint8Array;
+  /** Nothing in practice: Envoy takes the trailers a guest gives and sends none. */
   readonly trailers: HeaderMap | undefined;
   /** Milliseconds; 0 is none. Whoever sends it watches the time and calls `fail("timeout")`. */
   readonly timeoutMs: number;
@@ -21,11 +22,18 @@ export interface HttpCallout {
 }
 
 /**
- * Why a callout failed: the connection was refused, closed before there was an answer, took too long, there were too many,
- * the answer was not understood; or `cut-short`: the answer had begun and then ended or took too long, of which the guest
+ * Why a callout failed: the connection was refused, closed before there was an answer, an HTTP/2 server reset the stream, it
+ * took too long, there were too many, the answer was not understood; or `cut-short`: the answer had begun and then ended or took too long, of which the guest
  * hears nothing but that.
  */
-export type CalloutFailure = "refused" | "reset" | "timeout" | "overflow" | "protocol-error" | "cut-short";
+export type CalloutFailure =
+  | "refused"
+  | "reset"
+  | "remote-reset"
+  | "timeout"
+  | "overflow"
+  | "protocol-error"
+  | "cut-short";
 
 /** The whole answer to a callout. */
 export interface CalloutResponse {

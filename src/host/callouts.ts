@@ -90,7 +90,7 @@ export class HttpCallouts {
       cluster: request.cluster,
       headers,
       body: request.body,
-      trailers: request.trailers.length === 0 ? undefined : HeaderMap.of("trailers", request.trailers),
+      trailers: undefined,
       timeoutMs: request.timeoutMs,
       plugin: context.root.plugin.name,
       contextId: context.id,

@@ -64,6 +64,7 @@ export class GrpcCalls {
     if ((token & KIND_MASK) !== STREAM) return Status.badArgument;
     const call = this.#open.get(token);
     if (call === undefined) return Status.notFound;
+    if (endStream) call.sentAll ??= this.#scope.environment.clock.monotonic();
     if (!call.remoteClosed) call.handle?.send(message, endStream);
     return Status.ok;
   }
@@ -75,6 +76,7 @@ export class GrpcCalls {
     if (call.unary) return this.cancel(token);
     if (call.remoteClosed) this.#open.delete(token);
     else call.handle?.close();
+    call.sentAll ??= this.#scope.environment.clock.monotonic();
     call.localClosed = true;
     return Status.ok;
   }
@@ -129,11 +131,15 @@ export class GrpcCalls {
   }
 
   #initial(call: OpenCall, metadata: HeaderMap): void {
-    call.answered = true;
     if (!call.unary) {
       const name = "proxy_on_grpc_receive_initial_metadata";
+      if (call.sentAll !== undefined && metadata.size > 0) {
+        const took = (this.#scope.environment.clock.monotonic() - call.sentAll) / 1_000_000n;
+        metadata.set("x-envoy-upstream-service-time", String(took));
+      }
       this.#tell(call, name, { grpcInitialMetadata: metadata }, metadata.size);
     }
+    call.answered = true;
   }
 
   #message(call: OpenCall, message: Uint8Array): void {
@@ -208,6 +214,8 @@ class OpenCall {
   /** The message of a unary call, the last one if there are several. */
   response: Uint8Array | undefined;
   answered = false;
+  /** When this side of a stream ended: from then on Envoy's router tells how long the answer took. */
+  sentAll: bigint | undefined;
   localClosed = false;
   remoteClosed = false;
   /** Given up by the guest. */
