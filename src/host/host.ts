@@ -89,15 +89,18 @@ export class Host {
   settle(): number {
     const ticks = this.#timers.run();
     let count = 0;
-    for (let task = this.#posted[count]; task !== undefined && count < MAX_TASKS; task = this.#posted[count]) {
-      count += 1;
-      task();
+    try {
+      for (let task = this.#posted[count]; task !== undefined && count < MAX_TASKS; task = this.#posted[count]) {
+        count += 1;
+        task();
+      }
+    } finally {
+      this.#posted.splice(0, count);
     }
-    this.#posted.splice(0, count);
     return ticks + count;
   }
 
-  /** Ends all filters: `proxy_on_done` and `proxy_on_delete` of the roots. One that answers 0 stays until it says `proxy_done`. */
+  /** Ends all filters, the last one first: `proxy_on_done` and `proxy_on_delete` of the roots. One that answers 0 stays until it says `proxy_done`. */
   stop(): void {
     for (const vms of this.#workers) {
       for (const { roots, vm } of vms.values()) {

@@ -8,13 +8,19 @@ export function wasiFunctions(scope: KernelScope): Readonly<Record<string, HostF
     const answer = REFUSALS[name] ?? Errno.notSupported;
     return () => answer;
   };
-  return { ...Object.fromEntries(WASI_IMPORTS.map(({ name }) => [name, refused(name)])), ...wasiCalls(scope) };
+  const outputOnly: HostFunction = (fd: number) => (isOutput(fd) ? Errno.success : Errno.badFile);
+  return {
+    ...Object.fromEntries(WASI_IMPORTS.map(({ name }) => [name, refused(name)])),
+    ...Object.fromEntries(OUTPUT_ONLY.map((name) => [name, outputOnly])),
+    ...wasiCalls(scope),
+  };
 }
 
 /** `errno` of WASI preview 1, the ones that are used. */
 const Errno = {
   success: 0,
   badFile: 8,
+  exists: 20,
   fault: 21,
   invalid: 28,
   noEntry: 44,
@@ -22,9 +28,27 @@ const Errno = {
   notSupported: 58,
 } as const;
 
+/** They do nothing, and mind only whether the file is one of the two that can be written to. */
+const OUTPUT_ONLY: readonly string[] = [
+  "fd_allocate",
+  "fd_datasync",
+  "fd_fdstat_set_rights",
+  "fd_filestat_set_size",
+  "fd_filestat_set_times",
+  "fd_sync",
+];
+
+function isOutput(fd: number): boolean {
+  return fd === 1 || fd === 2;
+}
+
 /** What is always answered alike; the others say that they are not supported. */
 const REFUSALS: Readonly<Record<string, number>> = {
+  fd_advise: Errno.success,
   fd_close: Errno.success,
+  fd_filestat_get: Errno.badFile,
+  fd_renumber: Errno.badFile,
+  fd_pread: Errno.noSystem,
   fd_seek: Errno.success,
   sched_yield: Errno.success,
   args_get: Errno.success,
@@ -36,26 +60,40 @@ const REFUSALS: Readonly<Record<string, number>> = {
 };
 
 function wasiCalls(scope: KernelScope): Record<string, HostFunction> {
-  return { ...outputCalls(scope), ...environmentCalls(scope), ...clockCalls(scope) };
+  return { ...outputCalls(scope), ...emptyCalls(scope), ...environmentCalls(scope), ...clockCalls(scope) };
+}
+
+/** They fail, or find nothing, but say how much of it. */
+function emptyCalls(scope: KernelScope): Record<string, HostFunction> {
+  const { memory } = scope;
+  const none = (errno: number, ...outs: readonly number[]): number =>
+    outs.every((out) => memory.writeU32(out, 0)) ? errno : Errno.fault;
+  return {
+    fd_tell: (fd: number, out: number): number => {
+      if (!isOutput(fd)) return Errno.badFile;
+      return memory.writeU64(out, 0n) ? Errno.success : Errno.fault;
+    },
+    fd_readdir: (_fd: number, _at: number, _size: number, _cookie: bigint, outUsed: number): number =>
+      none(Errno.exists, outUsed),
+    path_readlink: (_fd: number, _path: number, _length: number, _at: number, _size: number, outUsed: number): number =>
+      none(Errno.notSupported, outUsed),
+    sock_accept: (_fd: number, _flags: number, outFd: number): number => none(Errno.notSupported, outFd, outFd + 4),
+    sock_recv: (_fd: number, _at: number, _count: number, _flags: number, outSize: number, outFlags: number): number =>
+      none(Errno.notSupported, outSize, outFlags),
+    sock_send: (_fd: number, _at: number, _count: number, _flags: number, outSize: number): number =>
+      none(Errno.notSupported, outSize),
+  };
 }
 
 function outputCalls(scope: KernelScope): Record<string, HostFunction> {
   const { memory } = scope;
   return {
-    fd_write(fd: number, vectors: number, count: number, outWritten: number): number {
-      const source = fd === 1 ? "stdout" : fd === 2 ? "stderr" : undefined;
-      if (source === undefined) return Errno.badFile;
-      const bytes = gather(scope, vectors, count >>> 0);
-      if (bytes === undefined) return Errno.fault;
-      if (bytes.length > 0) {
-        const end = bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
-        const text = new TextDecoder().decode(bytes.subarray(0, end));
-        scope.log(source === "stdout" ? "info" : "error", source, text);
-      }
-      return memory.writeU32(outWritten, bytes.length) ? Errno.success : Errno.fault;
-    },
+    fd_write: (fd: number, vectors: number, count: number, outWritten: number): number =>
+      writeLog(scope, fd, { vectors, count, outWritten }),
+    fd_pwrite: (fd: number, vectors: number, count: number, _offset: bigint, outWritten: number): number =>
+      writeLog(scope, fd, { vectors, count, outWritten }),
     fd_fdstat_get(fd: number, out: number): number {
-      if (fd !== 1 && fd !== 2) return Errno.badFile;
+      if (!isOutput(fd)) return Errno.badFile;
       const stat = new Uint8Array(24);
       stat[8] = RIGHT_TO_WRITE;
       memory.write(out, stat);
@@ -65,6 +103,24 @@ function outputCalls(scope: KernelScope): Record<string, HostFunction> {
     poll_oneoff: (_in: number, _out: number, _count: number, outEvents: number): number =>
       memory.writeU32(outEvents, 0) ? Errno.success : Errno.fault,
   };
+}
+
+interface Written {
+  readonly vectors: number;
+  readonly count: number;
+  readonly outWritten: number;
+}
+
+/** What a program prints is a line of the log: all vectors together, one trailing newline less. */
+function writeLog(scope: KernelScope, fd: number, { vectors, count, outWritten }: Written): number {
+  if (!isOutput(fd)) return Errno.badFile;
+  const bytes = gather(scope, vectors, count >>> 0);
+  if (bytes === undefined) return Errno.fault;
+  if (bytes.length > 0) {
+    const text = new TextDecoder().decode(bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes);
+    scope.log(fd === 1 ? "info" : "error", fd === 1 ? "stdout" : "stderr", text);
+  }
+  return scope.memory.writeU32(outWritten, bytes.length) ? Errno.success : Errno.fault;
 }
 
 /** The bytes of all vectors; `undefined` when one lies outside. */

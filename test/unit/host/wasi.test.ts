@@ -84,8 +84,11 @@ describe("WASI", () => {
       "fd_prestat_dir_name 3 1": "52",
       "fd_read 0 1": "52",
       "fd_seek 0 0 0": `0 ${UNTOUCHED}`,
-      "fd_sync 1": "58",
-      "fd_tell 1": "58",
+      "fd_sync 1": "0",
+      "fd_sync 3": "8",
+      "fd_tell 1": "0 0",
+      "fd_tell 0": "8",
+      "sock_send 1 1 0": "58 written",
       "path_unlink_file 3 1": "58",
     };
     const run = new Scripted(module, `rqh: ${Object.keys(calls).join("; ")}`, {
