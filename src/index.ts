@@ -25,3 +25,8 @@ export {
   startRegistryServer,
 } from "./hub/registry-server.ts";
 export { undeployIstio } from "./deploy/undeploy-istio.ts";
+export type { CaseResult, Failure, TestReport } from "./sandbox/test/case-result.ts";
+export type { TestFile } from "./sandbox/test/model.ts";
+export type { ExchangeResult } from "./sandbox/test/model-result.ts";
+export { openFilter, type OpenFilter, type OpenFilterOptions } from "./sandbox/test/open-filter.ts";
+export { runTestFile, type RunTestFileOptions } from "./sandbox/test/run-test-file.ts";

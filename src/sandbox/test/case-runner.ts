@@ -4,11 +4,7 @@ import { type GuestWorker, startGuestWorker, WorkerGone } from "../../isolate/gu
 import { workerEntry } from "../../isolate/worker-entry.ts";
 import type { CaseResult } from "./case-result.ts";
 import type { PlannedCase } from "./planned-case.ts";
-
-/** What the thread that runs cases is asked. */
-export type CaseMessage =
-  | { readonly kind: "modules"; readonly modules: ReadonlyMap<string, Uint8Array> }
-  | { readonly kind: "case"; readonly planned: PlannedCase; readonly live: boolean };
+import type { WorkerMessage } from "./worker-message.ts";
 
 /** Runs cases one after another in a thread. One that hangs ends its thread, and the next one goes on in another. */
 export class CaseRunner {
@@ -76,9 +72,9 @@ export class CaseRunner {
 
   async #ask(planned: PlannedCase, live: boolean): Promise<CaseResult> {
     const worker = (this.#worker ??= this.#start());
-    if (!this.#told) worker.post({ kind: "modules", modules: this.#modules } satisfies CaseMessage);
+    if (!this.#told) worker.post({ kind: "modules", modules: this.#modules } satisfies WorkerMessage);
     this.#told = true;
-    return (await worker.ask({ kind: "case", planned, live } satisfies CaseMessage)) as CaseResult;
+    return (await worker.ask({ kind: "case", planned, live } satisfies WorkerMessage)) as CaseResult;
   }
 
   #start(): GuestWorker {

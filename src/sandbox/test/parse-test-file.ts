@@ -13,8 +13,8 @@ export interface ParsedTestFile {
   /** As the user named it. */
   readonly path: string;
   readonly file: TestFile;
-  /** From 1; of the nearest thing that is there. */
-  readonly lineOf: (place: Place) => number;
+  /** From 1; of the nearest thing that is there. `undefined` where there is no text. */
+  readonly lineOf: (place: Place) => number | undefined;
 }
 
 /** Bytes of a test file. */

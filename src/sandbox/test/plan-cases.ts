@@ -82,7 +82,7 @@ async function planCase(
   const filters: PlannedFilter[] = [];
   for (const [place, settings] of settingsOf(file, test, combination).entries()) {
     const override = place === 0 ? options.module : undefined;
-    const module = await options.find(override ?? wanted(settings, folder));
+    const module = await options.find(override ?? wantedModule(settings, folder));
     filters.push({ settings, module: module.key, rootId: module.rootIds[0] ?? "" });
   }
   return {
@@ -122,7 +122,8 @@ function overlay(base: FilterSettings, own: FilterSettings): FilterSettings {
   return { ...rest, ...(named ? {} : source), ...own };
 }
 
-function wanted({ module, image }: FilterSettings, folder: string): WantedModule {
+/** What to look for by a filter's settings; paths start at the folder. */
+export function wantedModule({ module, image }: FilterSettings, folder: string): WantedModule {
   if (module !== undefined) return { path: resolve(folder, module), folder };
   if (image !== undefined) return { image: formatReference(parseImageReference(image)), folder };
   return { folder };

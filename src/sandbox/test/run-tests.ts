@@ -20,6 +20,8 @@ export interface RunTestsDeps {
 export interface RunTestsRequest {
   /** Files and folders; none is the working directory. */
   readonly paths: readonly string[];
+  /** Test files that are values already; with them, no paths mean no files. */
+  readonly values?: readonly ParsedTestFile[];
   readonly module?: WantedModule | undefined;
   readonly profile?: ProfileName | undefined;
   /** Only tests whose name this is found in. */
@@ -51,43 +53,58 @@ export async function runTests(
   onResult: (result: CaseResult) => void = () => undefined,
 ): Promise<TestRun> {
   const started = performance.now();
-  const paths = await findTestFiles(deps.cwd, request.paths);
+  const { values = [], timeoutMs = 1000 } = request;
+  const paths = values.length > 0 && request.paths.length === 0 ? [] : await findTestFiles(deps.cwd, request.paths);
   // The thread gets ready while files are read and modules built.
-  const runner = new CaseRunner(request.timeoutMs ?? 1000);
-  const found = new Map<string, Promise<TestModule>>();
-  const find: FindModule = async (wanted) => {
-    const key = JSON.stringify(wanted.path ?? wanted.image ?? [wanted.folder]);
-    const known = found.get(key) ?? deps.find(wanted);
-    found.set(key, known);
-    return await known;
-  };
+  const runner = new CaseRunner(timeoutMs);
   const results: CaseResult[] = [];
   const tell = (result: CaseResult): void => {
     results.push(result);
     onResult(result);
   };
+  const over = (): boolean => request.bail && results.some(isBad);
   try {
+    const found = new Map<string, Promise<TestModule>>();
+    const once = { ...deps, find: findOnce(deps.find, found) };
     const { own, google } = await readFiles(deps, paths);
-    const plan = { cwd: deps.cwd, find, module: request.module, profile: request.profile, strict: request.strict };
-    const cases: PlannedCase[] = [];
-    for (const file of own) cases.push(...(await planCases(file, plan)));
-    const modules = await Promise.all(found.values());
+    const { chosen, modules } = await plan(once, [...values, ...own], request, { found, others: google.length > 0 });
     runner.use(new Map(modules.map(({ key, bytes }) => [key, bytes])));
-    const chosen = selected(cases, request.name, google.length > 0);
     for (const { planned, skipped } of chosen) {
       deps.signal.throwIfAborted();
-      if (request.bail && results.some(isBad)) break;
-      tell(skipped ? skippedResult(planned) : await runner.run(planned));
+      if (!over()) tell(skipped ? skippedResult(planned) : await runner.run(planned));
     }
-    for (const file of google) {
-      if (request.bail && results.some(isBad)) break;
-      await file.run({ ...request, find }, tell);
-    }
+    for (const file of google) if (!over()) await file.run({ ...request, find: once.find }, tell);
     const sources = [...paths.map((path) => resolve(deps.cwd, path)), ...modules.flatMap((module) => module.sources)];
     return { report: { results, durationMs: performance.now() - started }, files: own, sources };
   } finally {
     void runner.stop();
   }
+}
+
+/** Each module is found, or built, once. */
+function findOnce(find: FindModule, found: Map<string, Promise<TestModule>>): FindModule {
+  return async (wanted) => {
+    const key = JSON.stringify(wanted.path ?? wanted.image ?? [wanted.folder]);
+    const known = found.get(key) ?? find(wanted);
+    found.set(key, known);
+    return await known;
+  };
+}
+
+interface Chosen {
+  readonly planned: PlannedCase;
+  readonly skipped: boolean;
+}
+
+async function plan(
+  { cwd, find }: RunTestsDeps,
+  files: readonly ParsedTestFile[],
+  { module, profile, strict, name }: RunTestsRequest,
+  { found, others }: { readonly found: ReadonlyMap<string, Promise<TestModule>>; readonly others: boolean },
+): Promise<{ readonly chosen: readonly Chosen[]; readonly modules: readonly TestModule[] }> {
+  const cases: PlannedCase[] = [];
+  for (const file of files) cases.push(...(await planCases(file, { cwd, find, module, profile, strict })));
+  return { chosen: selected(cases, name, others), modules: await Promise.all(found.values()) };
 }
 
 interface GoogleRun {
@@ -118,11 +135,7 @@ async function readFiles(
 const MAYBE_GOOGLE = /\.(?:textpb|textproto|txtpb|pbtxt)$/iu;
 const MAYBE_GOOGLE_TEXT = /(?:request|response)_(?:headers|body)|(?:plugin|stream)_init|stream_destroy/u;
 
-function selected(
-  cases: readonly PlannedCase[],
-  name: RegExp | undefined,
-  others: boolean,
-): readonly { readonly planned: PlannedCase; readonly skipped: boolean }[] {
+function selected(cases: readonly PlannedCase[], name: RegExp | undefined, others: boolean): readonly Chosen[] {
   const named = name === undefined ? cases : cases.filter((planned) => name.test(planned.name));
   if (name !== undefined && named.length === 0 && !others) {
     throw usageError("TEST_NAME_UNMATCHED", `no test has a name that matches ${name.source}`, {

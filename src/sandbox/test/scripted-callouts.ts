@@ -58,9 +58,9 @@ export class ScriptedCallouts implements CalloutPort {
     return answerGrpc(call, answer, { ...this.#setting, expect: callout.expect, at: [...at, "expect"] });
   }
 
-  /** Tells the callouts that were announced and not made. */
+  /** Tells the callouts that were announced and not made; they are expected no longer. */
   finish(): void {
-    for (const list of this.#lists) {
+    for (const list of this.#lists.splice(0)) {
       for (const { callout, at, left } of list) {
         const times = (callout.times ?? 1) > 1 ? ` (${left} of ${callout.times} left)` : "";
         this.#setting.checks.fail(at, `the callout to ${callout.to} was not made${times}`);
