@@ -10,11 +10,12 @@ export type ClosedBy = "unknown" | "local" | "remote";
 
 /** What a TCP filter is asked. Data that was stopped is held, and comes again with what follows. */
 export interface NetworkFilter {
+  /** Called once, before everything else. */
   attach(callbacks: NetworkFilterCallbacks): void;
   onNewConnection(): NetworkStatus;
   /** From the client. */
   onDownstreamData(data: BodyBuffer, endStream: boolean): NetworkStatus;
-  /** From the upstream. */
+  /** From the upstream. Its end is the upstream's close to the filter (`unknown`); no `onUpstreamClose` follows it. */
   onUpstreamData(data: BodyBuffer, endStream: boolean): NetworkStatus;
   onDownstreamClose(by: ClosedBy): void;
   onUpstreamClose(by: ClosedBy): void;
