@@ -1,3 +1,4 @@
+import { usageError } from "../../domain/errors.ts";
 import type { BenchResult } from "../../sandbox/bench/bench-filter.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
 import { integer, list, text, textOrFile } from "../options/read.ts";
@@ -69,7 +70,7 @@ export const bench: CommandSpec = {
       config: await textOrFile(text(options, "config"), "--config", context.cwd),
       rootId: text(options, "rootId"),
       vmConfig: await textOrFile(text(options, "vmConfig"), "--vm-config", context.cwd),
-      streams: integer(options, "requests", 20_000),
+      streams: requestsOf(integer(options, "requests", 20_000)),
       shape,
     };
     const { benchFilter } = await import("../../sandbox/bench/bench-filter.ts");
@@ -82,3 +83,8 @@ export const bench: CommandSpec = {
     };
   },
 };
+
+function requestsOf(count: number): number {
+  if (count >= 1) return count;
+  throw usageError("NUMBER_INVALID", `--requests ${count} is not 1 or more`);
+}

@@ -145,7 +145,7 @@ interface Runner {
 }
 
 const DEFAULT_STREAMS = 20_000;
-const ROUNDS = 21;
+const ROUNDS = 20;
 /** Streams that are open at the same time. */
 const BATCH = 250;
 
