@@ -31,14 +31,14 @@ export async function smokeModule(request: SmokeRequest, options: SmokeOptions =
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const run = (await worker.ask("run")) as SmokeRun;
-    return { ...run, durationMs: performance.now() - started };
+    return { ...run, durationMs: Math.round(performance.now() - started) };
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof WorkerGone)) throw error;
     const { reason, message } = error.end;
     return {
       ...goneResult(callback, reason === "stuck" ? "stuck" : "crashed", message),
-      durationMs: performance.now() - started,
+      durationMs: Math.round(performance.now() - started),
     };
   } finally {
     signal?.removeEventListener("abort", abort);

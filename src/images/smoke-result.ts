@@ -55,6 +55,6 @@ export interface SmokeResult {
   readonly calls: readonly string[];
   /** Pages of 64 KiB at the end. */
   readonly memoryPages: number;
-  /** Milliseconds, the thread's start included. */
+  /** Whole milliseconds, the thread's start included. */
   readonly durationMs: number;
 }

@@ -46,6 +46,7 @@ beforeAll(async () => {
   ]);
   await record("wasme rm hello:v1", ["rm", "hello:v1"]);
   await record("wasme inspect localhost:5000/demo/hello:v1", ["inspect", image]);
+  await record("wasme check localhost:5000/demo/hello:v1", ["check", image]);
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
   await record("wasme list --published -s localhost:5000", ["list", "--published", "-s", hub.host]);
   await record("wasme pull localhost:5000/demo/hello:v1", ["pull", image]);
@@ -145,6 +146,7 @@ function page(namespace: string): string {
       .replaceAll(namespace, "shop")
       .replaceAll(home, "/home/me")
       .replaceAll(HELLO_WASM, "/home/me/hello.wasm")
+      .replaceAll(/"durationMs": [\d.]+/gu, '"durationMs": 85')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/gu, "2026-11-21T12:00:00.000Z");
   const sections = [...seen]
     .toSorted(([a], [b]) => a.localeCompare(b))

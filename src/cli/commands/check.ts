@@ -126,7 +126,7 @@ function streamsOf({ streams, failure, durationMs }: SmokeResult): string {
     const answer = status === undefined ? "no answer" : String(status);
     return `${name}: ${answer}${ended ? "" : ", not ended"}`;
   });
-  return `Two requests: ${each.join("; ")} (${durationMs.toFixed(0)} ms)`;
+  return `Two requests: ${each.join("; ")} (${durationMs} ms)`;
 }
 
 function findingsOf({ findings }: CheckResult, style: Style): string {
