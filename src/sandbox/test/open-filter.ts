@@ -94,7 +94,7 @@ async function plan(
   }
   const test = { name: "", workers, ...(callouts === undefined ? {} : { callouts }) };
   const identity = { file: "", folder: cwd, line: undefined, name: "", index: 0 };
-  return { planned: { ...identity, test, filters, profile, strict: false, given }, modules };
+  return { planned: { ...identity, test, filters, profile, strict: false, strictBudgets: false, given }, modules };
 }
 
 function settingsOf(

@@ -35,6 +35,7 @@ export interface PlanOptions {
   readonly module?: WantedModule | undefined;
   readonly profile?: ProfileName | undefined;
   readonly strict: boolean;
+  readonly strictBudgets: boolean;
 }
 
 /** Makes the cases of a file, each with its filters and modules, for every combination of the matrix. */
@@ -95,6 +96,7 @@ async function planCase(
     filters,
     profile: options.profile ?? test.profile ?? combination.profile ?? file.profile ?? "envoy",
     strict: options.strict || (test.strict ?? file.strict ?? false),
+    strictBudgets: options.strictBudgets,
     given: mergeGiven(file.given, test.given),
   };
 }

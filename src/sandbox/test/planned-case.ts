@@ -16,6 +16,8 @@ export interface PlannedCase {
   readonly filters: readonly PlannedFilter[];
   readonly profile: ProfileName;
   readonly strict: boolean;
+  /** Budgets in microseconds fail, too. */
+  readonly strictBudgets: boolean;
   readonly given: Given;
 }
 

@@ -99,11 +99,11 @@ interface Chosen {
 async function plan(
   { cwd, find }: RunTestsDeps,
   files: readonly ParsedTestFile[],
-  { module, profile, strict, name }: RunTestsRequest,
+  { name, ...request }: RunTestsRequest,
   { found, others }: { readonly found: ReadonlyMap<string, Promise<TestModule>>; readonly others: boolean },
 ): Promise<{ readonly chosen: readonly Chosen[]; readonly modules: readonly TestModule[] }> {
   const cases: PlannedCase[] = [];
-  for (const file of files) cases.push(...(await planCases(file, { cwd, find, module, profile, strict })));
+  for (const file of files) cases.push(...(await planCases(file, { ...request, cwd, find })));
   return { chosen: selected(cases, name, others), modules: await Promise.all(found.values()) };
 }
 

@@ -1,11 +1,10 @@
 import type { HostModule } from "../../host/host-module.ts";
 import { ModuleRefused } from "../../host/module-refused.ts";
-import { type PluginConfig, pluginConfig } from "../../host/plugin-config.ts";
 import { checkModule } from "../../wasm/check-module.ts";
 import type { CaseWorld } from "./case-world.ts";
 import { checkModuleFacts } from "./check-module-facts.ts";
+import { filterConfig } from "./filter-config.ts";
 import type { PlannedFilter } from "./planned-case.ts";
-import { settingsBytes } from "./values.ts";
 
 /** `over`: it ended at the start, as it was expected to or not; `error`: the rest could not be run. */
 export type Started = "started" | "over" | "error";
@@ -59,7 +58,8 @@ function load(world: CaseWorld, filter: PlannedFilter): HostModule | Exclude<Sta
 }
 
 function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, place: number): Started {
-  const config = configOf(world, filter, place);
+  const alone = world.planned.filters.length === 1;
+  const config = filterConfig(filter, { readBytes: world.readBytes, name: alone ? "filter" : `filter${place + 1}` });
   const refused = world.session.start(module, config);
   world.session.settle();
   if (refused === undefined) return "started";
@@ -69,20 +69,6 @@ function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, plac
   const words = byFilter ? "rejects its configuration" : "does not start";
   world.checks.fail(world.at, `the filter ${words}: ${message}${knownTrap(world, filter, config.configuration)}`);
   return "error";
-}
-
-function configOf({ planned, readBytes }: CaseWorld, { settings, rootId }: PlannedFilter, place: number): PluginConfig {
-  return pluginConfig({
-    name: settings.name ?? (planned.filters.length === 1 ? "filter" : `filter${place + 1}`),
-    rootId: settings.rootId ?? rootId,
-    configuration: settingsBytes(settings.config, readBytes),
-    vmId: settings.vmId,
-    vmConfiguration: settingsBytes(settings.vmConfig, readBytes),
-    environment: new Map(Object.entries(settings.env ?? {}).map(([name, value]) => [name, String(value)])),
-    allowedCapabilities: settings.capabilities === undefined ? undefined : new Set(settings.capabilities),
-    failurePolicy: settings.failurePolicy,
-    allowOnHeadersStopIteration: settings.allowOnHeadersStopIteration,
-  });
 }
 
 /** The start was expected to fail, and did: the rest of what is expected can still be looked at. */

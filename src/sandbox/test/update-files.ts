@@ -64,13 +64,17 @@ async function rewrite(
   before: string,
   changes: readonly Change[],
 ): Promise<{ readonly text: string; readonly missed: number }> {
-  const { isNode, parseDocument, stringify } = await import("yaml");
+  const { isNode, isScalar, parseDocument, stringify } = await import("yaml");
   const document = parseDocument(before);
   const edits = changes.flatMap(({ at, value }) => {
     const node: unknown = document.getIn(at, true);
     if (!isNode(node) || node.range === undefined || node.range === null) return [];
     const [start, end] = node.range;
-    const list = stringify([value], { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: false });
+    const list = stringify([isScalar(node) ? likeBefore(node.value, value) : value], {
+      collectionStyle: "flow",
+      lineWidth: 0,
+      flowCollectionPadding: false,
+    });
     // A block scalar's end is the line's end, which belongs to the file.
     const tail = before.slice(start, end).endsWith("\n") ? "\n" : "";
     return [{ start, end, text: `${list.trim().slice(1, -1)}${tail}` }];
@@ -80,6 +84,12 @@ async function rewrite(
     text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   }
   return { text, missed: changes.length - edits.length };
+}
+
+/** What was a number stays one. */
+function likeBefore(before: unknown, value: Json): Json {
+  const isNumber = typeof before === "number" && typeof value === "string" && /^-?\d{1,15}$/u.test(value);
+  return isNumber ? Number(value) : value;
 }
 
 /** Lines that changed, as `-` and `+` with their numbers. */
