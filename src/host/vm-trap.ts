@@ -11,17 +11,23 @@ export class GuestAbort extends Error {
  */
 export function describeTrap(error: unknown, callback: string): string | undefined {
   const what = nameTrap(error);
-  return what === undefined ? undefined : `Function: ${callback} failed: Uncaught ${what}${backtrace(error)}`;
+  if (what === undefined) return undefined;
+  const where = callback === START_SECTION ? "Failed to create new Wasm instance" : `Function: ${callback} failed`;
+  return `${where}: Uncaught ${what}${backtrace(error)}`;
 }
 
 function nameTrap(error: unknown): string | undefined {
   if (error instanceof GuestAbort) return `Error: ${error.message}`;
-  if (error instanceof RangeError && /call stack/u.test(error.message)) return "RangeError: stack overflow";
+  if (error instanceof RangeError && /call stack/u.test(error.message))
+    return "RangeError: Maximum call stack size exceeded (stack overflow)";
   if (error instanceof webAssembly().RuntimeError) return `RuntimeError: ${error.message}`;
   const { Exception } = webAssembly();
   if (Exception !== undefined && error instanceof Exception) return "wasm exception";
   return undefined;
 }
+
+/** Stands for the callback while the instance is made, which runs the start section. */
+export const START_SECTION = "the start section";
 
 const FRAME = /^\s*at (?:(?<name>.+?) \()?wasm:\/\/wasm\/.*wasm-function\[(?<index>\d+)\]:(?<offset>0x[\da-f]+)\)?$/u;
 const MAX_FRAMES = 20;

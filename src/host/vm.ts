@@ -14,7 +14,7 @@ import { callbackTable, importedMemory, instantiate, tracedCallback } from "./li
 import { pluginConfig, type VmConfig } from "./plugin-config.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { Moment } from "./restrictions.ts";
-import { describeTrap, GuestAbort } from "./vm-trap.ts";
+import { describeTrap, GuestAbort, START_SECTION } from "./vm-trap.ts";
 import type { GuestFunction, WasmExports, WasmMemory } from "./webassembly.ts";
 
 /** What a VM is made of. */
@@ -96,7 +96,7 @@ export class Vm implements KernelScope {
       exports = this.#instantiate();
       return undefined;
     };
-    this.call(make, "the start section", this.#nobody);
+    this.call(make, START_SECTION, this.#nobody);
     if (this.failed) return { reason: "instantiate", message: this.failure ?? "" };
     const { entry, main } = module;
     if (entry !== undefined) this.#run(entry, exports[entry]);

@@ -69,7 +69,13 @@ describe("starting", () => {
 
   it("ends with a trap in the start section", () => {
     const functions = [...filterFunctions(), { body: TRAP }];
-    expect(start(buildModule({ functions, start: 3 })).result).toMatchObject({ started: false, reason: "instantiate" });
+    expect(start(buildModule({ functions, start: 3 })).result).toMatchObject({
+      started: false,
+      reason: "instantiate",
+      message: expect.stringContaining(
+        "Failed to create new Wasm instance: Uncaught RuntimeError: unreachable",
+      ) as string,
+    });
   });
 
   it("lets start code call only what Envoy lets it", () => {
@@ -144,7 +150,7 @@ describe("a guest that fails", () => {
     result.plugin.tick();
     expect(result.plugin.failed).toBe(true);
     expect(environment.reports[0]?.message).toContain(
-      "Function: proxy_on_tick failed: Uncaught RangeError: stack overflow",
+      "Function: proxy_on_tick failed: Uncaught RangeError: Maximum call stack size exceeded (stack overflow)",
     );
     result.plugin.tick();
     expect(environment.reports).toHaveLength(1);
