@@ -37,10 +37,22 @@ export function entryFault(headers: HeaderMap): string | undefined {
   return undefined;
 }
 
-/** The same headers without what HTTP does not allow. */
+/** A pseudo header that no response has. */
+export function strangePseudo(headers: HeaderMap): string | undefined {
+  const { flat } = headers;
+  for (let at = 0; at < flat.length && flat[at]?.startsWith(":") === true; at += 2) {
+    if (flat[at] !== ":status") return `invalid header name: ${flat[at]}`;
+  }
+  return undefined;
+}
+
+/** The same response headers or trailers without what HTTP does not allow. */
 export function withoutFaults(headers: HeaderMap): HeaderMap {
   const kept = new HeaderMap(headers.kind);
-  for (const [name, value] of headers) if (validName(name) && validValue(value)) kept.add(name, value);
+  for (const [name, value] of headers) {
+    const strange = name.startsWith(":") && name !== ":status";
+    if (!strange && validName(name) && validValue(value)) kept.add(name, value);
+  }
   return kept;
 }
 

@@ -5,7 +5,7 @@ import type { StreamInfo } from "../stream-info.ts";
 import { LengthGuard } from "./content-length.ts";
 import type { HalfOwner } from "./half.ts";
 import type { LiveStream } from "./live-stream.ts";
-import { entryFault, responseFault, statusOf, withoutFaults } from "./header-checks.ts";
+import { entryFault, responseFault, statusOf, strangePseudo, withoutFaults } from "./header-checks.ts";
 import { spaceless } from "./request-rules.ts";
 import { finishResponse } from "./response-rules.ts";
 
@@ -109,7 +109,7 @@ export class ResponseOwner implements HalfOwner {
 
   /** What of the entries may be sent. Envoy writes all to an HTTP/1 client, line ends in values as well. */
   #sendable(headers: HeaderMap): HeaderMap {
-    const fault = entryFault(headers);
+    const fault = entryFault(headers) ?? strangePseudo(headers);
     if (fault === undefined) return headers;
     this.#stream.report("warning", "invalid-header", `a header of the response was left out: ${fault}`);
     return withoutFaults(headers);

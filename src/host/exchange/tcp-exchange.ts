@@ -180,11 +180,11 @@ export class TcpExchange {
   #close(by: ClosedBy): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.info.endTime = this.#options.clock.now();
     for (const filter of this.#filters) {
       filter.onDownstreamClose(by);
       filter.destroy();
     }
+    this.info.endTime = this.#options.clock.now(); // filters see no duration, unlike those of HTTP
     if (this.#opening) this.#options.upstream.close();
   }
 }

@@ -147,6 +147,7 @@ describe("headers behind the filters", () => {
     ["a line end in a value", "x", "1\r\ny: 2"],
     ["a space in a name", "x y", "1"],
     ["an empty name", "", "1"],
+    ["a strange pseudo header", ":foo", "1"],
   ])("%s of a response is left out on the way to the client only", (_, name, value) => {
     const seen: (string | undefined)[] = [];
     const on = asked({
