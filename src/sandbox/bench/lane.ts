@@ -61,6 +61,11 @@ export class Lane {
     return this.#plugin?.memoryPages() ?? 0;
   }
 
+  /** The VM is gone. */
+  get failed(): boolean {
+    return this.#plugin?.failed === true;
+  }
+
   /**
    * Sends so many streams through the filter, all of them step by step: every step is timed once for all streams, so that
    * looking at the clock costs nothing. Adds the milliseconds of each step to `times`. Throws {@link BenchFailure}.
@@ -84,7 +89,7 @@ export class Lane {
     step(7, (stream) => stream.log());
     step(8, (stream) => stream.delete());
     this.last = streams.at(-1);
-    if (this.#plugin?.failed === true) throw new BenchFailure("the filter trapped while it was measured");
+    if (this.failed) throw new BenchFailure("the filter trapped while it was measured");
   }
 
   /** Makes streams that are open and have seen nothing yet. */

@@ -111,7 +111,7 @@ function runRounds(
   const runners = { loop: start(undefined), empty: start(empty), filter: start(filter) };
   const other = against === undefined ? undefined : start(against);
   const turn = [...Object.values(runners), ...(other === undefined ? [] : [other])];
-  for (const runner of turn) warmUp(runner.lane, options.now);
+  for (const runner of turn) warmUp(runner.lane, perRound * ROUNDS, options.now);
   const { lane } = runners.filter;
   const linesBefore = lane.lines;
   takeTurns(turn, perRound);
@@ -150,13 +150,14 @@ const ROUNDS = 20;
 const BATCH = 250;
 
 /** Until V8's optimising compiler has had its turn: so many streams, or so many milliseconds. */
-function warmUp(lane: Lane, now: () => number): void {
+function warmUp(lane: Lane, streams: number, now: () => number): void {
   const until = now() + WARM_UP_MS;
-  for (let done = 0; done < WARM_UP_STREAMS && now() < until; done += BATCH)
-    lane.batch(BATCH, new Float64Array(FIGURES));
+  const count = Math.min(Math.max(streams, WARM_UP_LEAST), WARM_UP_MOST);
+  for (let done = 0; done < count && now() < until; done += BATCH) lane.batch(BATCH, new Float64Array(FIGURES));
 }
 
-const WARM_UP_STREAMS = 20_000;
+const WARM_UP_LEAST = 2000;
+const WARM_UP_MOST = 20_000;
 const WARM_UP_MS = 500;
 
 /** Microseconds of each step, a stream. */

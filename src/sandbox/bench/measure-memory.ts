@@ -9,8 +9,13 @@ export interface MemoryFigures {
   readonly flat: boolean;
   /** Bytes that each stream of the second half left behind. */
   readonly bytesPerStream: number;
-  /** Bytes that each of many open streams takes, as far as pages tell: 0 when they fit into what was there. */
-  readonly bytesPerOpenStream: number;
+  /**
+   * Bytes that each of many open streams takes, as far as pages tell: 0 when they fit into what was there. `undefined` when
+   * the filter trapped with so many of them.
+   */
+  readonly bytesPerOpenStream: number | undefined;
+  /** How many those were. */
+  readonly openStreams: number;
 }
 
 /** Sends streams through a fresh instance and looks at its memory: does it grow without end? */
@@ -24,7 +29,7 @@ export function measureMemory(filter: BenchFilter, options: LaneOptions, streams
   const pagesAtEnd = lane.pages;
   const open = lane.open(OPEN, new Float64Array(FIGURES));
   for (const stream of open) stream.requestHeaders();
-  const bytesPerOpenStream = ((lane.pages - pagesAtEnd) * PAGE) / OPEN;
+  const bytesPerOpenStream = lane.failed ? undefined : ((lane.pages - pagesAtEnd) * PAGE) / OPEN;
   for (const stream of open) {
     stream.log();
     stream.delete();
@@ -37,6 +42,7 @@ export function measureMemory(filter: BenchFilter, options: LaneOptions, streams
     flat: pagesAtHalf === pagesAtEnd,
     bytesPerStream: ((pagesAtEnd - pagesAtHalf) * PAGE) / half,
     bytesPerOpenStream,
+    openStreams: OPEN,
   };
 }
 

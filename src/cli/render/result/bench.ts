@@ -103,7 +103,7 @@ function otherRows({ cold, warm }: BenchResult): Row[] {
 const PAGE = 65_536;
 
 function memoryWords({ memory, streams }: MeasureResult): string {
-  const { flat, bytesPerStream, pagesAtStart, pagesAtEnd } = memory;
+  const { flat, bytesPerStream, pagesAtStart, pagesAtEnd, bytesPerOpenStream = 0 } = memory;
   const open =
     memory.bytesPerOpenStream === 0 ? "" : `; about ${Math.ceil(memory.bytesPerOpenStream)} B an open stream`;
   if (!flat) return `grows by ${Math.ceil(bytesPerStream)} B a stream${open}`;
@@ -118,6 +118,7 @@ function remarks({ outcome, memory, timesEmpty }: MeasureResult): string[] {
     ...(ownResponse === undefined ? [] : [`the filter answers this request itself, with ${ownResponse}`]),
     ...(reset ? ["the filter resets this stream"] : []),
     ...(memory.flat ? [] : ["memory still grew in the second half: more --requests tell whether it ends"]),
+    ...(memory.bytesPerOpenStream === undefined ? [`it traps with ${memory.openStreams} streams open at once`] : []),
     ...(timesEmpty.high > timesEmpty.median * 2 ? ["the machine is busy: figures of rounds differ much"] : []),
   ];
 }
