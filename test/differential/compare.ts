@@ -21,9 +21,11 @@ export function differences(envoy: Observation, host: Observation): Difference[]
 /** A line without what cannot be equal in two runs: ports, ids, times. */
 function comparable(line: string): string {
   return line
+    .replace(/(_queue .*-> 0) \d+$|(queue #\d+) \d+$/, "$1$2 (queue)") // numbers of a process
     .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
     .replaceAll(/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, "(id)")
     .replaceAll(/(x-envoy-upstream-service-time: )"\d+"/g, '$1"(time)"')
+    .replace(/(?<=prop_map .* -> 0 \{).*(?=\})/, (map) => map.split(", ").toSorted().join(", "))
     .replaceAll(/(date: )"[^"]*GMT"/g, '$1"(date)"');
 }
 

@@ -13,9 +13,11 @@ export function parseEnvoyLog(log: string): LogRecord[] {
     if (match !== null) records.push({ level: match[1] ?? "", text: match[3] ?? "", wasm: match[2] === "wasm" });
     else {
       const last = records.at(-1);
-      if (last !== undefined && line !== "") last.text += `\n${line}`;
+      if (last !== undefined) last.text += `\n${line}`;
     }
   }
+  const end = records.at(-1);
+  if (end !== undefined) end.text = end.text.replace(/\n$/, ""); // the end of the file
   return records.filter(({ wasm, text }) => wasm && text.startsWith("wasm log"));
 }
 

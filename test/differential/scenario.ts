@@ -12,6 +12,8 @@ export interface Scenario {
   /** Default: status 200, body "upstream" with its length. `direct` is Envoy's own `direct_response`. */
   readonly upstream?: UpstreamSpec | "direct";
   readonly tcp?: readonly TcpSpec[];
+  /** Milliseconds to let pass before the first request, for ticks from the configuration. */
+  readonly beforeMs?: number;
   /** Milliseconds to let pass after the last request: for ticks and callouts of no request. */
   readonly afterMs?: number;
 }
@@ -45,8 +47,10 @@ export interface RequestSpec {
   readonly trailers?: Headers;
   /** HTTP/1 bodies are chunked unless this is set. */
   readonly withLength?: boolean;
-  /** The client goes away this long after its last piece. */
+  /** The client goes away this long after its last piece: over HTTP/1 in the middle of the request, over HTTP/2 after it. */
   readonly hangUpAfterMs?: number;
+  /** The next request starts {@link BACKGROUND_MS} after this one, without waiting for its answer. */
+  readonly background?: boolean;
   /** How long to wait for an answer before the stream counts as hanging; default 1 s. */
   readonly patienceMs?: number;
 }
@@ -60,6 +64,8 @@ export interface UpstreamSpec {
   readonly trailers?: Headers;
   /** HTTP/1: chunked unless this is set. */
   readonly withLength?: boolean;
+  /** Milliseconds to wait before the answer. */
+  readonly delayMs?: number;
   /** Answers as soon as the request's headers are there. */
   readonly early?: boolean;
   /** Breaks the connection: before the answer, or after the last piece instead of its end. */
@@ -78,6 +84,9 @@ export interface TcpSpec {
 
 /** Time between pieces of a body, in milliseconds: enough for each to be read by itself. */
 export const GAP_MS = 20;
+
+/** Head start of a request in the background, in milliseconds. */
+export const BACKGROUND_MS = 80;
 
 /** What was seen, in lines; equal in both or different. */
 export interface Observation {

@@ -52,6 +52,8 @@ function httpFilters(scenario: Scenario): object[] {
   const manager = {
     "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
     stat_prefix: scenario.name,
+    // Otherwise a connection that is to be closed stays open for a second.
+    delayed_close_timeout: "0s",
     http_filters: [...wasmFilters(scenario, "http"), router],
     route_config: {
       name: "routes",

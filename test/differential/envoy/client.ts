@@ -45,7 +45,7 @@ async function sendHttp1(port: number, spec: RequestSpec): Promise<SeenMessage> 
   let closed = false;
   const over = new Promise<void>((resolve) => (finished = resolve));
   const noBody = (message: { start: string }): boolean =>
-    spec.method === "HEAD" || / (?:204|304|1\d\d)(?: |$)/.test(message.start);
+    spec.method === "HEAD" || / (?:204|304)(?: |$)/.test(message.start);
   const parser = new Http1Parser({ end: () => finished() }, noBody);
   socket.on("data", (data) => parser.feed(data));
   socket.on("error", () => undefined);
@@ -97,7 +97,7 @@ async function sendHttp2(port: number, spec: RequestSpec): Promise<SeenMessage> 
   const stream = session.request(fieldsOf(requestHeaders(spec)), options);
   const { seen, over } = watchHttp2(stream);
   if (trailers !== undefined) stream.on("wantTrailers", () => stream.sendTrailers(fieldsOf(trailers)));
-  await writePieces(stream, body, hangUpAfterMs !== undefined);
+  await writePieces(stream, body, false);
   if (body.length === 0 && trailers !== undefined) stream.end();
   if (hangUpAfterMs !== undefined) {
     await sleep(hangUpAfterMs);
@@ -144,7 +144,9 @@ export async function sendTcp(port: number, spec: TcpSpec): Promise<SeenMessage>
   let body = "";
   let end = "hanging";
   socket.on("data", (data) => (body += data.toString("latin1")));
-  socket.on("error", () => (end = "reset"));
+  socket.on("error", () => {
+    if (end === "hanging") end = "reset";
+  });
   const over = new Promise<void>((resolve) => {
     socket.on("end", () => {
       end = "complete";
@@ -161,6 +163,7 @@ export async function sendTcp(port: number, spec: TcpSpec): Promise<SeenMessage>
     socket.end();
   }
   await waitForEnd(over, {});
-  socket.destroy();
+  if (end === "hanging") socket.resetAndDestroy();
+  else socket.destroy();
   return { start: "tcp", headers: [], body, trailers: [], end };
 }

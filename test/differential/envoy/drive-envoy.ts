@@ -7,7 +7,7 @@ import { rawRequest } from "../../components/raw-http.ts";
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines } from "../exchange-lines.ts";
 import { parseEnvoyLog, scenarioLog } from "../log-lines.ts";
-import { filtersOf, type Observation, type Scenario } from "../scenario.ts";
+import { BACKGROUND_MS, filtersOf, type Observation, type Scenario } from "../scenario.ts";
 import { bootstrapOf } from "./bootstrap.ts";
 import { startCalloutServer } from "./callout-server.ts";
 import { send, sendTcp } from "./client.ts";
@@ -34,7 +34,12 @@ export async function driveEnvoy(scenarios: readonly Scenario[]): Promise<Map<st
     );
     const envoy = await startEnvoy({ config, directory: folder, componentLogLevel: "wasm:trace" });
     stops.unshift(() => envoy.stop());
-    const clients = await Promise.all(scenarios.map((scenario) => driveScenario(envoy, scenario)));
+    // Not all at once: what takes its turn is seen in its turn.
+    const start = async (scenario: Scenario, index: number): Promise<string[]> => {
+      await sleep(index * STAGGER_MS);
+      return driveScenario(envoy, scenario);
+    };
+    const clients = await Promise.all(scenarios.map(start));
     await quiet(envoy);
     const metrics = await customMetrics(envoy);
     await rawRequest({ url: `${envoy.adminUrl}/quitquitquit`, method: "POST" });
@@ -66,10 +71,15 @@ function upstreamOf({ upstream = {}, tcp }: Scenario): Promise<Upstream> {
 async function driveScenario(envoy: RunningEnvoy, scenario: Scenario): Promise<string[]> {
   const port = Number(new URL(await envoy.listenerUrl(scenario.name)).port);
   const lines: string[] = [];
+  const background: Promise<string[]>[] = [];
+  await sleep(scenario.beforeMs ?? 0);
   for (const [index, spec] of scenario.requests.entries()) {
-    lines.push(...messageLines(`answer ${index + 1}`, await send(port, spec)));
-    await sleep(GAP_AFTER_MS);
+    const answer = send(port, spec).then((seen) => messageLines(`answer ${index + 1}`, seen));
+    if (spec.background === true) background.push(answer);
+    else lines.push(...(await answer));
+    await sleep(spec.background === true ? BACKGROUND_MS : GAP_AFTER_MS);
   }
+  for (const answer of await Promise.all(background)) lines.push(...answer);
   for (const [index, spec] of (scenario.tcp ?? []).entries()) {
     lines.push(...messageLines(`connection ${index + 1}`, await sendTcp(port, spec)));
     await sleep(GAP_AFTER_MS);
@@ -77,6 +87,9 @@ async function driveScenario(envoy: RunningEnvoy, scenario: Scenario): Promise<s
   await sleep(scenario.afterMs ?? 0);
   return lines;
 }
+
+/** Time from the start of one scenario to the next one's. */
+const STAGGER_MS = 15;
 
 /** Time for a stream to be logged and deleted before the next one begins. */
 const GAP_AFTER_MS = 30;
@@ -94,5 +107,6 @@ async function customMetrics(envoy: RunningEnvoy): Promise<string[]> {
   return text
     .split("\n")
     .filter((line) => line.startsWith("wasmcustom."))
-    .map((line) => line.slice("wasmcustom.".length).replace(/: P0.*|: No recorded values/, ": histogram"));
+    .map((line) => line.slice("wasmcustom.".length).replace(/: P0.*|: No recorded values/, ": histogram"))
+    .toSorted();
 }

@@ -57,6 +57,7 @@ export class Http1Parser {
   #readHead(): boolean {
     const head = this.#takeUntil("\r\n\r\n");
     if (head === undefined) return false;
+    if (/^HTTP\/1\.1 1\d\d/.test(head)) return true;
     const [start = "", ...lines] = head.split("\r\n");
     const message: WireMessage = { start, headers: lines.map(headerOf), body: "", trailers: [], complete: false };
     this.messages.push(message);

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import type { SeenMessage } from "../exchange-lines.ts";
-import type { TcpSpec } from "../scenario.ts";
+import { GAP_MS, type TcpSpec } from "../scenario.ts";
 import { listening, type Upstream } from "./upstream.ts";
 
 /** A TCP server that answers its n-th connection as the n-th spec says. */
@@ -18,7 +18,7 @@ export function startTcpUpstream(specs: readonly TcpSpec[]): Promise<Upstream> {
         answers.shift();
         socket.write(Buffer.from(next.data, "latin1"));
       }
-      if (answers.length === 0 && spec?.serverCloses === true) socket.end();
+      if (answers.length === 0 && spec?.serverCloses === true) endLater(socket);
     };
     socket.on("data", (data) => {
       seen.body += data.toString("latin1");
@@ -27,9 +27,14 @@ export function startTcpUpstream(specs: readonly TcpSpec[]): Promise<Upstream> {
     socket.on("error", () => (seen.end = "reset"));
     socket.on("end", () => {
       seen.end = "complete";
-      socket.end();
+      endLater(socket);
     });
     serve();
   });
   return listening(server, sockets, () => connections);
+}
+
+/** The end by itself, not in one piece with the last data. */
+function endLater(socket: Socket): void {
+  setTimeout(() => socket.end(), GAP_MS);
 }

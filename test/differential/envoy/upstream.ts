@@ -71,6 +71,7 @@ async function startHttp1(spec: UpstreamSpec): Promise<Upstream> {
 }
 
 async function answerHttp1(socket: Socket, request: WireMessage, spec: UpstreamSpec): Promise<void> {
+  await sleep(spec.delayMs ?? 0);
   if (spec.reset === "at-once") return void socket.destroy();
   const { status, headers, body } = answerOf(spec);
   const head = [`HTTP/1.1 ${status} Fine`, ...headers.map(([name, value]) => `${name}: ${value}`)];
@@ -108,7 +109,9 @@ async function startHttp2(spec: UpstreamSpec): Promise<Upstream> {
     stream.on("data", (data: Buffer) => (seen.body += data.toString("latin1")));
     stream.on("trailers", (_: object, _also: number, rawTrailers: string[]) => (seen.trailers = pairsOf(rawTrailers)));
     stream.on("error", () => undefined);
-    stream.on("aborted", () => (seen.end = "reset"));
+    stream.on("aborted", () => {
+      if (seen.end === "hanging") seen.end = "reset";
+    });
     stream.on("end", () => {
       seen.end = "complete";
       if (spec.early !== true) void answerHttp2(stream, spec);
@@ -119,6 +122,7 @@ async function startHttp2(spec: UpstreamSpec): Promise<Upstream> {
 }
 
 async function answerHttp2(stream: ServerHttp2Stream, spec: UpstreamSpec): Promise<void> {
+  await sleep(spec.delayMs ?? 0);
   if (stream.destroyed) return;
   if (spec.reset === "at-once") return stream.close(2);
   const { status, headers, body } = answerOf(spec);

@@ -31,7 +31,7 @@ function startHttp(simulation: Simulation, call: HttpCallout): CalloutStart {
   const answer = calloutAnswer([...call.headers], latin1Text(call.body), [...(call.trailers ?? [])]);
   const took = ROUND_TRIP_MS + answer.afterMs;
   if (call.timeoutMs > 0 && took > call.timeoutMs) simulation.after(call.timeoutMs, () => call.fail("timeout"));
-  else if (answer.reset) simulation.after(took, () => call.fail("reset"));
+  else if (answer.reset) simulation.after(took, () => call.fail("remote-reset"));
   else {
     simulation.after(took, () =>
       call.answer({

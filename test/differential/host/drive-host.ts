@@ -3,13 +3,15 @@ import type { HostModule } from "../../../src/host/host-module.ts";
 import { Host, type Plugin } from "../../../src/host/host.ts";
 import { loadModule } from "../../../src/host/load-module.ts";
 import { pluginConfig } from "../../../src/host/plugin-config.ts";
+import { nodeForeignFunctions } from "../../../src/isolate/foreign-functions.ts";
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines, type SeenMessage } from "../exchange-lines.ts";
 import { type LogRecord, scenarioLog } from "../log-lines.ts";
-import { filtersOf, type NamedFilter, type Observation, type Scenario } from "../scenario.ts";
+import { BACKGROUND_MS, filtersOf, type NamedFilter, type Observation, type Scenario } from "../scenario.ts";
 import { calloutPort } from "./callout-port.ts";
 import { sendVirtual } from "./http-client.ts";
 import { Simulation } from "./simulation.ts";
+import { connectVirtual } from "./tcp-client.ts";
 
 /** Runs a scenario in the embedded host, in virtual time. */
 export async function driveHost(scenario: Scenario): Promise<Observation> {
@@ -25,41 +27,67 @@ export async function driveHost(scenario: Scenario): Promise<Observation> {
         if (entry.source !== "host") records.push(recordOf(entry));
       },
       callouts: calloutPort(simulation),
+      foreign: nodeForeignFunctions(),
     },
   });
   const plugins = filtersOf(scenario).map((filter) => start(host, modules.get(filter.module), scenario, filter));
-  const client: string[] = [];
-  const upstream: SeenMessage[] = [];
-  const setting = {
-    scenario,
-    simulation,
-    filters: plugins,
-    upstreamSaw: (seen: SeenMessage) => void upstream.push(seen),
-  };
-  const next = (index: number): void => {
-    const spec = scenario.requests[index];
-    if (spec === undefined) {
-      simulation.after(scenario.afterMs ?? 0, () => undefined);
-      return;
-    }
-    sendVirtual(setting, spec, (answer) => {
-      client.push(...messageLines(`answer ${index + 1}`, answer));
-      simulation.after(GAP_AFTER_MS, () => next(index + 1));
-    });
-  };
-  simulation.after(0, () => next(0));
+  const seen = runRequests({ scenario, simulation, plugins });
   simulation.run(
     () => host.settle(),
     () => host.nextDue(),
   );
+  for (const close of seen.leftOpen) close();
   host.stop();
   host.settle();
   return {
-    client,
-    upstream: upstream.flatMap((seen, at) => messageLines(`request ${at + 1}`, seen)),
+    client: [...seen.client, ...seen.background],
+    upstream: seen.upstream.flatMap((request, at) => messageLines(`request ${at + 1}`, request)),
     log: scenarioLog(records, scenario.name),
     metrics: metricLines(host, scenario.name),
   };
+}
+
+interface Running {
+  readonly scenario: Scenario;
+  readonly simulation: Simulation;
+  readonly plugins: readonly Plugin[];
+}
+
+/** What the clients and the upstream see, filled while the simulation runs. */
+interface Seen {
+  readonly client: string[];
+  readonly background: string[];
+  readonly upstream: SeenMessage[];
+  readonly leftOpen: (() => void)[];
+}
+
+/** Schedules the first request or connection; each one schedules the next. */
+function runRequests({ scenario, simulation, plugins }: Running): Seen {
+  const seen: Seen = { client: [], background: [], upstream: [], leftOpen: [] };
+  const upstreamSaw = (request: SeenMessage): void => void seen.upstream.push(request);
+  const setting = {
+    scenario,
+    simulation,
+    filters: plugins,
+    upstreamSaw,
+    cluster: scenario.name,
+    leftOpen: seen.leftOpen,
+  };
+  const start = (index: number): void => {
+    const request = scenario.requests[index];
+    const connection = scenario.tcp?.[index];
+    const finished = (title: string, answer: SeenMessage): void => {
+      if (request?.background === true) return void seen.background.push(...messageLines(title, answer));
+      seen.client.push(...messageLines(title, answer));
+      simulation.after(GAP_AFTER_MS, () => start(index + 1));
+    };
+    if (request !== undefined) sendVirtual(setting, request, (answer) => finished(`answer ${index + 1}`, answer));
+    else if (connection === undefined) simulation.after(scenario.afterMs ?? 0, () => undefined);
+    else connectVirtual(setting, connection, (answer) => finished(`connection ${index + 1}`, answer));
+    if (request?.background === true) simulation.after(BACKGROUND_MS, () => start(index + 1));
+  };
+  simulation.after(scenario.beforeMs ?? 0, () => start(0));
+  return seen;
 }
 
 const GAP_AFTER_MS = 30;
@@ -74,7 +102,8 @@ function start(host: Host, module: HostModule | undefined, scenario: Scenario, f
     vmId: scenario.name,
     vmConfiguration: filter.vmConfiguration,
     environment: environment === undefined ? undefined : new Map(Object.entries(environment)),
-    allowedCapabilities: allowedCapabilities === undefined ? undefined : new Set(allowedCapabilities),
+    // An empty list restricts nothing in Envoy.
+    allowedCapabilities: (allowedCapabilities?.length ?? 0) === 0 ? undefined : new Set(allowedCapabilities),
     failurePolicy: filter.failurePolicy,
     allowOnHeadersStopIteration: filter.allowOnHeadersStopIteration,
   });

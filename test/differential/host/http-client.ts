@@ -39,7 +39,7 @@ export function sendVirtual(setting: HttpSetting, spec: RequestSpec, done: (answ
     clock: simulation.clock,
     upstream: upstream.sink,
     downstream: downstreamOf(seen, spec, finish),
-    route: { name: "route", cluster: scenario.name },
+    route: { name: "route", cluster: scenario.upstream === "direct" ? "" : scenario.name },
     info: {
       protocol: spec.protocol === "http2" ? "HTTP/2" : "HTTP/1.1",
       source: { address: "127.0.0.1:50000", port: 50_000 },
@@ -48,7 +48,10 @@ export function sendVirtual(setting: HttpSetting, spec: RequestSpec, done: (answ
     },
   });
   upstream.exchange = exchange;
-  const last = sendPieces(simulation, exchange, spec);
+  const last = sendPieces(
+    { simulation, exchange, hungUp: () => finish(spec.protocol === "http2" ? "reset 8" : "reset") },
+    spec,
+  );
   simulation.after(last + (spec.patienceMs ?? 1000), () => {
     if (over) return;
     finish("hanging");
@@ -56,8 +59,14 @@ export function sendVirtual(setting: HttpSetting, spec: RequestSpec, done: (answ
   });
 }
 
+interface Connection {
+  readonly simulation: Simulation;
+  readonly exchange: HttpExchange;
+  readonly hungUp: () => void;
+}
+
 /** Schedules headers, pieces and end; when the last of it goes out. */
-function sendPieces(simulation: Simulation, exchange: HttpExchange, spec: RequestSpec): number {
+function sendPieces({ simulation, exchange, hungUp }: Connection, spec: RequestSpec): number {
   const { body = [], trailers, hangUpAfterMs } = spec;
   const http2 = spec.protocol === "http2";
   const headers = headersOf(spec);
@@ -67,15 +76,18 @@ function sendPieces(simulation: Simulation, exchange: HttpExchange, spec: Reques
   let at = 0;
   for (const [index, piece] of body.entries()) {
     at += GAP_MS;
-    const last = index === body.length - 1 && trailers === undefined && hangUpAfterMs === undefined;
+    const last = index === body.length - 1 && trailers === undefined && (http2 || hangUpAfterMs === undefined);
     simulation.after(at, () => {
-      exchange.requestData(latin1Bytes(piece), last && http2);
+      if (piece !== "" || (last && http2)) exchange.requestData(latin1Bytes(piece), last && http2);
       if (last && length !== undefined && !http2) exchange.requestData(new Uint8Array(0), true);
     });
   }
   if (hangUpAfterMs !== undefined) {
     at += hangUpAfterMs;
-    simulation.after(at, () => exchange.downstreamReset());
+    simulation.after(at, () => {
+      exchange.downstreamReset();
+      hungUp();
+    });
   } else if (!http2 && !empty && length === undefined) {
     at += GAP_MS;
     simulation.after(at, () => exchange.requestData(new Uint8Array(0), true));
@@ -106,6 +118,7 @@ function downstreamOf(
       const pairs: Headers = [...headers];
       seen.start = headers.get(":status") ?? "";
       seen.headers = pairs.filter(([name]) => name !== ":status");
+      if (endStream && !http2 && needsLength(spec, headers)) seen.headers = [...seen.headers, ["content-length", "0"]];
       end(endStream);
     },
     data: (bytes, endStream) => {
@@ -119,4 +132,10 @@ function downstreamOf(
     reset: () => finish(http2 ? "reset 2" : "reset"),
     pause: () => undefined,
   };
+}
+
+/** Envoy's HTTP/1 codec says it where there is no body. */
+function needsLength(spec: RequestSpec, headers: HeaderMap): boolean {
+  const status = headers.get(":status") ?? "";
+  return spec.method !== "HEAD" && !headers.has("content-length") && status !== "204" && status !== "304";
 }

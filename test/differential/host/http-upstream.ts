@@ -1,6 +1,7 @@
 import type { HttpExchange, UpstreamSink } from "../../../src/host/exchange/http-exchange.ts";
 import { http1ResponseHeaders, toHttp1 } from "../../../src/host/exchange/http1-headers.ts";
 import { HeaderMap } from "../../../src/host/header-map.ts";
+import type { Address, UpstreamInfo } from "../../../src/host/stream-info.ts";
 import { pairsOf } from "../envoy/http2-wire.ts";
 import { answerOf } from "../envoy/upstream.ts";
 import type { SeenMessage } from "../exchange-lines.ts";
@@ -44,17 +45,7 @@ export class VirtualUpstream {
 
   #headers(headers: HeaderMap, endStream: boolean): void {
     const { exchange } = this;
-    if (exchange !== undefined) {
-      const end = (port: number): { address: string; port: number } => ({ address: `127.0.0.1:${port}`, port });
-      exchange.info.upstream = {
-        address: end(20_000),
-        localAddress: end(30_000),
-        tls: {},
-        transportFailureReason: undefined,
-        poolReadyDuration: 0n,
-        endpoints: 1,
-      };
-    }
+    if (exchange !== undefined) exchange.info.upstream = upstreamInfo();
     if (this.#spec.refused === true) {
       this.#later(ROUND_TRIP_MS, () => this.exchange?.upstreamReset("refused"));
       return;
@@ -67,6 +58,9 @@ export class VirtualUpstream {
       trailers: [],
       end: "hanging",
     };
+    if (endStream && this.#spec.protocol !== "http2" && needsLength(headers)) {
+      this.#seen.headers = [...this.#seen.headers, ["content-length", "0"]];
+    }
     this.#saw(this.#seen);
     if (this.#spec.early === true) this.#answer(headers.get(":method") === "HEAD");
     if (endStream) this.#complete();
@@ -87,7 +81,9 @@ export class VirtualUpstream {
   #answer(isHead: boolean): void {
     const spec = this.#spec;
     const http2 = spec.protocol === "http2";
-    if (spec.reset === "at-once") return this.#later(ROUND_TRIP_MS, () => this.exchange?.upstreamReset("reset"));
+    const wait = ROUND_TRIP_MS + (spec.delayMs ?? 0);
+    if (spec.reset === "at-once")
+      return this.#later(wait, () => this.exchange?.upstreamReset(http2 ? "remote-reset" : "reset"));
     const { status, headers, body } = answerOf(spec);
     const flat = headers.flatMap(([name, value]) => [name, value]);
     const map = http2
@@ -95,19 +91,19 @@ export class VirtualUpstream {
       : http1ResponseHeaders(status, flat);
     const empty = body.length === 0 && (http2 ? spec.trailers === undefined : spec.withLength === true);
     const silent = isHead || status === 204 || status === 304;
-    this.#later(ROUND_TRIP_MS, () => this.exchange?.responseHeaders(map, silent || empty));
+    this.#later(wait, () => this.exchange?.responseHeaders(map, silent || empty));
     if (!silent && !empty) this.#answerBody(body, map.get("content-length") !== undefined);
   }
 
   #answerBody(body: readonly string[], hasLength: boolean): void {
     const { reset, trailers, protocol } = this.#spec;
     const http2 = protocol === "http2";
-    let at = ROUND_TRIP_MS;
+    let at = ROUND_TRIP_MS + (this.#spec.delayMs ?? 0);
     for (const [index, piece] of body.entries()) {
       at += GAP_MS;
       const last = index === body.length - 1 && reset === undefined && trailers === undefined;
       this.#later(at, () => {
-        this.exchange?.responseData(latin1Bytes(piece), last && http2);
+        if (piece !== "" || (last && http2)) this.exchange?.responseData(latin1Bytes(piece), last && http2);
         if (last && hasLength && !http2) this.exchange?.responseData(new Uint8Array(0), true);
       });
     }
@@ -120,3 +116,22 @@ export class VirtualUpstream {
 }
 
 const ROUND_TRIP_MS = 1;
+
+/** What properties say of the upstream; ports are not compared. */
+export function upstreamInfo(): UpstreamInfo {
+  const end = (port: number): Address => ({ address: `127.0.0.1:${port}`, port });
+  return {
+    address: end(20_000),
+    localAddress: end(30_000),
+    tls: {},
+    transportFailureReason: undefined,
+    poolReadyDuration: 0n,
+    endpoints: 1,
+  };
+}
+
+/** Envoy's HTTP/1 codec says it where a body would be usual and there is none. */
+function needsLength(headers: HeaderMap): boolean {
+  const bodiless = ["GET", "HEAD", "DELETE", "TRACE", "OPTIONS", "CONNECT"];
+  return !headers.has("content-length") && !bodiless.includes(headers.get(":method") ?? "");
+}

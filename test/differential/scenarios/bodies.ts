@@ -211,7 +211,7 @@ cfg: buf_status 7; buf 0 0 9; buf 8 0 9; set_buf 7 0 0 x; set_buf 0 0 0 x`),
   {
     name: "early-answer",
     filters: one("rqb: buf 0 0 100\nrsb: buf 1 0 100"),
-    upstream: { early: true, body: ["early"], withLength: true },
+    upstream: { early: true, delayMs: 30, body: ["early"], withLength: true },
     requests: [{ method: "POST", body: ["abc", "def", "ghi", "jkl", "mno"] }],
   },
   {

@@ -16,7 +16,7 @@ export const calloutScenarios: readonly Scenario[] = [
   },
   {
     name: "callout-echo-plain",
-    filters: one(`rqh: http callout {:path: /echo, :method: GET, :authority: x, content-length: 7, x-forwarded-for: 1.2.3.4} "" {} 0; ret 1\n${SHOW}${RESUME}`),
+    filters: one(`rqh: http callout {:path: /echo, :method: GET, :authority: x, x-forwarded-for: 1.2.3.4} "" {} 0; ret 1\n${SHOW}${RESUME}`),
     requests: [{}],
   },
   {
@@ -33,19 +33,21 @@ export const calloutScenarios: readonly Scenario[] = [
 rqh: http nope ${GET} "" {} 1000; http callout {:method: GET, :authority: x} "" {} 1000; http callout {:path: /, :authority: x} "" {} 1000; http callout {:path: /, :method: GET} "" {} 1000
 rqh: http callout ${GET} "" {} -1; http callout {} "" {} 1000; http callout xx "" {} 1000; http "" ${GET} "" {} 1000; http callout ${GET} "" xx 1000; http callout ${GET} "" {} 1000
 hcr: pairs 6`),
-    requests: [{ patienceMs: 500 }],
+    upstream: { delayMs: 100 },
+    requests: [{}],
     afterMs: 100,
   },
   {
     name: "callout-tokens",
-    filters: one(`rqh: http callout ${GET} "" {} 1000; http empty ${GET} "" {} 1000; http callout ${GET} "" {} 1000; grpc_call grpc svc Echo {} m 1000; grpc_stream grpc svc Echo {}; http callout ${GET} "" {} 1000; ret 1\nhcr@3: effective $stream; continue 0`),
+    filters: one(`rqh: http callout ${GET} "" {} 1000; http empty ${GET} "" {} 1000; http callout ${GET} "" {} 1000; grpc_call grpc svc Echo {} m 1000 =a; grpc_cancel $a; grpc_stream grpc svc Echo {} =b; grpc_cancel $b; http callout ${GET} "" {} 1000; ret 1\nhcr@3: effective $stream; continue 0`),
     requests: [{}],
     afterMs: 50,
   },
   { name: "callout-refused", filters: one(`rqh: http refused ${GET} "" {} 1000; ret 1\n${SHOW}${RESUME}`), requests: [{}] },
   { name: "callout-reset", filters: one(`rqh: http callout {:path: /reset, :method: GET, :authority: x} "" {} 1000; ret 1\n${SHOW}${RESUME}`), requests: [{}] },
   { name: "callout-timeout", filters: one(`rqh: http callout {:path: /slow, :method: GET, :authority: x} "" {} 50; ret 1\n${SHOW}${RESUME}`), requests: [{}] },
-  { name: "callout-no-endpoint", filters: one(`rqh: http empty ${GET} "" {} 1000; status; http callout ${GET} "" {} 1000\nhcr: status`), requests: [{}], afterMs: 50 },
+  { name: "callout-no-endpoint", filters: one(`rqh: http empty ${GET} "" {} 1000; status; http callout ${GET} "" {} 1000\nhcr: status`), upstream: { delayMs: 100 },
+    requests: [{}], afterMs: 50 },
   {
     name: "callout-stream-gone",
     filters: one(`rqh: http callout {:path: /slow, :method: GET, :authority: x} "" {} 1000\n${SHOW}; effective $stream; get 0 :path; effective $root; effective 99; effective 0`),

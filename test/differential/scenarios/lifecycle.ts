@@ -19,11 +19,11 @@ export const lifecycleScenarios: readonly Scenario[] = [
   { name: "stream-done", filters: one("done: ret 0; done\nroot_done: ret 0; done; done"), requests: [{}] },
   { name: "done-elsewhere", filters: one("cfg: done\nrqh: done\nlog: done\nroot_done: done"), requests: [{}] },
   { name: "root-never-done", filters: one("root_done: ret 0"), requests: [{}] },
-  { name: "tick", filters: one("cfg: set_tick 30\ntick@1: get 0 :path; prop request.path; now\ntick@3: set_tick 0"), requests: [{}], afterMs: 300 },
-  { name: "tick-from-stream", filters: one("rqh: set_tick 30\ntick@2: set_tick 0"), requests: [{}], afterMs: 200 },
+  { name: "tick", filters: one("cfg: set_tick 30\ntick@1: get 0 :path; prop request.path; now\ntick@3: set_tick 0"), requests: [{}], beforeMs: 400 },
+  { name: "tick-from-stream", filters: one("rqh: set_tick 100\ntick@2: set_tick 0"), requests: [{}], afterMs: 400 },
   {
     name: "tick-resumes",
-    filters: one("rqh: set_tick 30; ret 1\ntick@2: set_tick 0; effective $stream; get 0 :path; add 0 x-tick 1; continue 0"),
+    filters: one("rqh: set_tick 30; ret 1\ntick: effective $stream; get 0 :path; add 0 x-tick 1; continue 0; set_tick 0"),
     requests: [{}, { method: "POST", body: ["abc"] }],
   },
   {
@@ -34,7 +34,7 @@ export const lifecycleScenarios: readonly Scenario[] = [
   {
     name: "other-stream",
     filters: one("rqh#1: ret 1\nrqh#2: effective 2; get 0 :path; get 0 x-a; prop request.path; add 0 x-seen 1; continue 0; effective $ctx; get 0 :path"),
-    requests: [{ path: "/one", headers: [["x-a", "1"]], patienceMs: 100 }, { path: "/two" }],
+    requests: [{ path: "/one", headers: [["x-a", "1"]], background: true }, { path: "/two" }],
   },
   { name: "trap-request-headers", filters: one("rqh#1: trap"), requests: [{}, {}] },
   { name: "trap-request-body", filters: one("rqb#1@2: trap"), requests: [{ method: "POST", body: ["abc", "def", "ghi"] }, {}] },

@@ -48,7 +48,6 @@ const TOP = [
   "plugin_name",
   "plugin_root_id",
   "plugin_vm_id",
-  "connection_id",
   "node",
   "node.id",
   "cluster_name",
@@ -81,8 +80,6 @@ const XDS = [
   "upstream_host_metadata",
   "filter_chain_name",
   "nope",
-  "node.id",
-  "node.cluster",
 ].map((name) => `xds.${name}`);
 const UPSTREAM = [
   "tls_version",
@@ -102,6 +99,7 @@ const SIZES = [
   "upstream.local_address",
   "upstream.cx_pool_ready_duration",
   "connection.id",
+  "connection_id",
   "request.time",
 ];
 
@@ -132,7 +130,7 @@ export const propertyScenarios: readonly Scenario[] = [
     name: "properties-forms",
     filters: one(`
 rqh: prop "request\\0path"; prop "request\\0path\\0"; prop "request.path"; prop ""; prop "\\0"; prop request; prop "request\\0"; prop request.path.more; prop request.nope; prop "REQUEST\\0path"
-rqh: prop request.headers.X-A; prop request.headers.x-a; prop request.headers.nope; prop request.headers; prop_map request.headers; prop request.headers.x-a.more; prop request.headers.:path; prop response.headers; prop response.headers.x
+rqh: prop request.headers.X-A; prop request.headers.x-a; prop request.headers.nope; prop_size request.headers; prop_map request.headers; prop request.headers.x-a.more; prop request.headers.:path; prop response.headers; prop response.headers.x
 rsh: prop_map response.headers; prop response.trailers; prop response.trailers.x`),
     requests: [{ headers: [["x-a", "1"], ["X-A", "2"]] }],
   },
@@ -157,6 +155,7 @@ cfg: set_prop root 1; prop root`),
     filters: one("rqh: prop ^4294967280:99; prop request.path >4294967290; prop nope >4294967290; set_prop ^4294967280:99 x; set_prop foo ^4294967280:99; prop foo"),
     requests: [{}],
   },
+  { name: "properties-node", filters: one("rqh: prop xds.node.id; prop xds.node.cluster"), requests: [{}] },
   {
     name: "properties-direct",
     filters: one("rsh: prop upstream.address; prop xds.cluster_name; prop xds.route_name; prop response.code_details; prop response.code; prop upstream.request_attempt_count\nlog: prop response.code_details; prop response.flags; prop response.code; prop xds.cluster_name"),

@@ -97,6 +97,6 @@ export const replyScenarios: readonly Scenario[] = [
   { name: "upstream-reset", filters: one(`rqh: ret 0${OBSERVE}`), upstream: { reset: "at-once" }, requests: [{}] },
   { name: "upstream-reset-http2", filters: one(`rqh: ret 0${OBSERVE}`), upstream: { reset: "at-once", protocol: "http2" }, requests: [{}] },
   { name: "upstream-reset-late", filters: one(`rqh: ret 0${OBSERVE}`), upstream: { body: ["abc"], withLength: false, reset: "after-body" }, requests: [{}] },
-  { name: "client-gone", filters: one(`rqb: buf 0 0 9${OBSERVE}`), requests: [{ method: "POST", body: ["abc"], hangUpAfterMs: 30 }, { protocol: "http2", method: "POST", body: ["abc"], hangUpAfterMs: 30 }] },
+  { name: "client-gone", filters: one(`rqb: buf 0 0 9${OBSERVE}`), upstream: { delayMs: 200 }, requests: [{ method: "POST", body: ["abc"], hangUpAfterMs: 30 }, { protocol: "http2", method: "POST", body: ["abc"], hangUpAfterMs: 30 }] },
   { name: "client-gone-paused", filters: one(`rqh: ret 1${OBSERVE}`), requests: [{ method: "POST", body: ["abc"], hangUpAfterMs: 30 }] },
 ]; // prettier-ignore

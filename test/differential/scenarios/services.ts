@@ -46,7 +46,7 @@ rqh: metric $c >4294967290; metric 4000 >4294967290; define 0 ^4294967290:99; de
   },
   {
     name: "metric-names",
-    filters: one('rqh: define 0 "metric-names.with space" =a; increment $a 1; define 0 "metric-names.UPPER" =b; increment $b 1; define 0 metric-names.a:b =d; increment $d 1; define 0 metric-names.same =c; define 1 metric-names.same =e; increment $c 1; record $e 5; metric $c; metric $e'),
+    filters: one('rqh: define 0 "metric-names.with space" =a; increment $a 1; define 0 "metric-names.UPPER" =b; increment $b 1; define 0 metric-names.a:b =d; increment $d 1; define 0 same.metric-names =c; define 1 same.metric-names =e; increment $c 1; record $e 5; metric $c; metric $e'),
     requests: [{}],
   },
   {
@@ -87,7 +87,7 @@ rqh: foreign set_envoy_filter_state "\\x0a\\x05my.fs\\x12\\x05value"; prop filte
       environment: { KEY: "value", OTHER: "two" },
       script: `
 rqh: environ_sizes_get; environ_get; args_sizes_get; random_get 16; random_get 65536; random_get 65537; random_get 0; sched_yield; poll_oneoff 1; poll_oneoff 0; fd_close 1; fd_close 9; fd_fdstat_get 0; fd_fdstat_get 1; fd_fdstat_get 2; fd_fdstat_get 3
-rqh: fd_fdstat_set_flags 1 0; fd_prestat_get 3; fd_prestat_dir_name 3 9; fd_read 0 1; fd_seek 1 0 0; fd_sync 1; fd_tell 1; path_unlink_file 3 4; sock_send 1 1 0; proc_exit 3`,
+rqh: fd_fdstat_set_flags 1 0; fd_prestat_get 3; fd_prestat_dir_name 3 9; fd_read 0 1; fd_seek 1 0 0; fd_sync 1; fd_tell 1; path_unlink_file 3 4; sock_send 1 1 0; proc_exit 3; wasi; fd_sync 9; fd_tell 9; fd_seek 9 0 0`,
     }],
     requests: [{}],
   },

@@ -36,7 +36,7 @@ export const tcpScenarios: readonly Scenario[] = [
   {
     name: "tcp-properties",
     requests: [],
-    filters: one("ncn: prop source.address; prop_size source.port; prop destination.address; prop connection.mtls; prop connection.id; prop request.path; prop response.code; prop xds.cluster_name; prop upstream.address; prop request.protocol; prop plugin_name; prop connection_id; prop_size request.time; set_prop foo 1; prop foo\nusd@1: prop upstream.address; prop xds.cluster_name; prop_size upstream.port; prop foo\nlog: prop source.address; prop upstream.address; prop foo; prop_size connection.termination_details; prop response.flags; prop_size request.duration"),
+    filters: one("ncn: prop source.address; prop_size source.port; prop destination.address; prop connection.mtls; prop_size connection.id; prop request.path; prop response.code; prop xds.cluster_name; prop upstream.address; prop request.protocol; prop plugin_name; prop_size connection_id; prop_size request.time; set_prop foo 1; prop foo\nusd@1: prop upstream.address; prop xds.cluster_name; prop_size upstream.port; prop foo\nlog: prop source.address; prop upstream.address; prop foo; prop_size connection.termination_details; prop response.flags; prop_size request.duration"),
     tcp: [echo],
   },
   { name: "tcp-chain", requests: [], filters: [{ script: "dsd: set_buf 2 0 0 1\nusd: set_buf 3 0 0 1" }, { script: "dsd: buf 2 0 99; set_buf 2 0 0 2\nusd: buf 3 0 99; set_buf 3 0 0 2" }], tcp: [echo] },
