@@ -3,8 +3,8 @@ import type { CalloutPort, CalloutStart, GrpcCallout, GrpcHandle, HttpCallout } 
 import { headerMap } from "./flat-headers.ts";
 import { type CalloutInput, type CoreOutput, FromCore, ToCore } from "./messages.ts";
 
-/** Adds a message for the side of the sockets; `bytes` are handed over with it. */
-type Tell = (message: CoreOutput, bytes?: Uint8Array) => void;
+/** Adds a message for the side of the sockets. */
+type Tell = (message: CoreOutput) => void;
 
 /** Sends the callouts of the filters to the side of the sockets, and their answers back. */
 export class CoreCallouts implements CalloutPort {
@@ -34,7 +34,7 @@ export class CoreCallouts implements CalloutPort {
     // Copies: the filter, or a test that looks on, may still have them.
     const body = call.body.slice();
     const trailers = call.trailers?.flat.slice();
-    this.#tell([FromCore.callout, id, { cluster, headers: headers.flat.slice(), body, trailers, timeoutMs }], body);
+    this.#tell([FromCore.callout, id, { cluster, headers: headers.flat.slice(), body, trailers, timeoutMs }]);
     return "sent";
   }
 
@@ -55,10 +55,7 @@ export class CoreCallouts implements CalloutPort {
     const headers = call.initialMetadata.flat.slice();
     this.#tell([FromCore.grpcOpen, id, { cluster, service, method, headers, unary }]);
     return {
-      send: (message, endStream) => {
-        const bytes = message.slice();
-        this.#tell([FromCore.grpcSend, id, bytes, endStream], bytes);
-      },
+      send: (message, endStream) => this.#tell([FromCore.grpcSend, id, message.slice(), endStream]),
       close: () => this.#tell([FromCore.grpcClose, id]),
       cancel: () => {
         this.#grpc.delete(id);

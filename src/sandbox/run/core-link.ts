@@ -3,21 +3,26 @@ import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import {
   type CalloutMessage,
-  type CoreBatch,
+  type CommandOutput,
   type CoreInput,
   type CoreOutput,
   FromCore,
   type GrpcOpenMessage,
+  type InputBatch,
   isServiceOutput,
+  type OutputBatch,
   type ServiceOutput,
   type StreamEnd,
-  type StreamOutput,
+  type ToCore,
 } from "./messages.ts";
-import { ownBytes } from "./own-bytes.ts";
+import { PieceReader, PieceWriter } from "./pieces.ts";
+import { Slots } from "./slots.ts";
 
 /** What the exchange of one stream wants done; told to whoever has its sockets. */
 export interface StreamCommands {
-  command(message: StreamOutput): void;
+  command(message: CommandOutput): void;
+  /** A piece of a body for the upstream or for the client. */
+  piece(to: "upstream" | "client", bytes: Uint8Array, end: boolean): void;
   /** The exchange is over. */
   ended(end: StreamEnd): void;
   /** There will be no word of the exchange any more: its thread is gone. */
@@ -36,6 +41,8 @@ export interface CoreServices {
   report(report: HostReport): void;
 }
 
+type T = typeof ToCore;
+
 /** More bytes on their way to the worker make the sockets wait. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
@@ -44,32 +51,34 @@ const MOST_BYTES = 4 * 1024 * 1024;
  * Knows no thread: `post` may lead to one, or to a core beside it.
  */
 export class CoreLink {
-  readonly #post: (batch: readonly CoreInput[], transfer: ArrayBuffer[]) => void;
+  readonly #post: (batch: InputBatch, transfer: ArrayBuffer[]) => void;
   readonly #services: CoreServices;
-  readonly #streams = new Map<number, StreamCommands>();
+  readonly #streams = new Slots<StreamCommands>();
   readonly #waiting = new Set<() => void>();
   #batch: CoreInput[] = [];
-  #transfer: ArrayBuffer[] = [];
+  readonly #pieces = new PieceWriter();
   #scheduled = false;
-  #lastStream = 0;
   #sent = 0;
   #taken = 0;
 
-  constructor(post: (batch: readonly CoreInput[], transfer: ArrayBuffer[]) => void, services: CoreServices) {
+  constructor(post: (batch: InputBatch, transfer: ArrayBuffer[]) => void, services: CoreServices) {
     this.#post = post;
     this.#services = services;
   }
 
   /** Streams that are open. */
-  get streams(): ReadonlyMap<number, StreamCommands> {
-    return this.#streams;
+  get streams(): readonly StreamCommands[] {
+    return this.#streams.all();
   }
 
-  /** Gives a new stream its number. */
+  /** How many streams are open. */
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Gives a new stream its number; the one of a stream that ended may be given again. */
   open(stream: StreamCommands): number {
-    this.#lastStream += 1;
-    this.#streams.set(this.#lastStream, stream);
-    return this.#lastStream;
+    return this.#streams.take(stream);
   }
 
   /** Adds a message to those of this turn. */
@@ -81,11 +90,9 @@ export class CoreLink {
   }
 
   /** Adds a piece of a body; false asks to wait for `whenRoom`. */
-  sendBytes(bytes: Uint8Array, messageOf: (own: Uint8Array) => CoreInput): boolean {
-    const own = ownBytes(bytes);
-    if (own.length > 0) this.#transfer.push(own.buffer as ArrayBuffer);
-    this.#sent += own.length;
-    this.send(messageOf(own));
+  sendPiece(kind: T["requestData"] | T["responseData"], id: number, bytes: Uint8Array, end: boolean): boolean {
+    this.#sent += bytes.length;
+    this.send([kind, id, this.#pieces.add(bytes), end]);
     return this.#sent - this.#taken <= MOST_BYTES;
   }
 
@@ -95,8 +102,9 @@ export class CoreLink {
   }
 
   /** Hands out what the core posted. */
-  receive(batch: CoreBatch): void {
-    for (const message of batch.messages) this.#one(message);
+  receive(batch: OutputBatch): void {
+    const pieces = new PieceReader(batch.shared);
+    for (const message of batch.messages) this.#one(message, pieces);
     this.#taken = batch.taken;
     if (this.#waiting.size === 0 || this.#sent - this.#taken > MOST_BYTES / 2) return;
     const waiting = [...this.#waiting];
@@ -105,19 +113,23 @@ export class CoreLink {
   }
 
   #flush(): void {
-    const [batch, transfer] = [this.#batch, this.#transfer];
+    const messages = this.#batch;
+    const { shared, transfer } = this.#pieces.take();
     this.#batch = [];
-    this.#transfer = [];
     this.#scheduled = false;
-    this.#post(batch, transfer);
+    this.#post({ messages, shared }, transfer);
   }
 
-  #one(message: CoreOutput): void {
+  #one(message: CoreOutput, pieces: PieceReader): void {
     if (isServiceOutput(message)) return this.#service(message);
     const stream = this.#streams.get(message[1]);
-    if (message[0] !== FromCore.ended) return stream?.command(message);
-    this.#streams.delete(message[1]);
-    stream?.ended(message[2]);
+    if (message[0] === FromCore.requestData) stream?.piece("upstream", pieces.read(message[2]), message[3]);
+    else if (message[0] === FromCore.responseData) stream?.piece("client", pieces.read(message[2]), message[3]);
+    else if (message[0] !== FromCore.ended) stream?.command(message);
+    else {
+      this.#streams.free(message[1]);
+      stream?.ended(message[2]);
+    }
   }
 
   #service(message: ServiceOutput): void {

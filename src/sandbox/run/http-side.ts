@@ -1,4 +1,4 @@
-import type { FlatHeaders, UpstreamFault } from "./messages.ts";
+import type { Connection, FlatHeaders, UpstreamFault } from "./messages.ts";
 
 /** What can be written to one end of a stream. After `end`, trailers or `reset` nothing more is written. */
 export interface BodyWriter {
@@ -37,14 +37,6 @@ export interface RequestHead {
   readonly end: boolean;
   readonly protocol: "HTTP/1.1" | "HTTP/2";
   readonly from: Connection;
-}
-
-/** A client's connection. */
-export interface Connection {
-  readonly id: number;
-  /** `127.0.0.1:4000`, and the same of this end. */
-  readonly source: string;
-  readonly destination: string;
 }
 
 /** A request on its way to an upstream. */

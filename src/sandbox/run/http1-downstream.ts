@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { lowerAscii } from "../../host/header-map.ts";
 import { HOP_BY_HOP, lowerNames } from "./flat-headers.ts";
-import { type Connection, type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
-import type { FlatHeaders } from "./messages.ts";
+import { type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
+import type { Connection, FlatHeaders } from "./messages.ts";
 
 /** The head of an HTTP/1.1 request in the order Envoy shows it: authority, path, method, scheme, then the others. */
 export function http1Head({ rawHeaders, method = "GET", url = "/" }: IncomingMessage, from: Connection): RequestHead {

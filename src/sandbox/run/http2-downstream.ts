@@ -1,8 +1,8 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { HOP_BY_HOP } from "./flat-headers.ts";
-import type { Connection, Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
+import type { Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
 import { LastPieceReader } from "./last-piece-reader.ts";
-import type { FlatHeaders } from "./messages.ts";
+import type { Connection, FlatHeaders } from "./messages.ts";
 
 /** The head of an HTTP/2 request: path, method, authority, scheme first, as Envoy shows it. */
 export function http2Head(stream: ServerHttp2Stream, raw: readonly string[], from: Connection): RequestHead {

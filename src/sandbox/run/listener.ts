@@ -10,7 +10,8 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { errnoOf, WasmeError } from "../../domain/errors.ts";
 import { http1Head, Http1Downstream } from "./http1-downstream.ts";
 import { http2Head, Http2Downstream } from "./http2-downstream.ts";
-import type { Connection, Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
+import type { Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
+import type { Connection } from "./messages.ts";
 
 /** Where to listen. */
 export interface ListenerOptions {

@@ -1,23 +1,21 @@
 import type { CalloutFailure } from "../../host/callout.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
+import type { Piece } from "./pieces.ts";
+
+/** A client's connection. */
+export interface Connection {
+  readonly id: number;
+  /** `127.0.0.1:4000`, and the same of this end. */
+  readonly source: string;
+  readonly destination: string;
+}
 
 /** Names and values in turn; pseudo headers first. One character is one byte. */
 export type FlatHeaders = readonly string[];
 
 /** Why there is no answer of an upstream. */
 export type UpstreamFault = "refused" | "reset" | "timeout" | "overflow";
-
-/** What is known of a stream when it begins. */
-export interface StreamFacts {
-  /** `HTTP/1.1` or `HTTP/2`. */
-  readonly protocol: string;
-  /** Of the connection. */
-  readonly id: number;
-  /** `127.0.0.1:4000`. */
-  readonly source: string;
-  readonly destination: string;
-}
 
 /** How a stream ended, for the access log. */
 export interface StreamEnd {
@@ -53,12 +51,12 @@ export const ToCore = {
 
 type T = typeof ToCore;
 
-/** A stream begins. */
-export type RequestInput = readonly [T["request"], number, FlatHeaders, boolean, StreamFacts];
+/** A stream begins; the last is its protocol, `HTTP/1.1` or `HTTP/2`. */
+export type RequestInput = readonly [T["request"], number, FlatHeaders, boolean, Connection, string];
 
 /** The rest of a stream. */
 export type StreamInput =
-  | readonly [T["requestData"] | T["responseData"], number, Uint8Array, boolean]
+  | readonly [T["requestData"] | T["responseData"], number, Piece, boolean]
   | readonly [T["requestTrailers"] | T["responseTrailers"], number, FlatHeaders]
   | readonly [T["clientGone"], number]
   | readonly [T["response"], number, FlatHeaders, boolean]
@@ -125,14 +123,16 @@ export interface GrpcOpenMessage {
   readonly unary: { readonly message: Uint8Array; readonly timeoutMs: number } | undefined;
 }
 
-/** What is to be done with a stream's sockets. */
-export type StreamOutput =
+/** What is to be done with a stream's sockets, but for the pieces of bodies. */
+export type CommandOutput =
   | readonly [F["request"] | F["response"], number, FlatHeaders, boolean]
-  | readonly [F["requestData"] | F["responseData"], number, Uint8Array, boolean]
   | readonly [F["requestTrailers"] | F["responseTrailers"], number, FlatHeaders]
   | readonly [F["upstreamReset"], number]
   | readonly [F["clientReset"], number, string]
   | readonly [F["pauseUpstream"] | F["pauseClient"], number, boolean];
+
+/** A piece of a body. */
+export type PieceOutput = readonly [F["requestData"] | F["responseData"], number, Piece, boolean];
 
 /** A stream is over. */
 export type EndedOutput = readonly [F["ended"], number, StreamEnd];
@@ -147,15 +147,24 @@ export type ServiceOutput =
   | readonly [F["report"], number, HostReport];
 
 /** One message from the worker. */
-export type CoreOutput = StreamOutput | EndedOutput | ServiceOutput;
+export type CoreOutput = CommandOutput | PieceOutput | EndedOutput | ServiceOutput;
 
 /** Tells what filters want beside their streams from the rest. */
 export function isServiceOutput(message: CoreOutput): message is ServiceOutput {
   return message[0] > FromCore.ended;
 }
 
-/** Everything of one turn of the worker, with the bytes it has taken in so far: what it has not is still on its way. */
-export interface CoreBatch {
-  readonly taken: number;
+/** Everything of one turn of the sockets. */
+export interface InputBatch {
+  readonly messages: readonly CoreInput[];
+  /** Holds the small pieces of bodies. */
+  readonly shared: Uint8Array | undefined;
+}
+
+/** Everything of one turn of the worker. */
+export interface OutputBatch {
   readonly messages: readonly CoreOutput[];
+  readonly shared: Uint8Array | undefined;
+  /** Bytes of bodies the worker has taken in so far: what it has not is still on its way. */
+  readonly taken: number;
 }

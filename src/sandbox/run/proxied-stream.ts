@@ -3,7 +3,7 @@ import { headerOf } from "./flat-headers.ts";
 import type { CoreLink, StreamCommands } from "./core-link.ts";
 import type { Downstream, DownstreamEvents, RequestHead, Upstream, UpstreamCall, UpstreamEvents } from "./http-side.ts";
 import {
-  type StreamOutput,
+  type CommandOutput,
   type FlatHeaders,
   FromCore,
   type StreamEnd,
@@ -49,9 +49,9 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#client = client;
     this.#setting = setting;
     this.#id = setting.link.open(this);
-    const { headers, end, protocol, from } = head;
+    const { headers, end } = head;
     setting.observer.request(headers, end);
-    setting.link.send([ToCore.request, this.#id, headers, end, { protocol, ...from }]);
+    setting.link.send([ToCore.request, this.#id, headers, end, head.from, head.protocol]);
   }
 
   /** True once the client was sent something. */
@@ -64,7 +64,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   data(bytes: Uint8Array, end: boolean): void {
     if (this.#over) return;
     this.#setting.observer.requestData(bytes, end);
-    const room = this.#setting.link.sendBytes(bytes, (own) => [ToCore.requestData, this.#id, own, end]);
+    const room = this.#setting.link.sendPiece(ToCore.requestData, this.#id, bytes, end);
     if (!room) this.#waitForLine("client");
   }
 
@@ -100,12 +100,10 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#setting.link.send([ToCore.upstreamReset, this.#id, kind]);
   }
 
-  command(message: StreamOutput): void {
+  command(message: CommandOutput): void {
     switch (message[0]) {
       case FromCore.request:
         return this.#startCall(message[2], message[3]);
-      case FromCore.requestData:
-        return this.#toUpstream(message[2], message[3]);
       case FromCore.requestTrailers:
         this.#setting.observer.forwardedTrailers(message[2]);
         this.#call?.trailers(message[2]);
@@ -116,8 +114,6 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
         return this.#pauseUpstream(Pause.exchange, message[2]);
       case FromCore.response:
         return this.#respond(message[2], message[3]);
-      case FromCore.responseData:
-        return this.#toClient(message[2], message[3]);
       case FromCore.responseTrailers:
         this.#setting.observer.responseTrailers(message[2]);
         this.#clientDone = true;
@@ -129,6 +125,11 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       default:
         return assertNever(message);
     }
+  }
+
+  piece(to: "upstream" | "client", bytes: Uint8Array, end: boolean): void {
+    if (to === "upstream") this.#toUpstream(bytes, end);
+    else this.#toClient(bytes, end);
   }
 
   ended(end: StreamEnd): void {
@@ -185,7 +186,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     if (this.#over) return;
     this.#upstreamEnd(end);
     this.#setting.observer.answerData(bytes, end);
-    const room = this.#setting.link.sendBytes(bytes, (own) => [ToCore.responseData, this.#id, own, end]);
+    const room = this.#setting.link.sendPiece(ToCore.responseData, this.#id, bytes, end);
     if (!room) this.#waitForLine("upstream");
   }
 

@@ -65,7 +65,7 @@ export class Proxy {
   }
 
   #letGo(engine: RunEngine): void {
-    if (engine.link.streams.size > 0) return;
+    if (engine.link.openStreams > 0) return;
     this.#leaving.delete(engine);
     void engine.stop();
   }
@@ -73,7 +73,7 @@ export class Proxy {
   async #watch(engine: RunEngine): Promise<void> {
     const end = await engine.ended;
     this.#leaving.delete(engine);
-    const open = [...engine.link.streams.values()];
+    const open = engine.link.streams;
     if (end.reason !== "stopped" && this.#engine === engine && !this.#stopped) await this.#replace(engine);
     for (const stream of open) stream.abandon(end.reason);
     if (end.reason !== "stopped") this.#options.onEnd(end, open.length);
@@ -92,7 +92,7 @@ export class Proxy {
     void next.start.then((start) => {
       if (start.started || this.#engine !== next) return;
       this.#engine = undefined;
-      for (const stream of next.link.streams.values()) stream.abandon("crashed");
+      for (const stream of next.link.streams) stream.abandon("crashed");
       this.#options.onBroken(start.message);
       void next.stop();
     });

@@ -3,18 +3,20 @@ import type { HostClock, LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import type { HttpFilterFactory } from "../../host/http-filter.ts";
 import { HttpExchange } from "../../host/exchange/http-exchange.ts";
-import { ownBytes } from "./own-bytes.ts";
+import { NO_BYTES } from "./http-side.ts";
+import { PieceReader, PieceWriter } from "./pieces.ts";
+import { Slots } from "./slots.ts";
 import type { Address, PropertyValue, UpstreamInfo } from "../../host/stream-info.ts";
 import type { CoreCallouts } from "./core-callouts.ts";
 import { headerMap } from "./flat-headers.ts";
 import {
-  type CoreBatch,
   type CoreInput,
   type CoreOutput,
-  type FlatHeaders,
   FromCore,
+  type InputBatch,
   isCalloutInput,
-  type StreamFacts,
+  type OutputBatch,
+  type RequestInput,
   type StreamInput,
   ToCore,
 } from "./messages.ts";
@@ -26,7 +28,7 @@ export interface RunCoreOptions {
   readonly clock: HostClock;
   readonly random: (target: Uint8Array) => void;
   /** Takes what one turn brought. */
-  readonly post: (batch: CoreBatch, transfer: ArrayBuffer[]) => void;
+  readonly post: (batch: OutputBatch, transfer: ArrayBuffer[]) => void;
   /** Runs what is due in the host, after everything that happened; how many callbacks that were. */
   readonly settle: () => number;
   readonly callouts: CoreCallouts;
@@ -41,10 +43,10 @@ export interface RunCoreOptions {
  */
 export class RunCore {
   readonly #options: RunCoreOptions;
-  readonly #exchanges = new Map<number, HttpExchange>();
+  readonly #exchanges = new Slots<HttpExchange>();
   readonly #upstream: UpstreamInfo;
   #messages: CoreOutput[] = [];
-  #transfer: ArrayBuffer[] = [];
+  readonly #pieces = new PieceWriter();
   #taken = 0;
   #told = 0;
 
@@ -58,14 +60,15 @@ export class RunCore {
       poolReadyDuration: undefined,
       endpoints: 1,
     };
-    options.callouts.connect((message, bytes) => this.tell(message, bytes));
+    options.callouts.connect((message) => void this.#messages.push(message));
   }
 
   /** Handles the messages of one tick and posts what they brought. */
-  handle(batch: readonly CoreInput[]): void {
+  handle(batch: InputBatch): void {
+    const pieces = new PieceReader(batch.shared);
     let others = false;
-    for (const message of batch) {
-      this.#one(message);
+    for (const message of batch.messages) {
+      this.#one(message, pieces);
       if (this.#options.settle() > 0 || isCalloutInput(message)) others = true;
     }
     if (others) this.sweep();
@@ -75,11 +78,11 @@ export class RunCore {
   /** Posts what is there. To be called after timers, too. */
   flush(): void {
     if (this.#messages.length === 0 && this.#taken === this.#told) return;
-    const [messages, transfer] = [this.#messages, this.#transfer];
+    const messages = this.#messages;
+    const { shared, transfer } = this.#pieces.take();
     this.#messages = [];
-    this.#transfer = [];
     this.#told = this.#taken;
-    this.#options.post({ taken: this.#taken, messages }, transfer);
+    this.#options.post({ messages, shared, taken: this.#taken }, transfer);
   }
 
   log(entry: LogEntry): void {
@@ -90,28 +93,20 @@ export class RunCore {
     this.#messages.push([FromCore.report, 0, report]);
   }
 
-  /** Adds a message; `bytes` are handed over, and must be nobody else's. */
-  tell(message: CoreOutput, bytes?: Uint8Array): void {
-    this.#messages.push(message);
-    if (bytes !== undefined && bytes.length > 0) this.#transfer.push(bytes.buffer as ArrayBuffer);
-  }
-
-  #one(message: CoreInput): void {
+  #one(message: CoreInput, pieces: PieceReader): void {
     if (isCalloutInput(message)) return this.#options.callouts.handle(message);
+    if (message[0] === ToCore.request) return this.#open(message);
     const id = message[1];
-    if (message[0] === ToCore.request) return this.#open(id, message[2], { end: message[3], facts: message[4] });
-    if (message[0] === ToCore.requestData || message[0] === ToCore.responseData) this.#taken += message[2].length;
+    const bytes =
+      message[0] === ToCore.requestData || message[0] === ToCore.responseData ? pieces.read(message[2]) : NO_BYTES;
+    this.#taken += bytes.length;
     const exchange = this.#exchanges.get(id);
     if (exchange === undefined || exchange.ended) return;
-    forward(exchange, message);
+    forward(exchange, message, bytes);
     if (exchange.ended) this.#close(id, exchange);
   }
 
-  #open(
-    id: number,
-    headers: FlatHeaders,
-    { end, facts }: { readonly end: boolean; readonly facts: StreamFacts },
-  ): void {
+  #open([, id, headers, end, from, protocol]: RequestInput): void {
     const { filters, clock, random, properties } = this.#options;
     const exchange: HttpExchange = new HttpExchange({
       filters,
@@ -119,10 +114,10 @@ export class RunCore {
       random,
       info: {
         startTime: clock.now(),
-        protocol: facts.protocol,
-        connectionId: BigInt(facts.id),
-        source: addressOf(facts.source),
-        destination: addressOf(facts.destination),
+        protocol,
+        connectionId: BigInt(from.id),
+        source: addressOf(from.source),
+        destination: addressOf(from.destination),
         clusterName: "upstream",
         overrides: properties,
       },
@@ -132,32 +127,32 @@ export class RunCore {
           exchange.info.upstream = this.#upstream;
           this.#messages.push([FromCore.request, id, map.flat.slice(), last]);
         },
-        data: (bytes, last) => this.#data(FromCore.requestData, id, { bytes, last }),
+        data: (bytes, last) => void this.#messages.push([FromCore.requestData, id, this.#pieces.add(bytes), last]),
         trailers: (map) => void this.#messages.push([FromCore.requestTrailers, id, map.flat.slice()]),
         reset: () => void this.#messages.push([FromCore.upstreamReset, id]),
         pause: (paused) => void this.#messages.push([FromCore.pauseUpstream, id, paused]),
       },
       downstream: {
         headers: (map, last) => void this.#messages.push([FromCore.response, id, map.flat.slice(), last]),
-        data: (bytes, last) => this.#data(FromCore.responseData, id, { bytes, last }),
+        data: (bytes, last) => void this.#messages.push([FromCore.responseData, id, this.#pieces.add(bytes), last]),
         trailers: (map) => void this.#messages.push([FromCore.responseTrailers, id, map.flat.slice()]),
         reset: (reason) => void this.#messages.push([FromCore.clientReset, id, reason]),
         pause: (paused) => void this.#messages.push([FromCore.pauseClient, id, paused]),
       },
       report: (report) => this.report(report),
     });
-    this.#exchanges.set(id, exchange);
+    this.#exchanges.put(id, exchange);
     exchange.requestHeaders(headerMap("request", headers), end);
     if (exchange.ended) this.#close(id, exchange);
   }
 
   /** Closes streams that ended while another had the word: a timer, or a callout's answer, took them on. */
   sweep(): void {
-    for (const [id, exchange] of this.#exchanges) if (exchange.ended) this.#close(id, exchange);
+    for (const [id, exchange] of this.#exchanges.entries()) if (exchange.ended) this.#close(id, exchange);
   }
 
   #close(id: number, exchange: HttpExchange): void {
-    if (!this.#exchanges.delete(id)) return;
+    this.#exchanges.free(id);
     const { responseCode, responseCodeDetails, responseFlags } = exchange.info;
     const pausedIn = [...exchange.pausedIn];
     this.#messages.push([
@@ -166,21 +161,13 @@ export class RunCore {
       { code: responseCode, details: responseCodeDetails, flags: responseFlags, pausedIn },
     ]);
   }
-
-  #data(
-    kind: typeof FromCore.requestData | typeof FromCore.responseData,
-    id: number,
-    { bytes, last }: { readonly bytes: Uint8Array; readonly last: boolean },
-  ): void {
-    const own = ownBytes(bytes);
-    this.tell([kind, id, own, last], own);
-  }
 }
 
-function forward(exchange: HttpExchange, message: StreamInput): void {
+/** `bytes` are those of a piece. */
+function forward(exchange: HttpExchange, message: StreamInput, bytes: Uint8Array): void {
   switch (message[0]) {
     case ToCore.requestData:
-      return exchange.requestData(message[2], message[3]);
+      return exchange.requestData(bytes, message[3]);
     case ToCore.requestTrailers:
       return exchange.requestTrailers(headerMap("trailers", message[2]));
     case ToCore.clientGone:
@@ -188,7 +175,7 @@ function forward(exchange: HttpExchange, message: StreamInput): void {
     case ToCore.response:
       return exchange.responseHeaders(headerMap("response", message[2]), message[3]);
     case ToCore.responseData:
-      return exchange.responseData(message[2], message[3]);
+      return exchange.responseData(bytes, message[3]);
     case ToCore.responseTrailers:
       return exchange.responseTrailers(headerMap("trailers", message[2]));
     case ToCore.upstreamReset:

@@ -6,7 +6,8 @@ import { CoreLink } from "./core-link.ts";
 import { GrpcCallouts } from "./grpc-callouts.ts";
 import { type CalloutRecord, HttpCallouts } from "./http-callouts.ts";
 import type { Upstream } from "./http-side.ts";
-import { type CoreBatch, ToCore } from "./messages.ts";
+import { type OutputBatch, ToCore } from "./messages.ts";
+import { ownBytes } from "./pieces.ts";
 import type { RunStart, RunWorkerData } from "./run-worker.ts";
 
 /** The upstreams filters may call, by name. */
@@ -54,12 +55,12 @@ export function startEngine(options: EngineOptions): RunEngine {
     entry: workerEntry("./run-worker", import.meta.url),
     data,
     hardLimitMs: options.hardLimitMs,
-    onMessage: (batch) => link.receive(batch as CoreBatch),
+    onMessage: (batch) => link.receive(batch as OutputBatch),
   });
   const callouts = new HttpCallouts(clusters.http, (id, record) => {
     const { answer, fault } = record;
     if (answer === undefined) link.send([ToCore.calloutFailed, id, fault ?? "reset"]);
-    else link.send([ToCore.calloutAnswer, id, answer.headers, answer.body, answer.trailers]);
+    else link.send([ToCore.calloutAnswer, id, answer.headers, ownBytes(answer.body), answer.trailers]);
     events.callout(record);
   });
   const grpc = new GrpcCallouts(clusters.grpc, {

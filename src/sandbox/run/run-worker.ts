@@ -9,7 +9,7 @@ import type { ProfileName } from "../../host/profile.ts";
 import type { PropertyValue } from "../../host/stream-info.ts";
 import { serveWorker, type WorkerScope } from "../../isolate/serve-worker.ts";
 import { CoreCallouts } from "./core-callouts.ts";
-import type { CoreInput } from "./messages.ts";
+import type { InputBatch } from "./messages.ts";
 import { RunCore } from "./run-core.ts";
 
 /** What the worker of a run is born with. */
@@ -53,7 +53,7 @@ class RunWorker {
     const callouts = new CoreCallouts(data.clusters);
     const environment: HostEnvironment = {
       clock,
-      random: (target) => void randomFillSync(target),
+      random: pooledRandom(),
       log: (entry) => this.#core.log(entry),
       report: (report) => this.#core.report(report),
       callouts,
@@ -65,7 +65,8 @@ class RunWorker {
       clock,
       random: environment.random,
       post: (batch, transfer) => scope.post(batch, transfer),
-      settle: () => this.#host.settle(),
+      // Asking is cheaper than running nothing.
+      settle: () => (this.#host.nextDue() === undefined ? 0 : this.#host.settle()),
       callouts,
       properties: data.properties,
       upstreamAddress: data.upstreamAddress,
@@ -86,7 +87,7 @@ class RunWorker {
     }
   }
 
-  handle(batch: readonly CoreInput[]): void {
+  handle(batch: InputBatch): void {
     this.#core.handle(batch);
     this.#arm();
   }
@@ -123,11 +124,26 @@ class RunWorker {
 /** Longer waits are taken in steps: what a timer can hold. */
 const MOST_MS = 2_000_000_000;
 
+/** Random bytes out of a stock: each fetch from the system costs more than all it is used for. */
+function pooledRandom(): (target: Uint8Array) => void {
+  const stock = new Uint8Array(4096);
+  let used = stock.length;
+  return (target) => {
+    if (target.length > stock.length / 4) return void randomFillSync(target);
+    if (used + target.length > stock.length) {
+      randomFillSync(stock);
+      used = 0;
+    }
+    target.set(stock.subarray(used, used + target.length));
+    used += target.length;
+  };
+}
+
 serveWorker((scope) => {
   const worker = new RunWorker(scope);
   return (message) => {
     if (message === "start") return worker.start();
     if (message === "stop") return worker.stop();
-    worker.handle(message as readonly CoreInput[]);
+    worker.handle(message as InputBatch);
   };
 });
