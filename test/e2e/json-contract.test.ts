@@ -47,6 +47,8 @@ beforeAll(async () => {
   await record("wasme rm hello:v1", ["rm", "hello:v1"]);
   await record("wasme inspect localhost:5000/demo/hello:v1", ["inspect", image]);
   await record("wasme check localhost:5000/demo/hello:v1", ["check", image]);
+  writeFileSync(join(home, "hello.test.yaml"), HELLO_TESTS);
+  await record("wasme test hello.test.yaml --module hello.wasm", ["test", "hello.test.yaml", "--module", HELLO_WASM]);
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
   await record("wasme list --published -s localhost:5000", ["list", "--published", "-s", hub.host]);
   await record("wasme pull localhost:5000/demo/hello:v1", ["pull", image]);
@@ -123,6 +125,12 @@ describe("the -o json contract", () => {
     expect(shape(found?.value)).toEqual(shape(example));
   });
 });
+
+const HELLO_TESTS = `tests:
+  - name: says hello
+    request: {path: /}
+    expect: {response: {headers: {hello: world}}}
+`;
 
 /** Types in place of values; of a list the first item. */
 function shape(value: unknown): unknown {
