@@ -132,7 +132,9 @@ export type CommandOutput =
   | readonly [F["pauseUpstream"] | F["pauseClient"], number, boolean];
 
 /** A piece of a body. */
-export type PieceOutput = readonly [F["requestData"] | F["responseData"], number, Piece, boolean];
+export type PieceOutput =
+  | readonly [F["requestData"], number, Piece, boolean]
+  | readonly [F["responseData"], number, Piece, boolean];
 
 /** A stream is over. */
 export type EndedOutput = readonly [F["ended"], number, StreamEnd];
