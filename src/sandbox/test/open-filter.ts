@@ -71,7 +71,7 @@ export async function openFilter(options: OpenFilterOptions = {}): Promise<OpenF
   worker.post({ kind: "modules", modules } satisfies WorkerMessage);
   const session = new RemoteSession(worker);
   try {
-    await session.ask({ kind: "open", planned }, "FILTER_NOT_STARTED");
+    await session.ask({ kind: "open", planned });
   } catch (error) {
     await worker.stop();
     throw error;
@@ -127,7 +127,7 @@ class RemoteSession implements OpenFilter {
   }
 
   async request(request: Request = {}, surroundings: RequestSurroundings = {}): Promise<ExchangeResult> {
-    const result = await this.ask({ kind: "step", step: { ...surroundings, request } }, "FILTER_TEST_FAILED");
+    const result = await this.ask({ kind: "step", step: { ...surroundings, request } });
     if (result === undefined) throw new Error("the thread gave no result");
     return result;
   }
@@ -137,7 +137,7 @@ class RemoteSession implements OpenFilter {
   }
 
   async step(step: Step): Promise<void> {
-    await this.ask({ kind: "step", step }, "FILTER_TEST_FAILED");
+    await this.ask({ kind: "step", step });
   }
 
   async close(): Promise<void> {
@@ -148,12 +148,14 @@ class RemoteSession implements OpenFilter {
     await this.close();
   }
 
-  async ask(message: WorkerMessage, code: string): Promise<ExchangeResult | undefined> {
+  async ask(message: WorkerMessage): Promise<ExchangeResult | undefined> {
     const answer = await this.#send(message);
     this.#state = answer.state;
     if (answer.ok) return answer.result;
     const details = { logs: answer.state.logs.map(({ level, text }) => `${level} ${text}`) };
-    throw new WasmeError("failed", code, answer.problem, { details });
+    throw message.kind === "open"
+      ? new WasmeError("failed", "FILTER_NOT_STARTED", answer.problem, { details })
+      : new WasmeError("failed", "FILTER_TEST_FAILED", answer.problem, { details });
   }
 
   async #send(message: WorkerMessage): Promise<SessionAnswer> {
