@@ -104,8 +104,7 @@ const PAGE = 65_536;
 
 function memoryWords({ memory, streams }: MeasureResult): string {
   const { flat, bytesPerStream, pagesAtStart, pagesAtEnd, bytesPerOpenStream = 0 } = memory;
-  const open =
-    memory.bytesPerOpenStream === 0 ? "" : `; about ${Math.ceil(memory.bytesPerOpenStream)} B an open stream`;
+  const open = bytesPerOpenStream === 0 ? "" : `; about ${Math.ceil(bytesPerOpenStream)} B an open stream`;
   if (!flat) return `grows by ${Math.ceil(bytesPerStream)} B a stream${open}`;
   const grown = pagesAtEnd === pagesAtStart ? "" : `, from ${formatSize(pagesAtStart * PAGE)} at the start`;
   return `flat over ${streams} streams${grown}${open}`;
