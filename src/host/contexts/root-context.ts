@@ -18,6 +18,7 @@ export class RootContext extends BaseContext {
     super(vm.nextId(), plugin, undefined);
     this.vm = vm;
     vm.add(this);
+    vm.onEnd(() => this.#stopTimer());
   }
 
   /** Creates the context, starts the VM for it, and configures it. `undefined` when all went well. */
@@ -64,7 +65,11 @@ export class RootContext extends BaseContext {
     if (this.#state === "deleted") return;
     this.#state = "deleted";
     this.vm.callRoot("proxy_on_delete", this);
-    this.vm.host.timers.set(this, 0, () => undefined);
+    this.#stopTimer();
     this.vm.remove(this);
+  }
+
+  #stopTimer(): void {
+    this.vm.host.timers.set(this, 0, () => undefined);
   }
 }

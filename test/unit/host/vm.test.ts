@@ -254,6 +254,14 @@ describe.skipIf(missing !== "")(`plugins${missing && `: ${missing}`}`, () => {
     expect(run.host.nextDue()).toBeUndefined();
   });
 
+  it("tick no more when they trapped", () => {
+    const run = new Scripted(module, "cfg: set_tick 20\ntick: trap");
+    run.environment.clock.at += 20_000_000n;
+    expect(run.host.settle()).toBe(1);
+    expect(run.plugin.failed).toBe(true);
+    expect(run.host.nextDue()).toBeUndefined();
+  });
+
   it("stay after the end as long as they want to", () => {
     const run = new Scripted(module, "cfg: done; set_tick 10\nroot_done: ret 0\ntick@2: done; done");
     run.host.stop();
