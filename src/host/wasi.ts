@@ -47,7 +47,6 @@ const REFUSALS: Readonly<Record<string, number>> = {
   fd_advise: Errno.success,
   fd_close: Errno.success,
   fd_filestat_get: Errno.badFile,
-  fd_renumber: Errno.badFile,
   fd_pread: Errno.noSystem,
   fd_seek: Errno.success,
   sched_yield: Errno.success,

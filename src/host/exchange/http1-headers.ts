@@ -20,9 +20,11 @@ export function http1RequestHeaders(method: string, target: string, raw: readonl
   return headers;
 }
 
-/** The headers of an HTTP/1 response as Envoy's codec makes them. */
+/** The headers of an HTTP/1 response as filters of Envoy see them: `connection` is there, `keep-alive` is not. */
 export function http1ResponseHeaders(status: number, raw: readonly string[]): HeaderMap {
-  return HeaderMap.of("response", [":status", String(status), ...raw]);
+  const headers = HeaderMap.of("response", [":status", String(status), ...raw]);
+  headers.remove("keep-alive");
+  return headers;
 }
 
 /**
