@@ -3,12 +3,15 @@
  * when guests read and write headers. One string per slot; a newer one takes the place of an older one.
  */
 export class InternTable {
-  readonly #slots: string[] = Array.from({ length: SLOTS }, () => "");
+  readonly #slots: string[] = [];
   readonly #lower: boolean;
 
   /** @param lower whether ASCII capitals become small letters; other bytes may be parts of UTF-8 and stay */
   constructor(lower: boolean) {
     this.#lower = lower;
+    // Faster than `Array.from`, which would take half of a VM's start.
+    this.#slots.length = SLOTS;
+    this.#slots.fill("");
   }
 
   /** The string of the bytes, one character a byte. For up to {@link INTERN_MAX} bytes; the range must lie inside. */
