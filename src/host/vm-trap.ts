@@ -38,7 +38,8 @@ function backtrace(error: unknown): string {
     const groups = FRAME.exec(line)?.groups;
     return groups === undefined ? [] : [groups];
   });
-  if (frames.length === 0) return "";
+  // As in Envoy: without names there is nothing to see.
+  if (frames.every((frame) => frame["name"] === undefined)) return "";
   const lines = frames
     .slice(0, MAX_FRAMES)
     .map((frame, at) => `  ${at}:  ${frame["offset"]} - ${nameOf(frame["name"], frame["index"])}`);

@@ -45,10 +45,20 @@ describe("starting", () => {
       expect(result).toMatchObject({ started: false, reason });
       const message = result.started ? "" : result.message;
       expect(message).toContain(`Function: ${String(spec.export)} failed: Uncaught RuntimeError: unreachable`);
-      expect(message).toContain("Proxy-Wasm plugin in-VM backtrace:\n  0:  0x");
+      expect(message).not.toContain("backtrace");
       expect(environment.reports).toMatchObject([{ code: "trap", severity: "fault" }]);
       expect(environment.lines).toMatchObject([{ level: "error", source: "host", text: message }]);
     }
+  });
+
+  it("shows the guest's stack when functions have names", () => {
+    const functions = withFunction({ export: "_initialize", body: TRAP });
+    const names = [1, 14, 1, 2, 11, ...new TextEncoder().encode("start_of_it")];
+    const bytes = buildModule({ functions, custom: [{ name: "name", bytes: Uint8Array.from(names) }] });
+    const { result } = start(bytes);
+    expect(result.started ? "" : result.message).toMatch(
+      /^Function: _initialize failed: Uncaught RuntimeError: unreachable\nProxy-Wasm plugin in-VM backtrace:\n {2}0: {2}0x[\da-f]+ - start_of_it$/u,
+    );
   });
 
   it("tells a refusal from a trap", () => {
