@@ -222,7 +222,7 @@ describe("deploy envoy", () => {
     expect(readdirSync(here.deps.paths.tmp)).toEqual([]);
   });
 
-  it("tells why Envoy gave up: a filter that refuses its configuration", async (context) => {
+  it("refuses a filter that rejects its configuration; unchecked, it tells why Envoy gave up", async (context) => {
     await need(context, "envoy", envoyPath);
     const here = await world();
     const refusing = filterModule({
@@ -235,14 +235,16 @@ describe("deploy envoy", () => {
       () => undefined,
     );
     const image = parseImageReference("no:v1");
-    await expect(
-      deployEnvoy(here.deps, {
-        ...REQUEST,
-        image,
-        listen: { address: "127.0.0.1", port: 0 },
-        admin: { address: "127.0.0.1", port: 0 },
-      }),
-    ).rejects.toThrow(failure({ code: "ENVOY_FAILED", hint: expect.stringContaining("--config") }));
+    const request = {
+      ...REQUEST,
+      image,
+      listen: { address: "127.0.0.1", port: 0 },
+      admin: { address: "127.0.0.1", port: 0 },
+    };
+    const hint = expect.stringContaining("--config");
+    await expect(deployEnvoy(here.deps, request)).rejects.toThrow(failure({ code: "FILTER_UNFIT", hint }));
+    const unchecked = deployEnvoy(here.deps, { ...request, check: false });
+    await expect(unchecked).rejects.toThrow(failure({ code: "ENVOY_FAILED", hint }));
   });
 });
 
