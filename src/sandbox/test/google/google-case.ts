@@ -138,7 +138,7 @@ export class GoogleCase {
   #ended(name: string, failures: readonly Failure[]): Checked {
     const { plugin, path } = this.#options;
     if (!plugin.failed) return { failures, ended: false };
-    return { failures: [failure(`${path}.${name}`, "the filter failed: its VM is gone"), ...failures], ended: true };
+    return { failures: [failure(`${path}.${name}`, "the filter failed: its VM is gone")], ended: true };
   }
 
   #inputHeaders(input: GoogleInput | undefined, kind: Http1Kind): GoogleHeaders | { readonly problem: string } {
