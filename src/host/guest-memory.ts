@@ -45,11 +45,11 @@ export class GuestMemory {
     return this.view(pointer, length)?.slice();
   }
 
-  /** The bytes as a string, one character a byte. `undefined` is out of bounds. */
+  /** The bytes as a string, one character a byte. `undefined` is out of bounds, or more than 256 MiB. */
   latin1(pointer: number, length: number): string | undefined {
     const start = pointer >>> 0;
     const count = length >>> 0;
-    if (!this.#holds(start, count)) return undefined;
+    if (!this.#holds(start, count) || count > MAX_TEXT) return undefined;
     if (count === 0) return "";
     return count <= SHORT ? this.#values.text(this.#bytes, start, count) : this.#slice(start, count);
   }
@@ -58,7 +58,7 @@ export class GuestMemory {
   name(pointer: number, length: number): string | undefined {
     const start = pointer >>> 0;
     const count = length >>> 0;
-    if (!this.#holds(start, count)) return undefined;
+    if (!this.#holds(start, count) || count > MAX_TEXT) return undefined;
     if (count === 0) return "";
     return count <= INTERN_MAX ? this.#names.text(this.#bytes, start, count) : lowerAscii(this.#slice(start, count));
   }
@@ -186,6 +186,8 @@ function nodeBytes(buffer: ArrayBuffer): NodeBytes | undefined {
 }
 
 const NONE = new Uint8Array(0);
+/** Bytes of the longest string that is read: engines have none as long as memories may be. */
+const MAX_TEXT = 256 * 1024 * 1024;
 /** Up to here a loop, or a remembered string, is faster than a call into the engine. */
 const SHORT = 20;
 const BLOCK = 4096;

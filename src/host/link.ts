@@ -33,9 +33,9 @@ export function importedMemory(module: HostModule): WasmMemory | undefined {
 
 /** Makes an instance with the host's functions in it, which runs the module's start section; what it exports. */
 export function instantiate(scope: LinkScope, module: HostModule, options: LinkOptions): WasmExports {
-  const imports: Record<string, Record<string, unknown>> = {};
+  const imports = bare<Record<string, unknown>>();
   const put = (from: string, name: string, value: unknown): void => {
-    (imports[from] ??= {})[name] = value;
+    (imports[from] ??= bare())[name] = value;
   };
   const functions = { proxy: hostFunctions(scope), wasi: wasiFunctions(scope) };
   const moment = (): Moment => scope.moment;
@@ -53,6 +53,11 @@ export function instantiate(scope: LinkScope, module: HostModule, options: LinkO
   const { imported } = module.memory;
   if (imported !== undefined) put(imported.module, imported.name, options.memory);
   return new (webAssembly().Instance)(module.compiled, imports).exports;
+}
+
+/** Without a prototype: a module names what it imports as it likes, `__proto__` too. */
+function bare<Value>(): Record<string, Value> {
+  return Object.create(null) as Record<string, Value>;
 }
 
 interface Offer {

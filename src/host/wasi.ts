@@ -1,5 +1,6 @@
 import { WASI_IMPORTS } from "../wasm/host-imports.ts";
 import type { KernelScope } from "./host-calls/kernel-scope.ts";
+import { MAX_LINE } from "./host-calls/log.ts";
 import type { HostFunction } from "./webassembly.ts";
 
 /** WASI as Envoy serves it, the same for both of its module names. */
@@ -130,6 +131,7 @@ function gather(scope: KernelScope, vectors: number, count: number): Uint8Array 
   for (let index = 0; index < count; index += 1) {
     const pointer = memory.readU32((vectors >>> 0) + index * 8);
     const size = memory.readU32((vectors >>> 0) + index * 8 + 4);
+    if (size === 0) continue;
     const part = pointer === undefined || size === undefined ? undefined : memory.view(pointer, size);
     if (part === undefined || length + part.length > MAX_WRITE) return undefined;
     parts.push(part);
@@ -189,8 +191,8 @@ function clockCalls(scope: KernelScope): Record<string, HostFunction> {
 }
 
 const NEWLINE = 0x0a;
-/** Bytes one call may write: the vectors may name the same memory many times. */
-const MAX_WRITE = 64 * 1024 * 1024;
+/** Bytes one call may write: vectors may name the same memory many times. */
+const MAX_WRITE = MAX_LINE;
 const RIGHT_TO_WRITE = 64;
 const REAL_TIME = 0;
 const MONOTONIC = 1;

@@ -3,6 +3,9 @@ import { Status } from "../status.ts";
 import type { HostFunction } from "../webassembly.ts";
 import type { KernelScope } from "./kernel-scope.ts";
 
+/** Bytes of the longest line that is logged; what is longer ends there. No engine has strings as long as memories. */
+export const MAX_LINE: number = 16 * 1024 * 1024;
+
 /** `proxy_log`, and the level below which it says nothing. */
 export function logCalls(scope: KernelScope): Record<string, HostFunction> {
   const { memory } = scope;
@@ -14,7 +17,7 @@ export function logCalls(scope: KernelScope): Record<string, HostFunction> {
       if (name === undefined) return Status.badArgument;
       const text = memory.view(pointer, length);
       if (text === undefined) return Status.invalidMemoryAccess;
-      if (level >= threshold) scope.log(name, "log", decoder.decode(text));
+      if (level >= threshold) scope.log(name, "log", decoder.decode(text.subarray(0, MAX_LINE)));
       return Status.ok;
     },
     proxy_get_log_level: (outLevel: number): Status =>

@@ -181,6 +181,34 @@ describe("a guest that fails", () => {
     expect(environment.reports).toEqual([]);
   });
 
+  it("writes lines longer than any string, and the host lives", () => {
+    const log = { name: "proxy_log", params: "iii", result: "i" };
+    const write = { module: "wasi_unstable", name: "fd_write", params: "iiii", result: "i" };
+    const add = { name: "proxy_add_header_map_value", params: "iiiii", result: "i" };
+    const all = [0x41, 0x80, 0x80, 0x80, 0x80, 0x03]; // i32.const of 768 MiB
+    const body = [
+      ...[0x41, 2, 0x41, 0, ...all, 0x10, 0, 0x1a],
+      ...[0x41, 8, ...all, 0x36, 2, 0, 0x41, 1, 0x41, 4, 0x41, 1, 0x41, 0, 0x10, 1, 0x1a],
+      ...[0x41, 0, 0x41, 0, ...all, 0x41, 0, ...all, 0x10, 2, 0x1a],
+    ];
+    const bytes = filterModule({
+      imports: [log, write, add],
+      memory: { pages: 12_288 },
+      functions: [{ export: "proxy_on_tick", params: "i", body }],
+    });
+    const { result, environment } = start(bytes);
+    if (!result.started) throw new Error(result.message);
+    result.plugin.tick();
+    expect(result.plugin.failed).toBe(false);
+    expect(environment.lines.map(({ text }) => text.length)).toEqual([16 * 1024 * 1024]);
+  });
+
+  it("names what it imports as it likes", () => {
+    const imports = [{ kind: "table" as const, module: "__proto__", name: "polluted" }];
+    expect(start(filterModule({ imports })).result.started).toBe(true);
+    expect("polluted" in {}).toBe(false);
+  });
+
   it("tells when its memory was at the limit", () => {
     const body = [0x41, 1, 0x40, 0, 0x41, 0x7f, 0x46, 0x04, 0x40, 0x00, 0x0b, 0x41, 1];
     const bytes = filterModule({ functions: [{ export: "proxy_on_configure", params: "ii", result: "i", body }] });
@@ -273,9 +301,9 @@ describe.skipIf(missing !== "")(`plugins${missing && `: ${missing}`}`, () => {
   });
 
   it("stay after the end as long as they want to", () => {
-    const run = new Scripted(module, "cfg: done; set_tick 10\nroot_done: ret 0\ntick@2: done; done");
+    const run = new Scripted(module, "cfg: done; set_tick 10\nroot_done: done; ret 0\ntick@2: done; done");
     run.host.stop();
-    expect(run.said()).toEqual(["root_done #1"]);
+    expect(run.said()).toEqual(["root_done #1", "done -> 1"]);
     run.environment.clock.at += 10_000_000n;
     run.host.settle();
     run.environment.clock.at += 10_000_000n;
