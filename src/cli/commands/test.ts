@@ -4,7 +4,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { RunTestsRequest, TestRun } from "../../sandbox/test/run-tests.ts";
 import { type CommandSpec, manyArguments } from "../command-spec.ts";
 import type { Context } from "../context.ts";
-import { choice, duration, flag, text, type Values } from "../options/read.ts";
+import { choice, duration, flag, text, type Values, textOrFile } from "../options/read.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { type Outcome, versioned } from "../outcome.ts";
 
@@ -33,6 +33,10 @@ export const test: CommandSpec = {
       flags: "-m, --module <source>",
       description: "module, project folder or image to test instead",
       complete: "file",
+    },
+    {
+      flags: "--config <text>",
+      description: "plugin config for test files of Google's tester, which take it from outside; @file reads it",
     },
     {
       flags: "--reporter <reporter>",
@@ -64,7 +68,8 @@ export const test: CommandSpec = {
   async run(context, input) {
     const { options } = input;
     if (flag(options, "schema")) return await schema();
-    const request = readRequest(context, manyArguments(input, 0), options);
+    const config = await textOrFile(text(options, "config"), "--config", context.cwd);
+    const request = { ...readRequest(context, manyArguments(input, 0), options), config };
     const { moduleFinder } = await import("../../sandbox/test/find-module.ts");
     const source = async (): Promise<Context & { readonly store: Awaited<ReturnType<typeof openStoreFor>> }> => ({
       ...context,

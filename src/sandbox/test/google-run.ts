@@ -16,13 +16,14 @@ export async function googleRun(
   if (!isGoogleTestFile(text, path)) return undefined;
   const file = await readGoogleTests(text, path);
   return {
-    run: async ({ find, module, name, timeoutMs }, tell) => {
+    run: async ({ find, module, config, name, timeoutMs }, tell) => {
       const named = (file.suite.env?.wasmPath ?? "") !== "";
       const wanted = module ?? (named ? undefined : { folder: dirname(resolve(cwd, path)) });
       const found = wanted === undefined ? undefined : await find(wanted);
       await runGoogleTests(file, {
         cwd,
         module: found?.bytes,
+        configuration: config === undefined ? undefined : new TextEncoder().encode(config),
         select: name === undefined ? undefined : (test) => name.test(test),
         hardLimitMs: timeoutMs,
         onResult: tell,

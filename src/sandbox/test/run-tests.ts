@@ -23,6 +23,8 @@ export interface RunTestsRequest {
   /** Test files that are values already; with them, no paths mean no files. */
   readonly values?: readonly ParsedTestFile[];
   readonly module?: WantedModule | undefined;
+  /** Plugin configuration for the files of Google's tester, instead of the one they name. */
+  readonly config?: string | undefined;
   readonly profile?: ProfileName | undefined;
   /** Only tests whose name this is found in. */
   readonly name?: RegExp | undefined;
