@@ -67,7 +67,6 @@ export class TcpContext extends BaseContext implements NetworkFilter {
     if (!this.#created || this.#upstreamClosed) return;
     this.#upstreamClosed = true;
     this.#tell(this.#vm.callbacks.upstreamClose, "proxy_on_upstream_connection_close", PeerType[by]);
-    if (this.#downstreamClosed) this.destroy();
   }
 
   destroy(): void {

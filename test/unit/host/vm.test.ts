@@ -167,18 +167,20 @@ describe("a guest that fails", () => {
   });
 
   it("is not blamed for what the driver threw", () => {
-    const log = { name: "proxy_log", params: "iii", result: "i" };
-    const body = [0x41, 2, 0x41, 0, 0x41, 0, 0x10, 0, 0x1a];
-    const bytes = filterModule({ imports: [log], functions: [{ export: "proxy_on_tick", params: "i", body }] });
+    const random = { module: "wasi_unstable", name: "random_get", params: "ii", result: "i" };
+    const body = [0x41, 0, 0x41, 1, 0x10, 0, 0x1a];
+    const bytes = filterModule({ imports: [random], functions: [{ export: "proxy_on_tick", params: "i", body }] });
     const environment = recordingEnvironment({
-      log: () => {
-        throw new Error("disk full");
+      random: () => {
+        throw new Error("no entropy");
       },
     });
     const result = new Host({ environment }).start(loadModule(bytes), pluginConfig());
     if (!result.started) throw new Error(result.message);
-    expect(() => result.plugin.tick()).toThrow("disk full");
+    expect(() => result.plugin.tick()).toThrow("no entropy");
     expect(environment.reports).toEqual([]);
+    expect(environment.lines).toEqual([]);
+    expect(result.plugin.failed).toBe(true);
   });
 
   it("writes lines longer than any string, and the host lives", () => {
