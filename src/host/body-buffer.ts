@@ -78,6 +78,7 @@ export class BodyBuffer {
 
   /** All bytes in one piece, copied only when there are several; the buffer is empty afterwards. */
   take(): Uint8Array {
+    if (this.#length === 0) return NOTHING;
     const [first] = this.#pieces;
     const whole = this.#pieces.length === 1 && first !== undefined ? first : this.bytes();
     this.#pieces = [];
@@ -92,3 +93,5 @@ export class BodyBuffer {
     return whole;
   }
 }
+
+const NOTHING = new Uint8Array(0);

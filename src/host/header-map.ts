@@ -104,6 +104,25 @@ export class HeaderMap {
     return removed;
   }
 
+  /** Takes away every value of all these names, in one go. */
+  removeAll(names: ReadonlySet<string>): void {
+    const { flat } = this;
+    let kept = 0;
+    for (let at = 0; at < flat.length; at += 2) {
+      const name = flat[at] ?? "";
+      if (names.has(name)) continue;
+      if (kept < at) {
+        flat[kept] = name;
+        flat[kept + 1] = flat[at + 1] ?? "";
+      }
+      kept += 2;
+    }
+    if (kept === flat.length) return;
+    flat.length = kept;
+    this.#pseudo = 0;
+    while (this.#pseudo < kept && flat[this.#pseudo]?.charCodeAt(0) === COLON) this.#pseudo += 2;
+  }
+
   /** Replaces everything. */
   replaceAll(pairs: Iterable<readonly [string, string]>): void {
     this.flat = [];
@@ -135,9 +154,15 @@ export class HeaderMap {
   }
 }
 
-const COLON = 0x3a;
-
 /** Lower case of ASCII letters only: other bytes may be halves of UTF-8 and stay, as in Envoy. */
 export function lowerAscii(text: string): string {
-  return /[A-Z]/u.test(text) ? text.replace(/[A-Z]+/gu, (letters) => letters.toLowerCase()) : text;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code >= CAPITAL_A && code <= CAPITAL_Z) return text.replace(/[A-Z]+/gu, (letters) => letters.toLowerCase());
+  }
+  return text;
 }
+
+const COLON = 0x3a;
+const CAPITAL_A = 0x41;
+const CAPITAL_Z = 0x5a;

@@ -101,7 +101,7 @@ export class Half {
    */
   continue(side: FilterSide): void {
     if (side.inHeaders) side.continueAsked = true;
-    else if (side.sawHeaders && side.iteration !== "continue") this.#continueFrom(side);
+    else if (side.iteration !== "continue") this.#continueFrom(side);
   }
 
   /** Adds a piece to what is held; from within a trailers callback that stopped nothing it goes to the next filters at once. */

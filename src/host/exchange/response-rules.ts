@@ -9,7 +9,7 @@ import type { HeaderMap } from "../header-map.ts";
 export function finishResponse(headers: HeaderMap, now: bigint): void {
   if (!headers.has("date")) headers.add("date", httpDate(now));
   headers.put("server", "envoy");
-  for (const name of HOP_BY_HOP) headers.remove(name);
+  headers.removeAll(HOP_BY_HOP);
 }
 
 /** A time as HTTP writes it: `Sat, 21 Nov 2026 17:46:43 GMT`. */
@@ -17,4 +17,10 @@ export function httpDate(now: bigint): string {
   return new Date(Number(now / 1_000_000n)).toUTCString();
 }
 
-const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);

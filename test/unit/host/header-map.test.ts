@@ -118,7 +118,8 @@ describe("any sequence of changes", () => {
         const map = new HeaderMap(kind);
         let plain: Pair[] = [];
         for (const [what, name, value] of changes) {
-          map[what](name, value);
+          if (what === "removeAll") map.removeAll(new Set([name, "x-a"]));
+          else map[what](name, value);
           plain = plainly(kind, plain, { what, name, value });
         }
         const pseudo = plain.filter(([name]) => name.startsWith(":"));
@@ -136,13 +137,13 @@ describe("any sequence of changes", () => {
 });
 
 type Pair = readonly [string, string];
-type What = "add" | "set" | "put" | "remove";
+type What = "add" | "set" | "put" | "remove" | "removeAll";
 
 function change(kind: MapKind): Arbitrary<[What, string, string]> {
   const inline = [...inlineNames(kind)];
   const names = constantFrom("host", "cookie", "x-a", "x-b", ":strange", ...inline.slice(0, 6), ...inline.slice(-2));
   const values = oneof(constantFrom("", "a", "b"), anyString({ maxLength: 3 }));
-  return tuple(constantFrom<What[]>("add", "add", "set", "put", "remove"), names, values);
+  return tuple(constantFrom<What[]>("add", "add", "set", "put", "remove", "removeAll"), names, values);
 }
 
 function plainly(
@@ -154,6 +155,7 @@ function plainly(
   const at = list.findIndex(([each]) => each === key);
   const others = list.filter(([each]) => each !== key);
   if (what === "remove") return others;
+  if (what === "removeAll") return list.filter(([each]) => each !== name && each !== "x-a");
   if (what === "set") return [...others, [key, value]];
   const joins = what === "add" && inlineNames(kind).has(key);
   if (at === -1 || (what === "add" && !joins)) return [...list, [key, value]];

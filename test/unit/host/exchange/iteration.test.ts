@@ -190,6 +190,39 @@ describe("the way through a chain", () => {
     expect(on.events).toEqual(["a:rqh eos", "b:rqh", "up headers", "b:rqb / eos", "up data / eos"]);
   });
 
+  test("a filter that stopped the headers alone gets the body made before it, and lets both go", () => {
+    const on = stage({
+      a: { requestHeaders: ({ callbacks }) => callbacks.addDecodedData(bodyOf("made")) },
+      b: { requestHeaders: () => "stop-iteration" },
+    });
+    on.exchange.requestHeaders(get(), true);
+    expect(on.events).toEqual(["a:rqh eos", "b:rqh", "b:rqb made eos", "up headers", "up data made eos"]);
+  });
+
+  test("a body made behind a filter that stopped does not come twice when that filter goes on", () => {
+    const on = stage({
+      a: { requestHeaders: () => "stop-all-and-buffer" },
+      b: { requestHeaders: ({ callbacks }) => callbacks.addDecodedData(bodyOf("made")) },
+      c: {},
+    });
+    on.exchange.requestHeaders(get(), true);
+    of(on).continueDecoding();
+    expect(on.events.slice(1)).toEqual(["b:rqh eos", "c:rqh", "up headers", "c:rqb made eos", "up data made eos"]);
+  });
+
+  test("trailers a filter adds after it was taken up again do not come back to itself", () => {
+    const on = stage({
+      a: {
+        requestHeaders: () => "stop-all-and-buffer",
+        requestData: ({ callbacks, end }) => void (end && callbacks.addDecodedTrailers().add("x", "y")),
+      },
+    });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    of(on).continueDecoding();
+    on.exchange.requestData(bytes("abc"), true);
+    expect(on.events.slice(2)).toEqual(["a:rqb abc eos", "up data abc", "up trailers x=y"]);
+  });
+
   test("data made in a trailers callback goes before the trailers", () => {
     const on = stage({
       a: { requestTrailers: ({ callbacks }) => callbacks.addDecodedData(bodyOf("more")) },
