@@ -27,6 +27,8 @@ export type ReportCode =
   | "continue-without-response"
   /** `continue_stream` from the headers callback of that half, which then answered Continue: Envoy sends twice, or resets. */
   | "continue-and-continue"
+  /** `close_stream` or a local response when the stream is over (`on_log`, `on_done`, `on_delete`): Envoy crashes. */
+  | "stream-over"
   /** Serialised pairs that Envoy takes for an empty map without a word. */
   | "malformed-pairs"
   /** A gRPC callout whose `GrpcService` message names no target: Envoy crashes. */

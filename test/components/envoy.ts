@@ -55,7 +55,9 @@ export interface RunningEnvoy {
   listenerUrl(name: string): Promise<string>;
   /** Everything Envoy logged. */
   log(): string;
-  /** Waits for its end, which somebody else brings about; the exit code or the name of the signal. */
+  /** The exit code or the name of the signal when it has ended. */
+  exit(): number | string | undefined;
+  /** Waits for its end, which somebody else brings about. */
   ended(): Promise<number | string>;
   stop(): Promise<void>;
 }
@@ -78,7 +80,14 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   try {
     const adminUrl = `http://${await adminAddress(child, addressFile)}`;
     const ended = (): Promise<number | string> => waitFor("Envoy to end", () => child.ended());
-    return { adminUrl, listenerUrl: (name) => listenerUrl(adminUrl, name), log: () => child.log(), ended, stop };
+    return {
+      adminUrl,
+      listenerUrl: (name) => listenerUrl(adminUrl, name),
+      log: () => child.log(),
+      exit: () => child.ended(),
+      ended,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

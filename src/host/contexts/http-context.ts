@@ -288,6 +288,7 @@ export class HttpContext extends BaseContext implements HttpFilter {
   override closeStream(type: number): Status {
     const callbacks = this.#callbacks;
     if (callbacks === undefined || type > StreamType.response) return Status.ok;
+    if (this.#isOver("close_stream")) return Status.ok;
     callbacks.info.responseCodeDetails ??= CLOSED;
     this.#vm.afterCall(() => {
       if (!this.#destroyed) callbacks.resetStream(CLOSED);
@@ -296,9 +297,17 @@ export class HttpContext extends BaseContext implements HttpFilter {
   }
 
   override sendLocalResponse(reply: LocalReply): void {
+    if (this.#isOver("send_local_response")) return;
     this.#vm.afterCall(() => {
       if (!this.#destroyed) this.#callbacks?.sendLocalReply(reply);
     });
+  }
+
+  /** Whether there is nothing left to end; Envoy does not look and crashes. */
+  #isOver(call: string): boolean {
+    if (!this.logging && !this.#destroyed) return false;
+    this.#vm.report("stream-over", "fault", `${call} was called when the stream was over: Envoy crashes`);
+    return true;
   }
 
   override clearRouteCache(): void {

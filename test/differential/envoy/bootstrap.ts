@@ -25,7 +25,7 @@ export function bootstrapOf(scenarios: readonly (readonly [Scenario, ScenarioPor
         cluster("callout", shared.callout, true),
         cluster("grpc", shared.callout, true),
         cluster("refused", shared.refused, false),
-        { name: "empty", type: "STATIC", load_assignment: { cluster_name: "empty" } },
+        { name: "unserved", type: "STATIC", load_assignment: { cluster_name: "unserved" } },
       ],
     },
   };

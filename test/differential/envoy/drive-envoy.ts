@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RunningEnvoy, startEnvoy } from "../../components/envoy.ts";
 import { rawRequest } from "../../components/raw-http.ts";
+import { tail } from "../../components/run.ts";
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines } from "../exchange-lines.ts";
 import { parseEnvoyLog, scenarioLog } from "../log-lines.ts";
@@ -13,6 +14,14 @@ import { startCalloutServer } from "./callout-server.ts";
 import { send, sendTcp } from "./client.ts";
 import { startTcpUpstream } from "./tcp-upstream.ts";
 import { startUpstream, type Upstream, unusedPort } from "./upstream.ts";
+
+/** Envoy ended in the middle of the scenarios. */
+export class EnvoyDied extends Error {
+  constructor(exit: number | string, log: string) {
+    super(`Envoy died (${exit})\n${tail(log, 60)}`);
+    this.name = "EnvoyDied";
+  }
+}
 
 /** Runs all scenarios in one Envoy, side by side; what was seen, by scenario. */
 export async function driveEnvoy(scenarios: readonly Scenario[]): Promise<Map<string, Observation>> {
@@ -34,16 +43,7 @@ export async function driveEnvoy(scenarios: readonly Scenario[]): Promise<Map<st
     );
     const envoy = await startEnvoy({ config, directory: folder, componentLogLevel: "wasm:trace" });
     stops.unshift(() => envoy.stop());
-    // Not all at once: what takes its turn is seen in its turn.
-    const start = async (scenario: Scenario, index: number): Promise<string[]> => {
-      await sleep(index * STAGGER_MS);
-      return driveScenario(envoy, scenario);
-    };
-    const clients = await Promise.all(scenarios.map(start));
-    await quiet(envoy);
-    const metrics = await customMetrics(envoy);
-    await rawRequest({ url: `${envoy.adminUrl}/quitquitquit`, method: "POST" });
-    await envoy.ended();
+    const { clients, metrics } = await useEnvoy(envoy, scenarios).catch((error: unknown) => died(envoy, error));
     const records = parseEnvoyLog(envoy.log());
     return new Map(
       scenarios.map((scenario, index): [string, Observation] => [
@@ -86,6 +86,33 @@ async function driveScenario(envoy: RunningEnvoy, scenario: Scenario): Promise<s
   }
   await sleep(scenario.afterMs ?? 0);
   return lines;
+}
+
+interface Outcome {
+  readonly clients: readonly string[][];
+  readonly metrics: readonly string[];
+}
+
+/** Runs the scenarios, waits until Envoy has no more to say, and ends it. */
+async function useEnvoy(envoy: RunningEnvoy, scenarios: readonly Scenario[]): Promise<Outcome> {
+  // Not all at once: what takes its turn is seen in its turn.
+  const start = async (scenario: Scenario, index: number): Promise<string[]> => {
+    await sleep(index * STAGGER_MS);
+    return driveScenario(envoy, scenario);
+  };
+  const clients = await Promise.all(scenarios.map(start));
+  await quiet(envoy);
+  const metrics = await customMetrics(envoy);
+  await rawRequest({ url: `${envoy.adminUrl}/quitquitquit`, method: "POST" });
+  await envoy.ended();
+  return { clients, metrics };
+}
+
+/** Why clients cannot reach Envoy any more. */
+async function died(envoy: RunningEnvoy, error: unknown): Promise<never> {
+  await sleep(200);
+  const exit = envoy.exit();
+  throw exit === undefined ? error : new EnvoyDied(exit, envoy.log());
 }
 
 /** Time from the start of one scenario to the next one's. */

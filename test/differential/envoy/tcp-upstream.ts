@@ -14,10 +14,10 @@ export function startTcpUpstream(specs: readonly TcpSpec[]): Promise<Upstream> {
     connections.push(seen);
     const answers = [...(spec?.answers ?? [])];
     const serve = (): void => {
-      for (let [next] = answers; next !== undefined && next.afterBytes <= seen.body.length; [next] = answers) {
-        answers.shift();
-        socket.write(Buffer.from(next.data, "latin1"));
-      }
+      const due = answers.filter(({ afterBytes }) => afterBytes <= seen.body.length);
+      answers.splice(0, due.length);
+      const data = due.map((answer) => answer.data).join("");
+      if (data !== "") socket.write(Buffer.from(data, "latin1"));
       if (answers.length === 0 && spec?.serverCloses === true) endLater(socket);
     };
     socket.on("data", (data) => {

@@ -17,7 +17,7 @@ export function calloutPort(simulation: Simulation): CalloutPort {
 }
 
 function clusterOf(name: string): CalloutStart {
-  if (name === "empty") return "no-endpoint";
+  if (name === "unserved") return "no-endpoint";
   return ["callout", "grpc", "refused"].includes(name) ? "sent" : "unknown-cluster";
 }
 

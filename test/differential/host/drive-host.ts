@@ -1,5 +1,6 @@
 import type { LogEntry } from "../../../src/host/environment.ts";
 import type { HostModule } from "../../../src/host/host-module.ts";
+import type { HostReport } from "../../../src/host/host-report.ts";
 import { Host, type Plugin } from "../../../src/host/host.ts";
 import { loadModule } from "../../../src/host/load-module.ts";
 import { pluginConfig } from "../../../src/host/plugin-config.ts";
@@ -13,8 +14,8 @@ import { sendVirtual } from "./http-client.ts";
 import { Simulation } from "./simulation.ts";
 import { connectVirtual } from "./tcp-client.ts";
 
-/** Runs a scenario in the embedded host, in virtual time. */
-export async function driveHost(scenario: Scenario): Promise<Observation> {
+/** Runs a scenario in the embedded host, in virtual time; what it reports is added to `reports`. */
+export async function driveHost(scenario: Scenario, reports: HostReport[] = []): Promise<Observation> {
   const modules = new Map<string, HostModule>();
   for (const { module } of filtersOf(scenario)) modules.set(module, loadModule(await fixture(module)));
   const simulation = new Simulation();
@@ -28,6 +29,7 @@ export async function driveHost(scenario: Scenario): Promise<Observation> {
       },
       callouts: calloutPort(simulation),
       foreign: nodeForeignFunctions(),
+      report: (report) => void reports.push(report),
     },
   });
   const plugins = filtersOf(scenario).map((filter) => start(host, modules.get(filter.module), scenario, filter));

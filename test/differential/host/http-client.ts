@@ -117,7 +117,8 @@ function downstreamOf(
     headers: (headers, endStream) => {
       const pairs: Headers = [...headers];
       seen.start = headers.get(":status") ?? "";
-      seen.headers = pairs.filter(([name]) => name !== ":status");
+      // HTTP/1 has no other pseudo headers: its codec leaves them out.
+      seen.headers = pairs.filter(([name]) => name !== ":status" && (http2 || !name.startsWith(":")));
       if (endStream && !http2 && needsLength(spec, headers)) seen.headers = [...seen.headers, ["content-length", "0"]];
       end(endStream);
     },

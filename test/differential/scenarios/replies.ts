@@ -26,11 +26,16 @@ export const replyScenarios: readonly Scenario[] = [
   { name: "local-inline-headers", filters: one(`rqh: local 403 d b {location: /a, location: /b, set-cookie: a, set-cookie: b, server: mine, date: now} -1${OBSERVE}`), requests: [{}] },
   { name: "local-details", filters: one(`rqh: local 403 "a b\\tc\\nd" "" {} -1${OBSERVE}`), requests: [{}] },
   { name: "local-malformed-pairs", filters: one(`rqh: local 403 d b "xx" -1${OBSERVE}`), requests: [{}] },
-  { name: "local-in-log", filters: one("log: local 403 d b {} -1\ndone: local 403 d b {} -1\ndel: local 403 d b {} -1\ncfg: local 403 d b {} -1"), requests: [{}] },
   {
     name: "local-grpc",
-    filters: one(`rqh#1: local 403 d "not you" {x-own: 1} -1\nrqh#2: local 403 d "not you" {} 7\nrqh#3: local 200 d "fine" {} 0\nrqh#4: local 403 d "" {} 16\nrqh#5: local 503 d "a\\nb%" {} 17${OBSERVE}`),
-    requests: [1, 2, 3, 4, 5].map(() => ({ protocol: "http2", method: "POST", headers: [["content-type", "application/grpc"]] })),
+    filters: one(
+      `rqh#1: local 403 d "not you" {x-own: 1} -1\nrqh#2: local 403 d "not you" {} 7\nrqh#3: local 200 d "fine" {} 0\nrqh#4: local 403 d "" {} 16\nrqh#5: local 503 d "a\\nb%" {} 17${OBSERVE}`,
+    ),
+    requests: [1, 2, 3, 4, 5].map(() => ({
+      protocol: "http2",
+      method: "POST",
+      headers: [["content-type", "application/grpc"]],
+    })),
   },
   { name: "local-grpc-status-plain", filters: one(`rqh: local 403 d "not you" {} 7${OBSERVE}`), requests: [{}] },
   {
@@ -87,7 +92,6 @@ export const replyScenarios: readonly Scenario[] = [
     filters: one(`rqh: http callout {:path: /ok, :method: GET, :authority: x} "" {} 1000; ret 1\nhcr: effective $stream; close 0; get 0 :path${OBSERVE}`),
     requests: [{}, { protocol: "http2" }],
   },
-  { name: "close-in-log", filters: one("log: close 0; continue 0; continue 1\ndone: close 1; continue 0"), requests: [{}] },
   { name: "continue-numbers", filters: one("rqh: continue 2; continue 3; continue 9; close 9\ncfg: continue 0; continue 1; continue 2; continue 3; continue 9; close 0; close 9"), requests: [{}] },
   { name: "continue-response-in-response", filters: one("rsb@1: get 2 :status; continue 1; get 2 :status; buf 1 0 9"), upstream: { body: ["abc", "def"] }, requests: [{}] },
   { name: "local-then-close", filters: one(`rqh: local 403 d b {} -1; close 0${OBSERVE}`), requests: [{}] },

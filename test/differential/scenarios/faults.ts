@@ -1,0 +1,79 @@
+import type { ReportCode } from "../../../src/host/host-report.ts";
+import type { Scenario } from "../scenario.ts";
+
+/** What Envoy does that nobody should: checked to be so still, and that the embedded host says so instead. */
+export interface Fault {
+  readonly scenario: Scenario;
+  /**
+   * `dies`: the process ends by a signal. `repeats`: the upstream gets the request more than once. `garbles`: the client
+   * gets the response's headers twice, the second time as a body.
+   */
+  readonly envoy: "dies" | "repeats" | "garbles";
+  readonly report: ReportCode;
+  /** For the docs: what the filter does. */
+  readonly title: string;
+  /** What happens to the stream here. */
+  readonly here: "The stream is reset." | "The call has no effect.";
+}
+
+const one = (name: string, script: string, more: Partial<Scenario> = {}): Scenario => ({
+  name,
+  filters: [{ script }],
+  requests: [{ patienceMs: 300 }],
+  ...more,
+});
+
+const LAST = [
+  ["log", "on_log"],
+  ["done", "on_done"],
+  ["del", "on_delete"],
+] as const;
+
+/** Each needs an Envoy of its own. */
+export const faults: readonly Fault[] = [
+  {
+    title: "`continue_stream(response)` before there is a response",
+    scenario: one("fault-continue-response", "rqh: continue 1"),
+    envoy: "dies",
+    report: "continue-without-response",
+    here: "The stream is reset.",
+  },
+  {
+    title: "`continue_stream(request)` in `on_request_headers`, which then answers Continue",
+    scenario: one("fault-continue-twice", "rqh: continue 0"),
+    envoy: "repeats",
+    report: "continue-and-continue",
+    here: "The stream is reset.",
+  },
+  {
+    title: "`continue_stream(response)` in `on_response_headers`, which then answers Continue",
+    scenario: one("fault-continue-response-twice", "rsh: continue 1"),
+    envoy: "garbles",
+    report: "continue-and-continue",
+    here: "The stream is reset.",
+  },
+  ...LAST.flatMap(([moment, callback]): Fault[] => [
+    {
+      title: `\`close_stream\` in \`${callback}\``,
+      scenario: one(`fault-close-in-${moment}`, `${moment}: close 0`),
+      envoy: "dies",
+      report: "stream-over",
+      here: "The call has no effect.",
+    },
+    {
+      title: `\`send_local_response\` in \`${callback}\``,
+      scenario: one(`fault-local-in-${moment}`, `${moment}: local 403 d b {} -1`),
+      envoy: "dies",
+      report: "stream-over",
+      here: "The call has no effect.",
+    },
+  ]),
+  {
+    title:
+      "`grpc_call` or `grpc_stream` with a `GrpcService` message that names no target (a short cluster name can be one by accident: `empty` is)",
+    scenario: one("fault-grpc-target", "rqh: grpc_call empty s m {} x 1000"),
+    envoy: "dies",
+    report: "grpc-without-target",
+    here: "The call has no effect.",
+  },
+];
