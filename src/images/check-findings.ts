@@ -1,5 +1,5 @@
 import type { HostReport, ReportCode } from "../host/host-report.ts";
-import type { ModuleReport } from "../wasm/module-report.ts";
+import type { ModuleReport, ModuleWarning } from "../wasm/module-report.ts";
 import { fatalInStartSection } from "./start-section.ts";
 import type { SmokeLine, SmokeResult, SmokeStream } from "./smoke-result.ts";
 
@@ -27,10 +27,15 @@ export interface FindingContext {
 /** What module, settings and streams give reason to say. Problems of loading are in the report and not said again. */
 export function findingsOf(context: FindingContext, smoke: SmokeResult | undefined): readonly CheckFinding[] {
   return [
-    ...context.report.warnings.map((item) => moduleFinding("warning", item)),
+    ...context.report.warnings.filter((item) => !disproved(item, smoke)).map((item) => moduleFinding("warning", item)),
     ...rootIdFindings(context),
     ...(smoke === undefined ? [] : smokeFindings(smoke, context)),
   ];
+}
+
+/** Not every filter of that SDK asks for its configuration. */
+function disproved({ code }: ModuleWarning, smoke: SmokeResult | undefined): boolean {
+  return code === "MODULE_NEEDS_CONFIG" && smoke?.outcome === "ran";
 }
 
 type Told = Pick<CheckFinding, "code" | "message" | "hint">;
@@ -74,9 +79,11 @@ function failureFindings(smoke: SmokeResult, context: FindingContext): readonly 
     const severity = context.config === undefined ? "warning" : "error";
     return [moduleFinding(severity, { code: "CONFIG_REJECTED", message, hint })];
   }
-  return [moduleFinding("error", START_FAILURES[failure.step](words))];
+  const unnamed = failure.step === "root-context" && context.rootId === "" && context.config === undefined;
+  return [moduleFinding(unnamed ? "warning" : "error", START_FAILURES[failure.step](words))];
 }
 
+const ROOT_ID = "it may not know the root id: name one it registers with --root-id";
 const RESTRICTED =
   "before it is started a filter may only log, read the clock, and take random bytes and its environment";
 
@@ -95,7 +102,7 @@ const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"
   "root-context": (words) => ({
     code: "FILTER_NOT_STARTED",
     message: `fails when its root context is made: ${words}`,
-    hint: "it may not know the root id: name one it registers with --root-id",
+    hint: ROOT_ID,
   }),
   "vm-start": (words) => ({
     code: "VM_CONFIG_REJECTED",
@@ -137,7 +144,7 @@ function tellingReports({ reports, outcome }: SmokeResult): readonly HostReport[
 function panicked(lines: readonly SmokeLine[]): Told {
   const [first = "", second = ""] = lines.map(({ text }) => firstLine(text));
   const text = first.endsWith(":") ? `${first} ${second}` : first;
-  return { code: "FILTER_PANIC", message: `logs what looks like a panic: ${text}` };
+  return { code: "FILTER_PANIC", message: `logs as if it gave up: ${text}` };
 }
 
 function firstLine(text: string): string {
@@ -151,7 +158,7 @@ function held({ name, pausedIn }: SmokeStream): Told {
 }
 
 function reportFinding({ code, message, callback }: HostReport): CheckFinding {
-  const hint = REPORT_HINTS[code];
+  const hint = callback === "proxy_on_context_create" ? ROOT_ID : REPORT_HINTS[code];
   const trap = code === "trap" ? "the filter traps: " : "";
   const where = callback === undefined || message.includes(callback) ? trap : `${trap}in ${callback}: `;
   return {

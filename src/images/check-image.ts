@@ -1,4 +1,6 @@
+import { dirname } from "node:path";
 import { type Digest, digestOf } from "../domain/digest.ts";
+import { ignoreEvents } from "../domain/events.ts";
 import type { ImageReference } from "../domain/image-reference.ts";
 import type { ConsumerVerdict } from "../domain/layout-consumers.ts";
 import type { ImageFormat, ImageSource } from "../domain/resolved-image.ts";
@@ -10,6 +12,7 @@ import { type AskedHost, judgeHosts } from "../wasm/hosts/judge-hosts.ts";
 import type { JudgedModule } from "../wasm/hosts/judged-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
 import type { CheckFinding } from "./check-findings.ts";
+import { chooseRuntimeConfig } from "./choose-runtime-config.ts";
 import { type Examined, examineModule } from "./examine-module.ts";
 import { readInputFile } from "./input-files.ts";
 import type { SmokeResult } from "./smoke-result.ts";
@@ -24,7 +27,7 @@ export interface CheckRequest {
   readonly hosts: readonly AskedHost[];
   /** Absent: not known yet. An empty one is handed over, and one that is refused is no error. */
   readonly config: string | undefined;
-  /** Absent: the first one the image names. */
+  /** Absent: the first one the image names, or `runtime-config.json` beside the file. */
   readonly rootId: string | undefined;
   readonly vmConfig: string | undefined;
   /** False: no stream is tried. */
@@ -93,7 +96,9 @@ interface Subject extends Pick<CheckResult, "name" | "image" | "consumers"> {
 
 async function readSubject(deps: WholeImageDeps, { source }: CheckRequest): Promise<Subject> {
   if (source.kind === "file") {
-    return { name: source.name, module: await readInputFile(source.path, "module", MAX_MODULE), rootIds: [] };
+    const module = await readInputFile(source.path, "module", MAX_MODULE);
+    const { config } = await chooseRuntimeConfig(undefined, [dirname(source.path)], ignoreEvents);
+    return { name: source.name, module, rootIds: rootIdsOf(config) };
   }
   const { where, image, contents, module, consumers } = await readWholeImage(deps, source);
   return {

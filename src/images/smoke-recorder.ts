@@ -18,7 +18,7 @@ export class SmokeRecorder {
   }
 
   log({ level, text }: Pick<LogEntry, "level" | "text">): void {
-    const panic = PANICS.test(text);
+    const panic = level === "critical" || PANICS.test(text);
     if (this.#lines.length >= MAX_LINES || (!panic && LOG_LEVELS.indexOf(level) < WARN)) return;
     this.#lines.push({ level, text: text.slice(0, MAX_TEXT), panic });
   }

@@ -21,7 +21,7 @@ export type SmokeStep = "load" | "instantiate" | "start" | "root-context" | "vm-
 export interface SmokeLine {
   readonly level: LogLevel;
   readonly text: string;
-  /** True when it looks like what a language's run time writes before it gives up. */
+  /** True when it is critical, or looks like what a language's run time writes before it gives up. */
   readonly panic: boolean;
 }
 

@@ -133,6 +133,13 @@ describe("a filter that does not start", () => {
     expect(codes(rejects, { config: "{}" })).toEqual(["error CONFIG_REJECTED"]);
     expect(codes(run(starting(TRAP)))).toEqual(["error FILTER_NOT_STARTED"]);
   });
+
+  it("that does not know a root id nobody named is at fault only when that is the real one", () => {
+    const unknown = run(withFunctions({ export: "proxy_on_context_create", params: "ii", body: TRAP }));
+    expect(codes(unknown)).toEqual(["warning FILTER_NOT_STARTED"]);
+    expect(codes(unknown, { config: "" })).toEqual(["error FILTER_NOT_STARTED"]);
+    expect(codes(unknown, { rootId: "mine" })).toEqual(["error FILTER_NOT_STARTED"]);
+  });
 });
 
 describe("in a thread of its own", () => {
@@ -195,6 +202,12 @@ describe("what a filter logs", () => {
     expect(lines(text)).toMatchObject([{ panic: true }]);
   });
 
+  it("is known for a panic when it is critical, as AssemblyScript logs its aborts", () => {
+    const recorder = new SmokeRecorder(() => undefined);
+    recorder.log({ level: "critical", text: "Missing root context factory" });
+    expect(recorder.seen([]).lines).toMatchObject([{ panic: true }]);
+  });
+
   it("is kept when it is a warning, and not without end", () => {
     const recorder = new SmokeRecorder(() => undefined);
     recorder.log({ level: "info", text: "the panic button was pressed" });
@@ -212,7 +225,7 @@ describe("what a filter logs", () => {
       { report: checkModule(filterModule()), config: undefined, rootId: "", rootIds: [] },
       { durationMs: 1, ...smoke, lines: told },
     );
-    expect(finding?.message).toMatch(/panic: fatal error: nanotime returning zero$/u);
+    expect(finding?.message).toMatch(/gave up: fatal error: nanotime returning zero$/u);
   });
 });
 
