@@ -23,6 +23,8 @@ export interface HostModule {
   readonly profile: ProfileName;
   readonly abi: AbiVersion;
   readonly allocator: "malloc" | "proxy_on_memory_allocate";
+  /** Making an instance runs code of the module (AssemblyScript's way). */
+  readonly startSection: boolean;
   /** What is called first; a start section runs before it, by itself. */
   readonly entry: "_initialize" | "_start" | undefined;
   /** Called after `_initialize`. */

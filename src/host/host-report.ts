@@ -21,6 +21,8 @@ export interface HostReport {
 export type ReportCode =
   /** The guest trapped; its VM is gone. */
   | "trap"
+  /** A host call in the module's start section: Envoy crashes while it loads the module. */
+  | "start-section-call"
   /** A callback took longer than the profile's soft limit. */
   | "slow-callback"
   /** `continue_stream(response)` before there is a response: Envoy crashes (row 42 of the behaviour list in the docs). */

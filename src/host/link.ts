@@ -3,7 +3,7 @@ import type { CallbackTable } from "./dispatch.ts";
 import { hostFunctions } from "./host-calls/index.ts";
 import type { KernelScope } from "./host-calls/kernel-scope.ts";
 import type { HostModule } from "./host-module.ts";
-import { guarded, type Moment, restrictedCall, unknownCall, unsupportedCall } from "./restrictions.ts";
+import { guarded, type LinkScope, restrictedCall, unknownCall, unsupportedCall } from "./restrictions.ts";
 import type { TraceSink } from "./trace.ts";
 import { tracedCall } from "./trace-args.ts";
 import { wasiFunctions } from "./wasi.ts";
@@ -22,9 +22,6 @@ interface LinkOptions {
   readonly capabilities: ReadonlySet<string> | undefined;
 }
 
-/** The scope, and what its guest is doing. */
-type LinkScope = KernelScope & { readonly moment: Moment };
-
 /** Makes the memory of a module that imports one. */
 export function importedMemory(module: HostModule): WasmMemory | undefined {
   const { imported, initialPages: initial, maximumPages: maximum } = module.memory;
@@ -38,13 +35,12 @@ export function instantiate(scope: LinkScope, module: HostModule, options: LinkO
     (imports[from] ??= bare())[name] = value;
   };
   const functions = { proxy: hostFunctions(scope), wasi: wasiFunctions(scope) };
-  const moment = (): Moment => scope.moment;
   for (const subject of module.imports) {
     const dot = subject.indexOf(".");
     const from = subject.slice(0, dot);
     const name = subject.slice(dot + 1);
     const own = (from === PROXY_MODULE ? functions.proxy : functions.wasi)[name];
-    const call = guarded(from, name, offered(scope, { from, name, own }, options.capabilities), moment);
+    const call = guarded(scope, from, name, offered(scope, { from, name, own }, options.capabilities));
     put(from, name, scope.environment.trace === undefined ? call : tracedCall(scope, name, call));
   }
   for (const item of module.unknownImports) put(item.module, item.name, unknownCall(scope, item));

@@ -97,13 +97,14 @@ function describe(
   module: ParsedModule,
   findings: ExportFindings,
   abi: AbiVersion,
-): Pick<HostModule, "abi" | "allocator" | "entry" | "main" | "callbacks" | "tables"> {
+): Pick<HostModule, "abi" | "allocator" | "startSection" | "entry" | "main" | "callbacks" | "tables"> {
   const exported = new Set(module.exports.flatMap((item) => (item.kind === "function" ? [item.name] : [])));
   const entry = [INITIALIZE.name, START.name].find((name) => exported.has(name));
   const main = entry === INITIALIZE.name ? MAIN_FUNCTIONS.find(({ name }) => exported.has(name)) : undefined;
   return {
     abi,
     allocator: findings.allocator ?? "malloc",
+    startSection: module.hasStart,
     entry: entry as HostModule["entry"],
     main: main?.name as HostModule["main"],
     callbacks: CALLBACKS.flatMap(({ name, abis }) => (abis.includes(abi) && exported.has(name) ? [name] : [])),

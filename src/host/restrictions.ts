@@ -1,12 +1,12 @@
 import { PROXY_MODULE } from "../wasm/host-imports.ts";
 import type { KernelScope } from "./host-calls/kernel-scope.ts";
-import type { UnknownImport } from "./host-module.ts";
+import type { HostModule, UnknownImport } from "./host-module.ts";
 import { Status } from "./status.ts";
 import { GuestAbort } from "./vm-trap.ts";
 import type { HostFunction, WasmValue } from "./webassembly.ts";
 
-/** What a guest is doing when it may not call everything. */
-export const Moment = { running: 0, allocating: 1, starting: 2 } as const;
+/** What a guest is doing when it may not call everything; `linking` is its start section. */
+export const Moment = { running: 0, allocating: 1, starting: 2, linking: 3 } as const;
 
 /** A number of {@link Moment}. */
 export type Moment = (typeof Moment)[keyof typeof Moment];
@@ -35,16 +35,47 @@ function allowedUpTo(module: string, name: string): Moment {
 
 /**
  * The function as a guest may call it: one that is not for start code or allocators ends the guest there, as in Envoy
- * ("restricted_callback").
+ * ("restricted_callback"). In a start section, where Envoy crashes, the call is reported.
  */
-export function guarded(module: string, name: string, call: HostFunction, moment: () => Moment): HostFunction {
-  if (ALWAYS.has(name) || LOOKS_ITSELF.test(name)) return call;
+export function guarded(scope: LinkScope, module: string, name: string, call: HostFunction): HostFunction {
+  const always = ALWAYS.has(name);
+  if (LOOKS_ITSELF.test(name) || (always && !scope.module.startSection)) return call;
   const allowed = allowedUpTo(module, name);
-  const deny = (now: Moment): boolean => now !== Moment.running && (now === Moment.allocating || allowed < now);
+  const deny = (now: Moment): boolean => (now === Moment.allocating ? !always : allowed === Moment.running);
   return guardedBy(call as AnyFunction, () => {
-    if (deny(moment())) throw new GuestAbort("restricted_callback");
+    const { moment } = scope;
+    if (moment === Moment.running) return;
+    if (deny(moment)) throw new GuestAbort("restricted_callback");
+    if (moment === Moment.linking && NEEDS_CONTEXT.has(name)) {
+      const text = `${module}.${name} was called in the module's start section: Envoy crashes`;
+      scope.reportOnce(`start section ${name}`, "start-section-call", "warning", text);
+    }
   });
 }
+
+/** A scope, and what its guest is doing. */
+export type LinkScope = KernelScope & { readonly moment: Moment; readonly module: HostModule };
+
+/** Of what may be called while starting: what needs a context or the memory, and has neither in a start section. */
+const NEEDS_CONTEXT: ReadonlySet<string> = new Set([
+  "proxy_log",
+  "args_sizes_get",
+  "environ_get",
+  "environ_sizes_get",
+  "clock_res_get",
+  "clock_time_get",
+  "fd_fdstat_get",
+  "fd_pwrite",
+  "fd_readdir",
+  "fd_tell",
+  "fd_write",
+  "path_readlink",
+  "poll_oneoff",
+  "random_get",
+  "sock_accept",
+  "sock_recv",
+  "sock_send",
+]);
 
 /** By number of parameters: a rest parameter would cost more than the check. */
 function guardedBy(call: AnyFunction, check: () => void): HostFunction {

@@ -90,7 +90,7 @@ export class Vm implements KernelScope {
   /** Makes the instance and runs its start code. Once, before everything else. */
   start(): VmFailure | undefined {
     const { module } = this;
-    this.moment = Moment.starting;
+    this.moment = Moment.linking;
     let exports: WasmExports = {};
     const make: GuestFunction = () => {
       exports = this.#instantiate();
@@ -98,6 +98,7 @@ export class Vm implements KernelScope {
     };
     this.call(make, START_SECTION, this.#nobody);
     if (this.failed) return { reason: "instantiate", message: this.failure ?? "" };
+    this.moment = Moment.starting;
     const { entry, main } = module;
     if (entry !== undefined) this.#run(entry, exports[entry]);
     if (main !== undefined && !this.failed) this.#run(main, exports[main], main === "main" ? [0, 0] : []);

@@ -118,6 +118,19 @@ describe("starting", () => {
     );
     expect(result.started).toBe(true);
     expect(environment.lines).toMatchObject([{ text: "", plugin: undefined, contextId: undefined, stream: false }]);
+    expect(environment.reports).toMatchObject([
+      { code: "start-section-call", severity: "warning", callback: "the start section" },
+    ]);
+  });
+
+  it("restricts start sections as it does start code", () => {
+    const functions = [...filterFunctions(), { body: CALL_FIRST_IMPORT }];
+    const { result } = start(buildModule({ imports: [DONE], functions, start: 3 }));
+    expect(result).toMatchObject({ started: false, reason: "instantiate" });
+    const harmless = { module: "wasi_unstable", name: "fd_sync", params: "i", result: "i" };
+    const sync = [...filterFunctions(), { body: [0x41, 1, 0x10, 0, 0x1a] }];
+    const fine = start(buildModule({ imports: [harmless], functions: sync, start: 3 }));
+    expect([fine.result.started, fine.environment.reports]).toEqual([true, []]);
   });
 
   it("lets allocators call less still", () => {
@@ -189,10 +202,10 @@ describe("a guest that fails", () => {
     const add = { name: "proxy_add_header_map_value", params: "iiiii", result: "i" };
     const all = [0x41, 0x80, 0x80, 0x80, 0x80, 0x03]; // i32.const of 768 MiB
     const body = [
-      ...[0x41, 2, 0x41, 0, ...all, 0x10, 0, 0x1a],
-      ...[0x41, 8, ...all, 0x36, 2, 0, 0x41, 1, 0x41, 4, 0x41, 1, 0x41, 0, 0x10, 1, 0x1a],
-      ...[0x41, 0, 0x41, 0, ...all, 0x41, 0, ...all, 0x10, 2, 0x1a],
-    ];
+      [0x41, 2, 0x41, 0, ...all, 0x10, 0, 0x1a],
+      [0x41, 8, ...all, 0x36, 2, 0, 0x41, 1, 0x41, 4, 0x41, 1, 0x41, 0, 0x10, 1, 0x1a],
+      [0x41, 0, 0x41, 0, ...all, 0x41, 0, ...all, 0x10, 2, 0x1a],
+    ].flat();
     const bytes = filterModule({
       imports: [log, write, add],
       memory: { pages: 12_288 },
