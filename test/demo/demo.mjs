@@ -1,5 +1,5 @@
 /**
- * The main job on embedded defaults, with Node alone: a filter is scaffolded, built, stored, pushed to a registry of
+ * The main job on embedded defaults, with Node alone: a filter is scaffolded, built, stored, tested, pushed to a registry of
  * our own, pulled into an empty store, and the objects a deployment would apply are printed.
  */
 import { spawn } from "node:child_process";
@@ -74,14 +74,18 @@ try {
   say("2. See what it is: ABI, SDK, what it can do, who accepts it.");
   await wasme("laptop", "inspect", image);
 
+  say("3. Run its tests in the embedded host, as Envoy would run the filter, and ask which proxies load it.");
+  await wasme("laptop", "test", "hello");
+  await wasme("laptop", "check", image, "--config", "greetings");
+
   say(
-    "3. Push it to a registry (wasme registry serve runs one), and pull it on another machine: here, with an empty store.",
+    "4. Push it to a registry (wasme registry serve runs one), and pull it on another machine: here, with an empty store.",
   );
   await wasme("laptop", "push", image);
   await wasme("other", "pull", image);
   await wasme("other", "list");
 
-  say("4. What deploying it to the workloads of a manifest would apply. No cluster is asked.");
+  say("5. What deploying it to the workloads of a manifest would apply. No cluster is asked.");
   writeFileSync(join(work, "web.yaml"), WEB);
   await wasme(
     "other",
