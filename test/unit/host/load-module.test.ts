@@ -81,7 +81,9 @@ describe("loadModule", () => {
     ],
     [
       "Failed to load Wasm module due to an import type mismatch: env.proxy_set_tick_period_milliseconds, want: i32 i32 -> i32, but host exports: i32 -> i32",
-      filterModule({ imports: [{ name: "proxy_set_tick_period_milliseconds", params: "ii", result: "i" }] }),
+      filterModule({
+        imports: ["i", "ii"].map((params) => ({ name: "proxy_set_tick_period_milliseconds", params, result: "i" })),
+      }),
     ],
     [
       "Bad function signature for: proxy_on_foreign_function, want: i32 i32 i32 -> void, but the module exports: i32 i32 i32 -> i32",

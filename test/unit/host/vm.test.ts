@@ -361,6 +361,7 @@ describe.skipIf(missing !== "")(`plugins${missing && `: ${missing}`}`, () => {
     expect(two.requestHeaders()[0]).toBe("stop-all-and-watermark");
     expect(two.requestData("x")[0]).toBe("stop-no-buffer");
     expect(two.callbacks.acts).toEqual(["sendLocalReply 503 wasm_fail_stream"]);
+    run.environment.clock.at += 5_000_000_000n;
     const three = run.stream();
     expect(three.requestHeaders()).toEqual(["stop-all-and-watermark"]);
     expect(three.callbacks.acts).toEqual(["sendLocalReply 503 wasm_fail_stream"]);
