@@ -244,12 +244,21 @@ tests:
         expect:
           log: [{contains: '"base"'}, {contains: '"own"'}, {contains: "10.0.0.1:4000"}, {contains: '\\xa0\\x0f'}, {contains: '"value"'}]
     expect: {shared: {a: base, b: own, c: new, d: {absent: true}}, queues: {jobs: [one, two]}}
+  - name: read at the end
+    config: "rqh: set_prop mine value"
+    given: {properties: {source.port: 4000}}
+    request: {path: /a?b, headers: {x-one: 1}}
+    upstream: {status: 201}
+    expect:
+      filterState: {wasm.mine: value}
+      properties: {mine: value, request.path: /a?b, request.headers.x-one: 1, response.code: 201, source.port: 4000, request.time: "2026-01-01T00:00:00.000Z", none.such: {absent: true}}
   - name: nothing is left of it
+    given: {properties: {source.port: 1}}
     request: {}
-    expect: {shared: {c: {absent: true}, b: base}}
+    expect: {shared: {c: {absent: true}, b: base}, properties: {source.port: 2}}
 `,
     );
-    expect(failuresOf(results)).toEqual([]);
+    expect(failuresOf(results)).toEqual(['nothing is left of it: property source.port is "1", expected "2"']);
   });
 });
 

@@ -1,9 +1,12 @@
-import { textOf } from "../../host/byte-string.ts";
+import { textOf, utf8ByteString } from "../../host/byte-string.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
 import type { MetricReading } from "../../host/metrics.ts";
+import { pluginConfig } from "../../host/plugin-config.ts";
+import { readProperty } from "../../host/properties.ts";
 import type { Checks } from "./checks.ts";
 import type { LiveExchange, SeenMessage } from "./live-exchange.ts";
+import { propertyText } from "./given.ts";
 import { describeValue } from "./matchers.ts";
 import type { Expectation, PausePlace, RequestExpectation, ResponseExpectation } from "./model-expect.ts";
 import type { Session } from "./session.ts";
@@ -23,7 +26,10 @@ export interface Came {
 /** Holds what came against what was expected, but for what belongs to the start. */
 export function checkExpectation(checks: Checks, expect: Expectation, at: Place, came: Came): void {
   const { exchange, session } = came;
-  if (exchange !== undefined) checkExchange(checks, expect, at, exchange);
+  if (exchange !== undefined) {
+    checkExchange(checks, expect, at, exchange);
+    checkProperties(checks, expect.properties ?? {}, [...at, "properties"], { exchange, session });
+  }
   if (expect.log !== undefined) checks.log([...at, "log"], expect.log, came.logs);
   if (expect.metrics !== undefined) checkMetrics(checks, expect.metrics, [...at, "metrics"], session);
   checkStores(checks, expect, at, came);
@@ -69,6 +75,24 @@ function checkExchange(checks: Checks, expect: Expectation, at: Place, exchange:
     const value = exchange.exchange.info.filterState.get(key);
     const bytes = value === undefined ? undefined : byteText(value.bytes);
     checks.value([...at, "filterState", key], `filter state ${key}`, matcher, bytes);
+  }
+}
+
+/** Properties as a filter could read them when the stream is over. */
+function checkProperties(
+  checks: Checks,
+  expected: NonNullable<Expectation["properties"]>,
+  at: Place,
+  { exchange, session }: { readonly exchange: LiveExchange; readonly session: Session },
+): void {
+  const plugin = session.plugins[0]?.config ?? pluginConfig();
+  const { headers: requestHeaders } = exchange.upstream;
+  const { headers: responseHeaders, trailers: responseTrailers } = exchange.response;
+  const source = { stream: exchange.exchange.info, requestHeaders, responseHeaders, responseTrailers, plugin };
+  for (const [path, matcher] of Object.entries(expected)) {
+    const found = readProperty(source, utf8ByteString(path).replaceAll(".", "\0"));
+    const text = typeof found === "number" ? undefined : propertyText(path, found);
+    checks.value([...at, path], `property ${path}`, matcher, text);
   }
 }
 

@@ -3,7 +3,7 @@ import type { ReadBytes } from "./matchers.ts";
 import type { Property } from "./model-values.ts";
 import type { Given } from "./model.ts";
 import type { Session } from "./session.ts";
-import { contentBytes, nanoseconds } from "./values.ts";
+import { contentBytes, formatNanoseconds, nanoseconds } from "./values.ts";
 
 /** The wall clock of every test that gives none. */
 const DEFAULT_TIME = "2026-01-01T00:00:00Z";
@@ -119,4 +119,15 @@ function plainValue(value: string | number | boolean, known: PlainType | undefin
     return Number.isInteger(value) ? { type: "int", value: BigInt(value) } : { type: "double", value };
   }
   return { type: "string", value };
+}
+
+/** The bytes of a property as text: numbers, times and truths by the type Envoy gives the name. A string of bytes. */
+export function propertyText(path: string, bytes: Uint8Array): string {
+  const known = KNOWN_TYPES[path];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (known === "bool" && bytes.length === 1) return String(bytes[0] !== 0);
+  if (known === undefined || known === "bool" || bytes.length !== 8) return Buffer.from(bytes).toString("latin1");
+  const value = known === "uint" ? view.getBigUint64(0, true) : view.getBigInt64(0, true);
+  if (known === "time") return new Date(Number(value / 1_000_000n)).toISOString();
+  return known === "duration" ? formatNanoseconds(value) : String(value);
 }

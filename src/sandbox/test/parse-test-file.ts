@@ -1,5 +1,6 @@
 import { messageOf, usageError, type WasmeError } from "../../domain/errors.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
+import { misplaced } from "./misplaced.ts";
 import type { TestFile } from "./model.ts";
 import { formatPlace } from "./format-place.ts";
 import type { Mistake, Place } from "./shape.ts";
@@ -50,6 +51,7 @@ export async function parseTestFile(text: string, path: string): Promise<ParsedT
   if (file !== undefined && file.tests.length > MAX_TESTS) {
     mistakes.push({ at: ["tests"], ofKey: true, message: `it has more than ${MAX_TESTS} tests` });
   }
+  if (file !== undefined) mistakes.push(...misplaced(file));
   if (file === undefined || mistakes.length > 0) {
     const found = mistakes.map(({ at, ofKey, message }) => ({
       ...positionOf(offsetOf(yaml, document, at, ofKey)),
@@ -67,6 +69,7 @@ export async function parseTestFile(text: string, path: string): Promise<ParsedT
 export function checkTestFile(value: unknown, path: string): TestFile {
   const mistakes: Mistake[] = [];
   const file = testFile.read(value, [], { mistakes });
+  if (file !== undefined) mistakes.push(...misplaced(file));
   if (file !== undefined && mistakes.length === 0) return file;
   const found = mistakes.map(({ at, message }) => `${at.length === 0 ? "" : `${formatPlace(at)}: `}${message}`);
   throw refused(`${path}: ${found[0] ?? "not a test file"}`, found.slice(1), found);

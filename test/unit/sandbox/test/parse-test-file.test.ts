@@ -93,6 +93,20 @@ describe("a test file", () => {
     expect(first).toMatch(message);
   });
 
+  test.for([
+    [
+      "steps: [{advance: 1s}]\n    expect: {response: {status: 200}}",
+      "the test has steps: what they answer is expected there",
+    ],
+    ["expect: {upstream: never}", "the test has no request"],
+    ["steps: [{advance: 1s, expect: {paused: []}}]", "the step has no request"],
+  ])("an expectation that could not fail is refused: %s", async ([body, why]) => {
+    const [first, second] = await mistakesOf(`tests:\n  - name: a\n    ${body}`);
+    expect(first).toContain(`nothing can be held against`);
+    expect(first).toContain(why);
+    expect(second).toBeUndefined();
+  });
+
   test("lists in lists without end are refused", async () => {
     expect((await mistakesOf("[".repeat(20_000)))[0]).toMatch(/a\.test\.yaml:1:/u);
   });
