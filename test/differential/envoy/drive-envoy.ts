@@ -103,7 +103,8 @@ async function useEnvoy(envoy: RunningEnvoy, scenarios: readonly Scenario[]): Pr
   const clients = await Promise.all(scenarios.map(start));
   await quiet(envoy);
   const metrics = await customMetrics(envoy);
-  await rawRequest({ url: `${envoy.adminUrl}/quitquitquit`, method: "POST" });
+  // It may end before it answers.
+  void rawRequest({ url: `${envoy.adminUrl}/quitquitquit`, method: "POST" }).catch(() => undefined);
   await envoy.ended();
   return { clients, metrics };
 }

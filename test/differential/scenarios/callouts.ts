@@ -112,11 +112,15 @@ hcr: pairs 6`),
     filters: one(`rqh: grpc_call refused s m {} x 1000; grpc_stream refused s m {}; ret 1\ngri: pairs 4\ngrt: pairs 5\ngrc@1: status\ngrc@2: status; effective $stream; continue 0`),
     requests: [{ patienceMs: 500 }],
   },
+  // One callback with both leaves an Envoy that does not end when it is told to.
   {
-    name: "grpc-no-endpoint",
-    filters: one(
-      `rqh: grpc_call unserved s m {} x 1000; grpc_stream unserved s m {}; status; ret 0\ngri: pairs 4\ngrt: pairs 5\ngrc: status`,
-    ),
+    name: "grpc-call-no-endpoint",
+    filters: one(`rqh: grpc_call unserved s m {} x 1000; status\ngrr: buf 5 0 9\ngrc: status`),
+    requests: [{}],
+  },
+  {
+    name: "grpc-stream-no-endpoint",
+    filters: one(`rqh: grpc_stream unserved s m {}; status\ngri: pairs 4\ngrt: pairs 5\ngrc: status`),
     requests: [{}],
   },
   {
