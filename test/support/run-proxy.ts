@@ -1,6 +1,5 @@
 import { randomFillSync } from "node:crypto";
 import { onTestFinished } from "vitest";
-import { HeaderMap } from "../../src/host/header-map.ts";
 import type { HttpFilter, HttpFilterCallbacks, HttpFilterFactory } from "../../src/host/http-filter.ts";
 import type { WorkerEnd } from "../../src/isolate/guest-worker.ts";
 import { AccessObserver, type AccessRecord } from "../../src/sandbox/run/access-observer.ts";
@@ -143,7 +142,3 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<{
   return { url: `http://${listener.address}`, port, proxy, engine, access, problems, close: (ms) => listener.close(ms) };
 }
 
-/** A map of headers, for tests. */
-export function headersOf(kind: "request" | "response" | "trailers", pairs: readonly [string, string][]): HeaderMap {
-  return new HeaderMap(kind, pairs);
-}

@@ -33,8 +33,6 @@ const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/iu;
 export class Http1Downstream implements Downstream {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  /** Bytes the headers promised and that are still to come. */
-  #promised: number | undefined;
   #wrote = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
@@ -64,7 +62,6 @@ export class Http1Downstream implements Downstream {
     const { status, flat, length } = responseHeaders(headers);
     const bodyless = this.#request.method === "HEAD" || status === 204 || status === 304 || status < 200;
     if (end && length === undefined && !bodyless) flat.push("content-length", "0");
-    this.#promised = bodyless || length === undefined ? undefined : Number(length);
     if (status > 999) return this.reset();
     response.writeHead(Math.max(100, status), flat);
     if (end) return this.#finish();
@@ -75,16 +72,9 @@ export class Http1Downstream implements Downstream {
   }
 
   data(bytes: Uint8Array, end: boolean): boolean {
-    let piece = bytes;
-    if (this.#promised !== undefined) {
-      // What is more than promised would be taken for the next response.
-      if (bytes.length > this.#promised) piece = bytes.subarray(0, this.#promised);
-      this.#promised -= piece.length;
-    }
-    this.#wrote ||= piece.length > 0;
-    const flowing = piece.length === 0 || this.#response.write(piece);
-    if (piece.length < bytes.length) this.#cutAfterWrite();
-    else if (end) this.#finish();
+    this.#wrote ||= bytes.length > 0;
+    const flowing = bytes.length === 0 || this.#response.write(bytes);
+    if (end) this.#finish();
     return flowing;
   }
 
@@ -106,15 +96,9 @@ export class Http1Downstream implements Downstream {
     else this.#request.resume();
   }
 
-  /** A body shorter than promised breaks the connection: the client must not wait for the rest. */
   #finish(): void {
     this.#wrote = true;
-    if (this.#promised !== undefined && this.#promised > 0) this.#cutAfterWrite();
-    else this.#response.end();
-  }
-
-  #cutAfterWrite(): void {
-    this.#response.write(NO_BYTES, () => this.reset());
+    this.#response.end();
   }
 }
 

@@ -21,24 +21,11 @@ export function http2Head(stream: ServerHttp2Stream, raw: readonly string[], fro
     return value === undefined ? [] : [name, value];
   });
   return {
-    headers: [...first, ...joinCookies(others)],
+    headers: [...first, ...others],
     end: stream.endAfterHeaders,
     protocol: "HTTP/2",
     from,
   };
-}
-
-/** HTTP/2 may split a cookie over several fields; they are one (RFC 9113, 8.2.3). */
-function joinCookies(flat: readonly string[]): readonly string[] {
-  const at = flat.indexOf("cookie");
-  if (at === -1 || flat.indexOf("cookie", at + 2) === -1) return flat;
-  const joined: string[] = [];
-  const crumbs: string[] = [];
-  for (let i = 0; i < flat.length; i += 2) {
-    if (flat[i] === "cookie") crumbs.push(flat[i + 1] ?? "");
-    else joined.push(flat[i] ?? "", flat[i + 1] ?? "");
-  }
-  return [...joined, "cookie", crumbs.join("; ")];
 }
 
 /** The client of one HTTP/2 request. */
