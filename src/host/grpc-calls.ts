@@ -32,6 +32,8 @@ export class GrpcCalls {
   readonly #statuses: CalloutStatuses;
   readonly #open = new Map<number, OpenCall>();
   readonly #lastToken = [UNARY, STREAM];
+  /** A failed start is being told of. */
+  #telling = false;
 
   constructor(scope: CallScope, statuses: CalloutStatuses) {
     this.#scope = scope;
@@ -176,12 +178,36 @@ export class GrpcCalls {
     }
   }
 
-  /** Envoy tells of a failed start at once, while the guest is still in the call, and of its end afterwards. */
+  /**
+   * Envoy tells of a failed start at once, while the guest is still in the call, and of its end afterwards. A guest that
+   * starts again when it hears of that would go on for ever (Envoy runs out of stack, or hangs): it is told later, so that
+   * the host's driver gets its turn.
+   */
   #notStarted(call: OpenCall, failure: GrpcFailure | undefined): void {
     this.#open.delete(call.token);
-    if (failure !== undefined) this.#tellFailure(call, failure);
     const message = failure?.message ?? "Cluster not available";
-    this.#scope.afterCall(() => this.#close(call, GRPC_UNAVAILABLE, message));
+    const start = (): void => {
+      if (failure !== undefined) this.#tellFailure(call, failure);
+    };
+    const end = (): void => this.#close(call, GRPC_UNAVAILABLE, message);
+    if (this.#telling) {
+      this.#scope.host.post(() => this.#during(start));
+      this.#scope.host.post(() => this.#during(end));
+    } else {
+      this.#during(start);
+      this.#scope.afterCall(() => this.#during(end));
+    }
+  }
+
+  /** Tells of a failed start. */
+  #during(action: () => void): void {
+    const outer = this.#telling;
+    this.#telling = true;
+    try {
+      action();
+    } finally {
+      this.#telling = outer;
+    }
   }
 
   #tellFailure(call: OpenCall, failure: GrpcFailure): void {

@@ -192,4 +192,4 @@ function vmKey(module: HostModule, { vm }: PluginConfig): string {
 /** Nanoseconds from one load to the next at least. */
 const RELOAD_AFTER = 1_000_000_000n;
 /** Tasks that bring about tasks: after so many the driver gets its turn. */
-const MAX_TASKS = 10_000;
+const MAX_TASKS = 1000;

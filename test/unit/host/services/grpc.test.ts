@@ -226,6 +226,15 @@ describe("gRPC callouts", () => {
     ]);
   });
 
+  it("started again whenever they fail to do not keep the host from its turn", () => {
+    const again = [stream("grpcempty"), unary("grpcempty")];
+    const guest = start(again, { proxy_on_grpc_receive_initial_metadata: again, proxy_on_grpc_close: again });
+    expect(guest.all().filter((line) => line.startsWith("> on_grpc_close"))).toHaveLength(2);
+    expect(guest.host.settle()).toBeGreaterThan(100);
+    expect(guest.host.nextDue()).toBe(guest.environment.clock.at);
+    guest.host.stop();
+  });
+
   it("that fail tell what Envoy makes of it", () => {
     const guest = start([unary("up"), stream("up"), stream("up")]);
     guest.all();
