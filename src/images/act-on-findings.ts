@@ -1,6 +1,6 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
-import type { CheckFinding } from "./check-findings.ts";
+import type { CheckFinding } from "./check-finding.ts";
 
 /** Throws `FILTER_UNFIT` (incompatible) for the first error among the findings; `where` names the image. */
 export function refuseErrors(findings: readonly CheckFinding[], where: string): void {

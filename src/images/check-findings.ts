@@ -1,28 +1,9 @@
 import type { HostReport, ReportCode } from "../host/host-report.ts";
-import type { ModuleReport, ModuleWarning } from "../wasm/module-report.ts";
+import type { ModuleWarning } from "../wasm/module-report.ts";
+import { type CheckFinding, type FindingContext, firstLine, moduleFinding, type Told } from "./check-finding.ts";
+import { failureFindings, ROOT_ID_HINT } from "./failure-findings.ts";
 import { fatalInStartSection } from "./start-section.ts";
 import type { SmokeLine, SmokeResult, SmokeStream } from "./smoke-result.ts";
-
-/** Something a check found out that is no matter of hosts. JSON-safe. */
-export interface CheckFinding {
-  readonly code: string;
-  /** `error`: the filter will not run like this. `warning`: it will, and something is likely wrong. */
-  readonly severity: "error" | "warning";
-  /** One sentence without a full stop. */
-  readonly message: string;
-  /** What to do. */
-  readonly hint?: string;
-}
-
-/** What is known of how the filter will be run. */
-export interface FindingContext {
-  readonly report: ModuleReport;
-  /** The plugin configuration it is to be run with; `undefined` when that is not known yet, and none was handed over. */
-  readonly config: string | undefined;
-  readonly rootId: string;
-  /** Root ids the image names. */
-  readonly rootIds: readonly string[];
-}
 
 /** What module, settings and streams give reason to say. Problems of loading are in the report and not said again. */
 export function findingsOf(context: FindingContext, smoke: SmokeResult | undefined): readonly CheckFinding[] {
@@ -36,13 +17,6 @@ export function findingsOf(context: FindingContext, smoke: SmokeResult | undefin
 /** Not every filter of that SDK asks for its configuration. */
 function disproved({ code }: ModuleWarning, smoke: SmokeResult | undefined): boolean {
   return code === "MODULE_NEEDS_CONFIG" && smoke?.outcome === "ran";
-}
-
-type Told = Pick<CheckFinding, "code" | "message" | "hint">;
-
-/** From a clause that continues "the module …". */
-function moduleFinding(severity: CheckFinding["severity"], told: Told): CheckFinding {
-  return { ...told, severity, message: `the module ${told.message}` };
 }
 
 function rootIdFindings({ rootId, rootIds }: FindingContext): readonly CheckFinding[] {
@@ -62,60 +36,6 @@ function smokeFindings(smoke: SmokeResult, context: FindingContext): readonly Ch
   const failures = smoke.failure?.step === "instantiate" ? [] : failureFindings(smoke, context);
   return [crash, ...failures, ...streams];
 }
-
-function failureFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
-  const { failure, outcome } = smoke;
-  if (failure === undefined || failure.step === "load") return [];
-  const words = firstLine(failure.message);
-  if (outcome === "stuck" || outcome === "crashed") {
-    const where = failure.callback === undefined ? "its start" : failure.callback;
-    const message = outcome === "stuck" ? `does not return from ${where}` : `ended its thread in ${where}`;
-    const hint = "look there for a loop that does not end";
-    return [moduleFinding("error", { code: "FILTER_STUCK", message: `${message}: ${words}`, hint })];
-  }
-  if (failure.step === "configure" && (context.config ?? "") === "") {
-    const message = `does not accept an empty plugin configuration: ${words}`;
-    const hint = "check it with the configuration it will get: --config TEXT or --config @FILE";
-    const severity = context.config === undefined ? "warning" : "error";
-    return [moduleFinding(severity, { code: "CONFIG_REJECTED", message, hint })];
-  }
-  const unnamed = failure.step === "root-context" && context.rootId === "" && context.config === undefined;
-  return [moduleFinding(unnamed ? "warning" : "error", START_FAILURES[failure.step](words))];
-}
-
-const ROOT_ID = "it may not know the root id: name one it registers with --root-id";
-const RESTRICTED =
-  "before it is started a filter may only log, read the clock, and take random bytes and its environment";
-
-const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"], (words: string) => Told>> = {
-  load: (words) => ({ code: "FILTER_NOT_STARTED", message: `is refused: ${words}` }),
-  instantiate: (words) => ({
-    code: "FILTER_NOT_STARTED",
-    message: `fails while it is instantiated: ${words}`,
-    hint: "look at what runs before main: global variables and static constructors",
-  }),
-  start: (words) => ({
-    code: "FILTER_NOT_STARTED",
-    message: `fails in its start code: ${words}`,
-    hint: words.includes("restricted_callback") ? RESTRICTED : "what it logged may tell more",
-  }),
-  "root-context": (words) => ({
-    code: "FILTER_NOT_STARTED",
-    message: `fails when its root context is made: ${words}`,
-    hint: ROOT_ID,
-  }),
-  "vm-start": (words) => ({
-    code: "VM_CONFIG_REJECTED",
-    message: `does not accept the VM configuration: ${words}`,
-    hint: "--vm-config TEXT or --vm-config @FILE gives it one",
-  }),
-  configure: (words) => ({
-    code: "CONFIG_REJECTED",
-    message: `does not accept the plugin configuration: ${words}`,
-    hint: "correct the configuration; what the filter logged may tell more",
-  }),
-  streams: (words) => ({ code: "FILTER_FAILED", message: `fails: ${words}` }),
-};
 
 function streamFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
   const panic = smoke.lines.findIndex((line) => line.panic);
@@ -147,10 +67,6 @@ function panicked(lines: readonly SmokeLine[]): Told {
   return { code: "FILTER_PANIC", message: `logs as if it gave up: ${text}` };
 }
 
-function firstLine(text: string): string {
-  return text.trim().split("\n", 1)[0]?.trim() ?? "";
-}
-
 function held({ name, pausedIn }: SmokeStream): Told {
   const message = `holds a stream for good (${name}, in ${pausedIn.join(" and ")})`;
   const hint = "resume it when the answer it waits for has come, or answer Continue";
@@ -158,7 +74,7 @@ function held({ name, pausedIn }: SmokeStream): Told {
 }
 
 function reportFinding({ code, message, callback }: HostReport): CheckFinding {
-  const hint = callback === "proxy_on_context_create" ? ROOT_ID : REPORT_HINTS[code];
+  const hint = callback === "proxy_on_context_create" ? ROOT_ID_HINT : REPORT_HINTS[code];
   const trap = code === "trap" ? "the filter traps: " : "";
   const where = callback === undefined || message.includes(callback) ? trap : `${trap}in ${callback}: `;
   return {

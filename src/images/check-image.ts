@@ -11,7 +11,7 @@ import { type HostVerdict, loads } from "../wasm/hosts/host-verdict.ts";
 import { type AskedHost, judgeHosts } from "../wasm/hosts/judge-hosts.ts";
 import type { JudgedModule } from "../wasm/hosts/judged-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
-import type { CheckFinding } from "./check-findings.ts";
+import type { CheckFinding } from "./check-finding.ts";
 import { chooseRuntimeConfig } from "./choose-runtime-config.ts";
 import { type Examined, examineModule } from "./examine-module.ts";
 import { readInputFile } from "./input-files.ts";

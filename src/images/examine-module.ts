@@ -1,6 +1,7 @@
 import { checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
-import { type CheckFinding, findingsOf } from "./check-findings.ts";
+import type { CheckFinding } from "./check-finding.ts";
+import { findingsOf } from "./check-findings.ts";
 import type { SmokeResult } from "./smoke-result.ts";
 
 /** A module and how it is to be run. */

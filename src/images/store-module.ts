@@ -7,7 +7,7 @@ import { rootIdsOf } from "../domain/runtime-config.ts";
 import { createDraft, type FileDraft, writeError } from "../platform/atomic-file.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { MAX_MODULE } from "../wasm/check-module.ts";
-import type { CheckFinding } from "./check-findings.ts";
+import type { CheckFinding } from "./check-finding.ts";
 import type { ChosenConfig } from "./choose-runtime-config.ts";
 import { examineModule } from "./examine-module.ts";
 import { importImage, type ImportResult } from "./import-image.ts";

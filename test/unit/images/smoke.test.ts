@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { findingsOf, type FindingContext } from "../../../src/images/check-findings.ts";
+import type { FindingContext } from "../../../src/images/check-finding.ts";
+import { findingsOf } from "../../../src/images/check-findings.ts";
 import { examineModule } from "../../../src/images/examine-module.ts";
 import { smokeModule } from "../../../src/images/smoke-module.ts";
 import { SmokeRecorder } from "../../../src/images/smoke-recorder.ts";
