@@ -32,9 +32,7 @@ export class ExchangeStream implements LiveStream {
   ended = false;
   readonly upstream: UpstreamProgress = { began: undefined, sentAll: undefined, answered: false, complete: false };
   requestCalls = 0;
-  responseCalls = 0;
   requestAborted = false;
-  responseAborted = false;
   readonly #filters: readonly HttpFilter[];
   #prepared: LocalReply | undefined;
 
@@ -62,7 +60,6 @@ export class ExchangeStream implements LiveStream {
     if (this.ended) return;
     const inRequest = this.requestCalls > 0;
     if (inRequest) this.requestAborted = true;
-    else if (this.responseCalls > 0) this.responseAborted = true;
     this.info.responseCodeDetails = reply.details;
     if (this.responseHeaders === undefined) {
       this.info.responseCode = (this.#prepared ?? reply).status;
@@ -91,8 +88,6 @@ export class ExchangeStream implements LiveStream {
 
   reset(details: string): void {
     if (this.ended) return;
-    if (this.requestCalls > 0) this.requestAborted = true;
-    else if (this.responseCalls > 0) this.responseAborted = true;
     this.info.responseCodeDetails ??= details;
     this.localComplete = true;
     this.options.downstream.reset(this.info.responseCodeDetails);

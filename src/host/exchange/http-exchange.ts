@@ -56,7 +56,8 @@ export class HttpExchange {
     if (info.protocol === "HTTP/2") joinCookies(headers);
     info.requestHeaderBytes = headers.byteSize;
     const refusal = admissionReply(headers);
-    if (refusal === undefined) admitRequest(headers, () => requestId(this.#options.random));
+    const admission = { secure: info.tls.tlsVersion !== undefined, requestId: () => requestId(this.#options.random) };
+    if (refusal === undefined) admitRequest(headers, admission);
     const upgrade = refusal === undefined ? upgradeReply(headers) : undefined;
     const stream = new ExchangeStream(this.#options, info, headers);
     this.#stream = stream;
@@ -107,12 +108,14 @@ export class HttpExchange {
     const stream = this.#answerable();
     if (stream === undefined || stream.responseHeaders !== undefined) return;
     const status = statusOf(headers);
-    if (status === undefined || status === SWITCHING_PROTOCOLS) {
+    if (status === undefined || status === SWITCHING_PROTOCOLS || hasLengthOfNothing(status, headers)) {
       stream.failUpstream("protocol");
       return;
     }
     if (status >= 100 && status < 200) return;
-    if (status === NO_CONTENT && headers.get("content-length") === "0") headers.remove("content-length");
+    if (status === NO_CONTENT) headers.remove("content-length");
+    // Seen so with HTTP/1 clients only.
+    if (!this.info.protocol.startsWith("HTTP/2")) headers.remove("keep-alive");
     const { upstream } = stream;
     upstream.answered = true;
     if (upstream.sentAll !== undefined) {
@@ -161,6 +164,11 @@ export class HttpExchange {
     const { began } = stream.upstream;
     if (began !== undefined) this.info.backendLatency = this.#options.clock.monotonic() - began;
   }
+}
+
+/** An answer without content must not announce any; a length of 0 is overlooked. */
+function hasLengthOfNothing(status: number, headers: HeaderMap): boolean {
+  return status === NO_CONTENT && (headers.get("content-length") ?? "0") !== "0";
 }
 
 /** What is said of a client that left. */

@@ -4,11 +4,17 @@ import { HeaderMap } from "../header-map.ts";
  * The headers of an HTTP/1 request as Envoy's codec makes them: `host` becomes `:authority`, then `:path` and `:method`
  * follow; names in lower case.
  *
- * @param target the request target, origin form (`/path?query`) or absolute (`http://host/path`), which wins over `host`
+ * @param target the request target, origin form (`/path?query`) or absolute (`http://host/path`), which wins over `host`;
+ *   of CONNECT the authority
  * @param raw names and values in turn, as bytes: Node's `rawHeaders`
  */
 export function http1RequestHeaders(method: string, target: string, raw: readonly string[]): HeaderMap {
   const headers = HeaderMap.of("request", raw);
+  if (method === "CONNECT") {
+    headers.put(":authority", target);
+    headers.put(":method", method);
+    return headers;
+  }
   const absolute = /^(https?):\/\/([^/?#]*)(.*)$/iu.exec(target);
   if (absolute !== null) {
     headers.put(":authority", absolute[2] ?? "");

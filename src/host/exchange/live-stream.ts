@@ -25,12 +25,10 @@ export interface LiveStream {
   headersSent: boolean;
   readonly ended: boolean;
   readonly upstream: UpstreamProgress;
-  /** Filter callbacks under way, by half. */
+  /** Filter callbacks of the request under way. */
   requestCalls: number;
-  responseCalls: number;
-  /** A filter replaced or ended the stream from within a callback of that half. */
+  /** A filter answered from within one of them: no other filter is to see the request. */
   readonly requestAborted: boolean;
-  readonly responseAborted: boolean;
   /** Answers here: through the response callbacks, past them, or not at all, by how far the response is. The first one wins. */
   sendLocalReply(reply: LocalReply): void;
   /** Sends the reply that waited for the end of a callback. */

@@ -3,21 +3,31 @@ import type { LocalReply } from "../http-filter.ts";
 import { requestFault } from "./header-checks.ts";
 import { ResponseFlag } from "./response-flags.ts";
 
+/** What of a request is not in its headers. */
+export interface Admission {
+  /** The client speaks TLS. */
+  readonly secure: boolean;
+  readonly requestId: () => string;
+}
+
 /**
  * Makes of a request what Envoy's connection manager shows its filters: headers between two hops taken away, headers that
  * only Envoys may send each other too, and `x-forwarded-proto`, `:scheme`, `x-request-id` there.
  */
-export function admitRequest(headers: HeaderMap, requestId: () => string): void {
-  if (!isUpgrade(headers)) {
-    headers.remove("connection");
-    headers.remove("upgrade");
-  }
+export function admitRequest(headers: HeaderMap, { secure, requestId }: Admission): void {
+  sanitize(headers);
+  if (!headers.has("x-forwarded-proto")) headers.add("x-forwarded-proto", secure ? "https" : "http");
+  if (!headers.has(":scheme")) headers.add(":scheme", isHttps(headers.get("x-forwarded-proto")) ? "https" : "http");
+  if ((headers.get("x-request-id") ?? "") === "") headers.put("x-request-id", requestId());
+}
+
+function sanitize(headers: HeaderMap): void {
+  if (!isUpgrade(headers)) headers.removeAll(UPGRADE);
   headers.removeAll(NOT_FOR_FILTERS);
   if (headers.get("te") !== undefined) keepTrailersOnly(headers);
   if (headers.get("expect")?.toLowerCase() === "100-continue") headers.remove("expect");
-  if (!headers.has("x-forwarded-proto")) headers.add("x-forwarded-proto", headers.get(":scheme") ?? "http");
-  if (!headers.has(":scheme")) headers.add(":scheme", headers.get("x-forwarded-proto") === "https" ? "https" : "http");
-  if (!headers.has("x-request-id")) headers.add("x-request-id", requestId());
+  const referer = headers.get("referer");
+  if (referer !== undefined && !isReferer(referer)) headers.remove("referer");
 }
 
 /** Joins the cookies an HTTP/2 client may send in several headers, as Envoy's codec does. */
@@ -78,6 +88,15 @@ function bare(status: number, details: string): LocalReply {
   return { status, body: new Uint8Array(0), headers: [], grpcStatus: undefined, details };
 }
 
+function isHttps(proto: string | undefined): boolean {
+  return proto?.toLowerCase() === "https";
+}
+
+/** A URL without user and fragment, or a relative reference without scheme and fragment. */
+function isReferer(value: string): boolean {
+  return /^[a-z][a-z\d+.-]*:\/\/[^/?#@\s]+(?:[/?][^#\s]*)?$/iu.test(value) || /^[^:#\s/]*(?:\/[^#\s]*)?$/u.test(value);
+}
+
 function isUpgrade(headers: HeaderMap): boolean {
   return headers.has("upgrade") && /(?:^|,)\s*upgrade\s*(?:,|$)/iu.test(headers.get("connection") ?? "");
 }
@@ -107,6 +126,8 @@ const ROUTER_OPTIONS = [
 ];
 
 const ROUTER_OPTION_SET: ReadonlySet<string> = new Set(ROUTER_OPTIONS);
+
+const UPGRADE: ReadonlySet<string> = new Set(["connection", "upgrade"]);
 
 /** Taken out of what an outsider sends. */
 const NOT_FOR_FILTERS: ReadonlySet<string> = new Set([

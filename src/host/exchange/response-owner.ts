@@ -35,11 +35,11 @@ export class ResponseOwner implements HalfOwner {
   }
 
   interrupted(): boolean {
-    return this.#stream.ended || this.#stream.responseAborted;
+    return this.#stream.ended;
   }
 
-  calling(begins: boolean): void {
-    this.#stream.responseCalls += begins ? 1 : -1;
+  calling(): void {
+    // A reply from within a callback of the response goes past the filters, and so at once.
   }
 
   deliverHeaders(headers: HeaderMap, endStream: boolean): void {

@@ -33,6 +33,30 @@ describe("headers before the filters", () => {
     );
   });
 
+  test.each([
+    ["ftp", "http"],
+    ["HTTPS", "https"],
+  ])("the scheme of x-forwarded-proto %s is %s", (proto, scheme) => {
+    expect(asked({}, [["x-forwarded-proto", proto]]).sent.request?.get(":scheme")).toBe(scheme);
+  });
+
+  test("an empty id is none", () => {
+    const on = asked({}, [["x-request-id", ""]]);
+    expect(on.sent.request?.get("x-request-id")).toMatch(/^0{8}-/u);
+  });
+
+  test.each([
+    ["http://a/b?c", true],
+    ["/b:c", true],
+    ["", true],
+    ["http://a/#b", false],
+    ["http://u@a/", false],
+    ["a:b", false],
+    ["a b", false],
+  ])("the referer %j stays: %s", (referer, stays) => {
+    expect(asked({}, [["referer", referer]]).sent.request?.has("referer")).toBe(stays);
+  });
+
   test("an id is made of random bytes", () => {
     const on = stage({}, { random: (target) => void target.fill(0xff) });
     on.exchange.requestHeaders(get(), true);
@@ -50,6 +74,8 @@ describe("headers before the filters", () => {
     change(headers);
     on.exchange.requestHeaders(headers, true);
     expect(on.events).toEqual(["a:rsh eos", "down headers eos", "a:log", "a:destroy"]);
+    // Who asks for another protocol has not said its last.
+    expect(on.sent.response?.get("connection")).toBe(status === 403 ? "close" : undefined);
     expect(on.exchange.info).toMatchObject({ responseCode: status, responseCodeDetails: details });
   });
 });
@@ -175,7 +201,28 @@ describe("headers behind the filters", () => {
       undefined,
     ]);
     expect(length("200", "HTTP/2")).toBeUndefined();
+    const said = asked({});
+    said.exchange.responseHeaders(ok([["content-length", "0"]]), true);
+    expect(said.sent.response?.get("content-length")).toBe("0");
     expect(seen).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test("keep-alive of an upstream is for the filters of HTTP/2 clients only", () => {
+    const seen: boolean[] = [];
+    for (const protocol of ["HTTP/1.1", "HTTP/2"]) {
+      const a: Acts = { responseHeaders: ({ it }) => void seen.push(it.has("keep-alive")) };
+      const on = stage({ a }, { info: { protocol } });
+      on.exchange.requestHeaders(get(), true);
+      on.exchange.responseHeaders(ok([["keep-alive", "timeout=5"]]), true);
+      expect(on.sent.response?.has("keep-alive")).toBe(false);
+    }
+    expect(seen).toEqual([false, true]);
+  });
+
+  test("a length of an answer without content is a protocol error", () => {
+    const on = asked({});
+    on.exchange.responseHeaders(ok([["content-length", "5"]], "204"), true);
+    expect(on.exchange.info.responseCode).toBe(502);
   });
 
   test("an empty length of an answer without content is taken away, as the codec does", () => {
@@ -199,6 +246,8 @@ describe("headers behind the filters", () => {
         "x-envoy-expected-rq-timeout-ms",
       );
     expect([limit("70"), limit("0"), limit("abc")]).toEqual(["70", undefined, "15000"]);
+    const own = asked({ requestHeaders: ({ it }) => it.add("x-envoy-expected-rq-timeout-ms", "7") });
+    expect(own.sent.request?.get("x-envoy-expected-rq-timeout-ms")).toBe("15000");
   });
 
   test("trailers of and for an HTTP/1 client are left out by default", () => {

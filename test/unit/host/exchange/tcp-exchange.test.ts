@@ -86,6 +86,15 @@ describe("a TCP connection", () => {
     expect(back.events.slice(-2)).toEqual(["a:up abc", "down data abc"]);
   });
 
+  test("an end that was told is not told again", () => {
+    const on = opened({ a: {}, b: {} });
+    on.exchange.downstreamData(bytes(""), true);
+    const before = on.events.length;
+    of(on).continueReading();
+    on.exchange.downstreamData(bytes("late"), true);
+    expect(on.events.length).toBe(before);
+  });
+
   test("a filter closes it: nothing more is asked or sent", () => {
     const on = opened({ a: { down: (_data, callbacks) => callbacks.close() }, b: {} });
     on.exchange.downstreamData(bytes("abc"), false);
