@@ -34,16 +34,54 @@ async function surprises(scenario: Scenario, first: Observation | undefined): Pr
 type Left = ReturnType<typeof unexpected> | undefined;
 const isNothing = (left: Left): boolean => left !== undefined && left.new.length + left.gone.length === 0;
 
+let compared = 0;
+
 describe.skipIf(missing !== "")(`the embedded host and Envoy${missing && `: ${missing}`}`, () => {
   describe.each(Object.entries(subjects))("%s", (_subject, group) => {
     let envoy: ReadonlyMap<string, Observation>;
     beforeAll(async () => {
       envoy = await driveEnvoy(group);
+      for (const observation of envoy.values()) compared += Object.values(observation).flat().length;
     });
 
     it.each(group.map((scenario) => [scenario.name, scenario] as const))("%s", async (name, scenario) => {
       expect(await surprises(scenario, envoy.get(name))).toEqual({ new: [], gone: [] });
     });
+  });
+});
+
+describe.skipIf(missing !== "")("the comparison with Envoy", () => {
+  it("was of many lines", () => {
+    expect(compared).toBeGreaterThan(9000);
+  });
+});
+
+describe.skipIf(missing !== "")("a host that behaves otherwise", () => {
+  const plain: Scenario = {
+    name: "proof",
+    filters: [{ script: "rqh: get 0 :path; ret 1\nrqb: buf 0 0 9" }],
+    requests: [{ method: "POST", body: ["abc"], patienceMs: 200 }],
+  };
+  /** Each is one thing done wrong. */
+  const planted: Readonly<Record<string, Scenario>> = {
+    "takes a stop on headers for one that lets bodies through": {
+      ...plain,
+      filters: plain.filters.map((filter) => ({ ...filter, allowOnHeadersStopIteration: true })),
+    },
+    "gives a map that is another": {
+      ...plain,
+      requests: [{ method: "POST", path: "/other", body: ["abc"], patienceMs: 200 }],
+    },
+    "does not know the root id": { ...plain, filters: plain.filters.map((filter) => ({ ...filter, rootId: "" })) },
+  };
+
+  it("is found out", async () => {
+    const envoy = (await driveEnvoy([plain])).get("proof");
+    if (envoy === undefined) throw new Error("nothing was seen");
+    expect(differences(envoy, await driveHost(plain))).toEqual([]);
+    for (const [fault, scenario] of Object.entries(planted)) {
+      expect(unexpected("proof", differences(envoy, await driveHost(scenario))).new, fault).not.toEqual([]);
+    }
   });
 });
 

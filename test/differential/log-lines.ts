@@ -30,8 +30,8 @@ export function scenarioLog(records: readonly LogRecord[], vmId: string): string
   const byVm = new Map<string, string[]>();
   let unmarked: string[] = [];
   for (const { level, text } of records) {
-    const match = /^wasm log ?((?:.*? )?)([\w-]*): (.*)$/s.exec(text);
-    if (match === null || match[2] !== vmId) continue;
+    const match = /^wasm log ?((?:.*? )?)([\w.-]*): (.*)$/s.exec(text);
+    if (match === null || match[2]?.split(".")[0] !== vmId) continue;
     const [, prefix = "", , body = ""] = match;
     const mark = /^~([\da-f]{8}) /.exec(body)?.[1];
     const line = `${level} [${prefix.trim()}] ${mark === undefined ? body : body.slice(10)}`;

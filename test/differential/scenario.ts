@@ -27,6 +27,8 @@ export interface FilterSpec {
   readonly name?: string;
   /** Default `root`. */
   readonly rootId?: string;
+  /** A VM beside the others: its id is the scenario's name, a dot, and this. */
+  readonly ownVm?: string;
   readonly vmConfiguration?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly allowedCapabilities?: readonly string[];
@@ -102,6 +104,11 @@ export interface Observation {
 
 /** A {@link FilterSpec} with its defaults. */
 export type NamedFilter = FilterSpec & Required<Pick<FilterSpec, "name" | "rootId" | "module">>;
+
+/** The `vm_id` of a filter. */
+export function vmIdOf(scenario: Scenario, { ownVm }: FilterSpec): string {
+  return ownVm === undefined ? scenario.name : `${scenario.name}.${ownVm}`;
+}
 
 /** A scenario's filters with their defaults. */
 export function filtersOf(scenario: Scenario): NamedFilter[] {

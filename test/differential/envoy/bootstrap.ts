@@ -1,4 +1,4 @@
-import { filtersOf, type NamedFilter, type Scenario, type UpstreamSpec } from "../scenario.ts";
+import { filtersOf, type NamedFilter, type Scenario, type UpstreamSpec, vmIdOf } from "../scenario.ts";
 
 /** Ports of what a scenario's listener needs. */
 export interface ScenarioPorts {
@@ -79,7 +79,7 @@ function wasmFilters(scenario: Scenario, kind: "http" | "network"): object[] {
     name: filter.name,
     typed_config: {
       "@type": type(`envoy.extensions.filters.${kind}.wasm.v3.Wasm`),
-      config: pluginOf(scenario.name, filter),
+      config: pluginOf(vmIdOf(scenario, filter), filter),
     },
   }));
 }

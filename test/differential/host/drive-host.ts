@@ -8,7 +8,7 @@ import { nodeForeignFunctions } from "../../../src/isolate/foreign-functions.ts"
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines, type SeenMessage } from "../exchange-lines.ts";
 import { type LogRecord, scenarioLog } from "../log-lines.ts";
-import { BACKGROUND_MS, filtersOf, type NamedFilter, type Observation, type Scenario } from "../scenario.ts";
+import { BACKGROUND_MS, filtersOf, type NamedFilter, type Observation, type Scenario, vmIdOf } from "../scenario.ts";
 import { calloutPort } from "./callout-port.ts";
 import { sendVirtual } from "./http-client.ts";
 import { Simulation } from "./simulation.ts";
@@ -101,7 +101,7 @@ function start(host: Host, module: HostModule | undefined, scenario: Scenario, f
     name: filter.name,
     rootId: filter.rootId,
     configuration: filter.script,
-    vmId: scenario.name,
+    vmId: vmIdOf(scenario, filter),
     vmConfiguration: filter.vmConfiguration,
     environment: environment === undefined ? undefined : new Map(Object.entries(environment)),
     // An empty list restricts nothing in Envoy.

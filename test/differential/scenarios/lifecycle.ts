@@ -86,5 +86,21 @@ done: configuration`,
     requests: [{}],
     afterMs: 50,
   },
+  {
+    name: "two-vms",
+    filters: [
+      {
+        ownVm: "b",
+        script:
+          'rqh: set_data k here 0; get_data k; resolve_queue two-vms q =q; enqueue $q item; resolve_queue "" q; define 0 two-vms.shared =c; increment $c 1; metric $c; set_prop p 1',
+      },
+      {
+        script:
+          "cfg: register_queue q\nqueue: dequeue $a0\nrqh: get_data k; prop plugin_vm_id; define 0 two-vms.shared =c; increment $c 5; metric $c; prop p",
+      },
+    ],
+    requests: [{}],
+    afterMs: 50,
+  },
   { name: "same-root-id", filters: [{ rootId: "same", script: "rqh: ret 0" }, { rootId: "same", script: "rqh: get 0 :path" }], requests: [{}] },
 ]; // prettier-ignore
