@@ -55,6 +55,7 @@ function tellingReports({ reports, outcome }: SmokeResult): readonly HostReport[
   return reports.filter(({ code, callback }) => {
     if (code === "trap") return outcome === "ran";
     if (code === "failed-vm") return !trapped;
+    if (code === "start-section-call") return false; // an error of its own
     // The exchange says it again when the body has gone by.
     return callback !== undefined || !reports.some((other) => other.code === code && other.callback !== undefined);
   });
