@@ -32,6 +32,10 @@ export interface GuestProgram {
   readonly allocator?: readonly GuestCall[];
   /** What the allocator answers, always; default {@link SCRATCH}. */
   readonly allocated?: number;
+  /** Names of the allocator; those after the first trap when they are called. Default `proxy_on_memory_allocate`. */
+  readonly allocators?: readonly string[];
+  /** Default `_initialize`. */
+  readonly entry?: "_initialize" | "_start" | "none";
   readonly marker?: string;
   readonly pages?: number;
 }
@@ -47,18 +51,19 @@ export function guestModule(program: GuestProgram): Uint8Array {
   const data = new DataArea();
   const imports = new Imports();
   const { callbacks = {}, answers = {}, start, initialize, allocator } = program;
+  const { entry = "_initialize", allocators = ["proxy_on_memory_allocate"] } = program;
   const body = (calls: readonly GuestCall[] | undefined): number[] =>
     (calls ?? []).flatMap((made) => imports.code(made, data));
   const functions: FunctionSpec[] = [
     { export: program.marker ?? "proxy_abi_version_0_2_1" },
-    {
-      export: "proxy_on_memory_allocate",
+    { body: body(start) },
+    entry === "none" ? {} : { export: entry, body: body(initialize) },
+    ...allocators.map((name, at) => ({
+      export: name,
       params: "i",
       result: "i",
-      body: [...body(allocator), 0x41, ...signed(program.allocated ?? SCRATCH)],
-    },
-    { export: "_initialize", body: body(initialize) },
-    { body: body(start) },
+      body: at > 0 ? UNREACHABLE : [...body(allocator), 0x41, ...signed(program.allocated ?? SCRATCH)],
+    })),
     ...Object.entries(callbacks).map(([name, calls]) => {
       const { params, results } = typeOf(name, program.marker);
       const answer = results.length === 0 ? [] : [0x41, ...signed(answers[name] ?? 1)];
@@ -70,9 +75,11 @@ export function guestModule(program: GuestProgram): Uint8Array {
     functions,
     memory: { pages: program.pages ?? 2 },
     data: data.segments,
-    ...(start === undefined ? {} : { start: 3 }),
+    ...(start === undefined ? {} : { start: 1 }),
   });
 }
+
+const UNREACHABLE: readonly number[] = [0x00];
 
 function typeOf(callback: string, marker = "proxy_abi_version_0_2_1"): FunctionType {
   const abi = marker.replace("proxy_abi_version_", "").replaceAll("_", ".");
