@@ -24,6 +24,12 @@ export {
   type UpstreamFailure,
   type UpstreamSink,
 } from "./host/exchange/http-exchange.ts";
+export {
+  type TcpDownstreamSink,
+  TcpExchange,
+  type TcpExchangeOptions,
+  type TcpUpstreamSink,
+} from "./host/exchange/tcp-exchange.ts";
 export type { ForeignFunction, ForeignFunctions } from "./host/foreign.ts";
 export { HeaderMap } from "./host/header-map.ts";
 export { Host, type HostOptions, type StartProblem, type StartResult } from "./host/host.ts";

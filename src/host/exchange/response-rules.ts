@@ -13,7 +13,7 @@ export function finishResponse(headers: HeaderMap, now: bigint): void {
 }
 
 /** A time as HTTP writes it: `Sat, 21 Nov 2026 17:46:43 GMT`. */
-export function httpDate(now: bigint): string {
+function httpDate(now: bigint): string {
   return new Date(Number(now / 1_000_000n)).toUTCString();
 }
 
