@@ -62,7 +62,7 @@ test("header bytes come through as they are, in both protocols and directions", 
   const value = Buffer.from("Käse ✓").toString("latin1");
   const upstream = await serve((call, response) => {
     response
-      .writeHead(200, ["x-back", call.headers["x-there"], "set-cookie", "a=1", "set-cookie", "b=2"])
+      .writeHead(200, ["x-back", call.headers["x-there"] ?? "", "set-cookie", "a=1", "set-cookie", "b=2"])
       .end();
   });
   const { url, port } = await startTestProxy({ upstream });

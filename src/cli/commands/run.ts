@@ -8,6 +8,7 @@ import { FAILURE_POLICIES } from "../../domain/filter.ts";
 
 const FILTER = "Filter";
 const TRAFFIC = "Traffic";
+const RECORD = "Recording";
 const PROFILES = ["envoy", "google", "nginx"] as const;
 const LEVELS = ["trace", "debug", "info", "warn", "error", "critical"] as const;
 
@@ -28,6 +29,7 @@ export const run: CommandSpec = {
       command: "wasme run filter.wasm --cluster auth=http://127.0.0.1:9000 --log-level debug",
       does: "where its callouts go, and all it logs",
     },
+    { command: "wasme run . --record recorded.test.yaml", does: "then: wasme test recorded.test.yaml" },
   ],
   arguments: [
     { name: "<filter>", description: "image of the local store, module file, or project folder", complete: "image" },
@@ -79,6 +81,17 @@ export const run: CommandSpec = {
       default: "15s",
       group: TRAFFIC,
     },
+    {
+      flags: "--record <file>",
+      description: "write each exchange to this file as a case of wasme test",
+      complete: "file",
+      group: RECORD,
+    },
+    {
+      flags: "--record-secrets",
+      description: "write the values of authorization, cookie and set-cookie, too",
+      group: RECORD,
+    },
     ...storeOptions,
   ],
   async run(context, input) {
@@ -99,6 +112,8 @@ export const run: CommandSpec = {
       logLevel: choice(options, "logLevel", LEVELS, "info"),
       stubUnknown: flag(options, "stubUnknown"),
       watch: flag(options, "watch"),
+      record: text(options, "record"),
+      recordSecrets: flag(options, "recordSecrets"),
     };
     const { runFilter } = await import("../../sandbox/run/run-filter.ts");
     const { createRunLog } = await import("./run-log.ts");

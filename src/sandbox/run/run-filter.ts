@@ -2,7 +2,7 @@ import { messageOf, WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { HARD_LIMIT_MS, type WorkerEnd } from "../../isolate/guest-worker.ts";
 import { type ModuleSource, type ModuleSourceDeps, resolveModule } from "../module-source.ts";
-import { AccessObserver } from "./access-observer.ts";
+import { AccessObserver, type AccessRecord } from "./access-observer.ts";
 import { startListener } from "./listener.ts";
 import { type FilterRequest, type LoadedFilter, loadFilter, parseProperties } from "./load-filter.ts";
 import { openClusters, openUpstream } from "./open-upstream.ts";
@@ -11,6 +11,7 @@ import { reloadOnChange } from "./reload.ts";
 import { type RunEngine, startEngine } from "./run-engine.ts";
 import type { RunLog } from "./run-log.ts";
 import type { RunStart } from "./run-worker.ts";
+import { openTape } from "./tape.ts";
 
 /** What is to be run, and how. */
 export interface RunFilterRequest extends FilterRequest {
@@ -24,6 +25,10 @@ export interface RunFilterRequest extends FilterRequest {
   /** Milliseconds from the end of a request until the end of its response; 0 waits for ever. */
   readonly timeoutMs: number;
   readonly watch: boolean;
+  /** Test file that every exchange is written to. */
+  readonly record: string | undefined;
+  /** Writes the values of `authorization`, `cookie` and `set-cookie`, too. */
+  readonly recordSecrets: boolean;
 }
 
 /** What a run did until it was asked to end. */
@@ -52,6 +57,7 @@ export async function runFilter(
   const properties = parseProperties(request.properties);
   const source = await resolveModule(deps, request.source, events);
   let loaded = await loadFilter(source, request, deps.cwd);
+  const tape = await openTape(deps, { request, source, log });
   const engineOf = ({ module, plugin }: LoadedFilter): RunEngine =>
     startEngine({
       data: {
@@ -67,7 +73,10 @@ export async function runFilter(
       events: {
         log: (entry) => log({ type: "log", entry }),
         report: (report) => log({ type: "report", report }),
-        callout: (record) => log({ type: "callout", record }),
+        callout: (record) => {
+          tape?.callout(record);
+          log({ type: "callout", record });
+        },
       },
       hardLimitMs: HARD_LIMIT_MS,
     });
@@ -76,15 +85,14 @@ export async function runFilter(
   const proxy = new Proxy({
     upstream,
     timeoutMs: request.timeoutMs,
-    observe: ({ protocol }) =>
-      new AccessObserver(
-        protocol,
-        (record) => {
-          requests += 1;
-          log({ type: "access", record });
-        },
-        (message) => log({ type: "warning", message }),
-      ),
+    observe: ({ protocol }) => {
+      const onAccess = (record: AccessRecord): void => {
+        requests += 1;
+        log({ type: "access", record });
+      };
+      const onProblem = (message: string): void => log({ type: "warning", message });
+      return tape?.observe(protocol, onAccess, onProblem) ?? new AccessObserver(protocol, onAccess, onProblem);
+    },
     replace: () => engineOf(loaded),
     onEnd: (end, open) => log({ type: "warning", ...endOf(end, open) }),
     onBroken: (message) =>
@@ -130,6 +138,7 @@ export async function runFilter(
     await aborted(deps.signal);
     watch?.close();
     await listener.close(GRACE_MS);
+    await tape?.done();
     return { url, requests };
   } finally {
     await stopAll();

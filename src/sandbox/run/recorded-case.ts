@@ -1,0 +1,244 @@
+import type { Expectation, HeaderExpectations, Matcher, ResponseExpectation } from "../test/model-expect.ts";
+import type { Body, Content, HeaderValues } from "../test/model-values.ts";
+import type { Answer, Callout, Request, TestCase } from "../test/model.ts";
+import { headerOf } from "./flat-headers.ts";
+import type { CalloutRecord } from "./http-callouts.ts";
+import type { FlatHeaders } from "./messages.ts";
+import type { RecordedExchange, RecordedMessage } from "./recorded-exchange.ts";
+
+/** What may be written down. */
+export interface CaseOptions {
+  readonly name: string;
+  /** Writes the values of `authorization`, `cookie` and `set-cookie`, too. */
+  readonly secrets: boolean;
+}
+
+/**
+ * An exchange as a test case: what came in, what the upstream and callouts answered, and as expectation what the filter made
+ * of it: headers it changed, bodies it changed, answers of its own. What is another value every time is left out.
+ */
+export function recordedCase(exchange: RecordedExchange, { name, secrets }: CaseOptions): TestCase {
+  const write = new HeaderWriter(secrets);
+  const { callouts, answer, fault, forwarded } = exchange;
+  const upstream = forwarded === undefined ? undefined : answerOf(answer, fault, write);
+  return {
+    name,
+    request: requestOf(exchange, write),
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(callouts.length === 0 ? {} : { callouts: callouts.map((callout) => calloutOf(callout, write)) }),
+    expect: expectationOf(exchange, write),
+  };
+}
+
+function requestOf({ request, protocol }: RecordedExchange, write: HeaderWriter): Request {
+  const { headers, pieces, trailers } = request;
+  const http1 = protocol === "HTTP/1.1";
+  // A test's body has a length unless it says otherwise.
+  const chunked = http1 && pieces.length > 0 && headerOf(headers, "content-length") === undefined;
+  const own: HeaderValues = {
+    ...write.headers(headers, REQUEST_DEFAULTS),
+    ...(chunked ? { "content-length": null, "transfer-encoding": "chunked" } : {}),
+  };
+  return {
+    method: headerOf(headers, ":method") ?? "GET",
+    path: utf8(headerOf(headers, ":path") ?? "/"),
+    authority: utf8(headerOf(headers, ":authority") ?? ""),
+    ...(http1 ? {} : { protocol: "http2" as const }),
+    ...(Object.keys(own).length === 0 ? {} : { headers: own }),
+    ...(pieces.length === 0 ? {} : { body: bodyOf(pieces) }),
+    ...(trailers === undefined ? {} : { trailers: write.headers(trailers, NONE) }),
+  };
+}
+
+function answerOf(
+  answer: RecordedMessage | undefined,
+  fault: Answer["fail"] | undefined,
+  write: HeaderWriter,
+): Answer | undefined {
+  if (answer === undefined) return fault === undefined ? undefined : { fail: fault };
+  const { headers, pieces, trailers } = answer;
+  const own = write.headers(headers, ANSWER_DEFAULTS);
+  return {
+    status: Number(headerOf(headers, ":status") ?? 200),
+    ...(Object.keys(own).length === 0 ? {} : { headers: own }),
+    ...(pieces.length === 0 ? {} : { body: bodyOf(pieces) }),
+    ...(trailers === undefined ? {} : { trailers: write.headers(trailers, NONE) }),
+  };
+}
+
+function calloutOf({ cluster, request, answer, fault }: CalloutRecord, write: HeaderWriter): Callout {
+  const expected: HeaderExpectations = write.headers(request.headers, CALLOUT_DEFAULTS);
+  const own = answer === undefined ? {} : write.headers(answer.headers, ANSWER_DEFAULTS);
+  return {
+    to: cluster,
+    expect: {
+      method: headerOf(request.headers, ":method") ?? "",
+      path: utf8(headerOf(request.headers, ":path") ?? ""),
+      ...(Object.keys(expected).length === 0 ? {} : { headers: expected }),
+      ...(request.body.length === 0 ? {} : { body: matcherOf([request.body]) }),
+    },
+    answer:
+      answer === undefined
+        ? { fail: fault === "timeout" ? "timeout" : "reset" }
+        : {
+            status: Number(headerOf(answer.headers, ":status") ?? 200),
+            ...(Object.keys(own).length === 0 ? {} : { headers: own }),
+            ...(answer.body.length === 0 ? {} : { body: contentOf([answer.body]) }),
+            ...(answer.trailers === undefined ? {} : { trailers: write.headers(answer.trailers, NONE) }),
+          },
+  };
+}
+
+function expectationOf(exchange: RecordedExchange, write: HeaderWriter): Expectation {
+  const { request, forwarded, answer, response } = exchange;
+  const changed = forwarded === undefined ? {} : changes(request, forwarded, { write, skip: FORWARD_VOLATILE });
+  const upstream = forwarded === undefined ? ("never" as const) : changed;
+  return {
+    response: response === undefined ? { reset: true } : responseOf(response, answer, write),
+    ...(upstream === "never" || Object.keys(upstream).length > 0 ? { upstream } : {}),
+  };
+}
+
+function responseOf(
+  response: RecordedMessage,
+  answer: RecordedMessage | undefined,
+  write: HeaderWriter,
+): ResponseExpectation {
+  const from = answer ?? { headers: [], pieces: [], trailers: undefined };
+  return {
+    status: Number(headerOf(response.headers, ":status") ?? 0),
+    ...changes(from, response, { write, skip: RESPONSE_VOLATILE }),
+  };
+}
+
+interface ChangeOptions {
+  readonly write: HeaderWriter;
+  readonly skip: ReadonlySet<string>;
+}
+
+/** What the second message has that the first has not, and what it lacks. */
+function changes(
+  from: RecordedMessage,
+  to: RecordedMessage,
+  { write, skip }: ChangeOptions,
+): { readonly headers?: HeaderExpectations; readonly body?: Matcher } {
+  const [before, after] = [write.headers(from.headers, skip), write.headers(to.headers, skip)];
+  const headers: Record<string, Matcher | readonly Matcher[]> = {};
+  for (const [name, value] of Object.entries(after)) {
+    if (value !== null && !write.isSecret(name) && JSON.stringify(value) !== JSON.stringify(before[name]))
+      headers[name] = value;
+  }
+  for (const name of Object.keys(before)) if (after[name] === undefined) headers[name] = { absent: true };
+  const same = Buffer.concat(from.pieces).equals(Buffer.concat(to.pieces));
+  return {
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    ...(same ? {} : { body: matcherOf(to.pieces) }),
+  };
+}
+
+/** Writes headers as a test file has them: text, several values as a list; secrets as a placeholder. */
+class HeaderWriter {
+  readonly #secrets: boolean;
+
+  constructor(secrets: boolean) {
+    this.#secrets = secrets;
+  }
+
+  isSecret(name: string): boolean {
+    return !this.#secrets && SECRET.has(name);
+  }
+
+  headers(flat: FlatHeaders, skip: ReadonlySet<string>): Record<string, string | string[]> {
+    const object: Record<string, string | string[]> = {};
+    for (let at = 0; at < flat.length; at += 2) {
+      const name = flat[at] ?? "";
+      if (skip.has(name)) continue;
+      const value = this.isSecret(name) ? DROPPED : utf8(flat[at + 1] ?? "");
+      const old = object[name];
+      object[name] = old === undefined ? value : Array.isArray(old) ? [...old, value] : [old, value];
+    }
+    return object;
+  }
+}
+
+const DROPPED = "dropped";
+const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie", "proxy-authorization"]);
+const NONE: ReadonlySet<string> = new Set();
+
+/** Said by other keys of a request, or by how its body is written. */
+const REQUEST_DEFAULTS: ReadonlySet<string> = new Set([
+  ":method",
+  ":path",
+  ":authority",
+  ":scheme",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+]);
+
+const ANSWER_DEFAULTS: ReadonlySet<string> = new Set([
+  ":status",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "date",
+]);
+
+/** What Envoy adds to every callout. */
+const CALLOUT_DEFAULTS: ReadonlySet<string> = new Set([
+  ":method",
+  ":path",
+  ":scheme",
+  "content-length",
+  "x-envoy-internal",
+  "x-envoy-expected-rq-timeout-ms",
+  "x-forwarded-for",
+]);
+
+/** Another value every time, or the proxy's own. */
+const FORWARD_VOLATILE: ReadonlySet<string> = new Set([
+  ":scheme",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "expect",
+  "x-forwarded-proto",
+  "x-request-id",
+  "x-envoy-expected-rq-timeout-ms",
+]);
+
+const RESPONSE_VOLATILE: ReadonlySet<string> = new Set([
+  ...ANSWER_DEFAULTS,
+  "server",
+  "x-envoy-upstream-service-time",
+  "x-request-id",
+]);
+
+function bodyOf(pieces: readonly Uint8Array[]): Body {
+  return pieces.length === 1 || pieces.length > MOST_PIECES
+    ? contentOf(pieces)
+    : pieces.map((piece) => ({ chunk: contentOf([piece]) }));
+}
+
+/** More pieces than a person reads are one. */
+const MOST_PIECES = 16;
+
+function contentOf(pieces: readonly Uint8Array[]): Content {
+  const bytes = Buffer.concat(pieces);
+  const text = bytes.toString("utf8");
+  return Buffer.from(text, "utf8").equals(bytes) ? text : { base64: bytes.toString("base64") };
+}
+
+/** A body to compare with. */
+function matcherOf(pieces: readonly Uint8Array[]): Matcher {
+  const content = contentOf(pieces);
+  return typeof content === "string" ? content : { base64: Buffer.concat(pieces).toString("base64") };
+}
+
+/** Header bytes as text. */
+function utf8(value: string): string {
+  return Buffer.from(value, "latin1").toString("utf8");
+}
