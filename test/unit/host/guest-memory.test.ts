@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { GuestMemory, latin1, latin1Bytes } from "../../../src/host/guest-memory.ts";
 import { Status } from "../../../src/host/status.ts";
 import { webAssembly, type WasmMemory } from "../../../src/host/webassembly.ts";
@@ -89,6 +89,20 @@ describe("GuestMemory", () => {
       expect(latin1(memory.view(pointer, text.length) ?? new Uint8Array())).toBe(text);
     }
     expect(latin1(latin1Bytes(all))).toBe(all);
+  });
+
+  it("does the same without Node's Buffer, as in a browser", () => {
+    const all = Array.from({ length: 256 }, (_unused, code) => String.fromCharCode(code)).join("");
+    vi.stubGlobal("Buffer", undefined);
+    const { memory } = page();
+    vi.unstubAllGlobals();
+    for (const text of [all, all.repeat(40)]) {
+      expect(memory.giveLatin1(text, 0, 4)).toBe(Status.ok);
+      expect(memory.latin1(memory.readU32(0) ?? 0, text.length)).toBe(text);
+      expect(memory.name(memory.readU32(0) ?? 0, text.length)).toBe(
+        text.replaceAll(/[A-Z]/gu, (letter) => letter.toLowerCase()),
+      );
+    }
   });
 
   it("lowers the ASCII letters of names only, and tells equal hashes apart", () => {
