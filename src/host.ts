@@ -24,6 +24,7 @@ export {
   type UpstreamFailure,
   type UpstreamSink,
 } from "./host/exchange/http-exchange.ts";
+export { http1RequestHeaders, http1ResponseHeaders, toHttp1 } from "./host/exchange/http1-headers.ts";
 export {
   type TcpDownstreamSink,
   TcpExchange,
