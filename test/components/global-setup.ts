@@ -6,6 +6,7 @@ import { clusterProgram } from "../cluster/build.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { aptProgram } from "./apt.ts";
 import { buildahPath } from "./buildah.ts";
+import { chromiumPath } from "./chromium.ts";
 import { envoyPath } from "./envoy.ts";
 import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
 import { istioPullerPath } from "./istio-puller.ts";
@@ -19,6 +20,7 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   envoy: envoyPath,
   registry: registryPath,
   skopeo: skopeoPath,
+  chromium: chromiumPath,
   filters: () => Promise.all(helloFixtures.map((name) => fixture(name))),
   buildah: buildahPath,
   umoci: () => aptProgram("umoci"),
@@ -34,8 +36,8 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 /** Shells only end-to-end tests use. */
 const SHELLS: readonly string[] = ["zsh", "fish"];
 
-/** Registries, clients and Istio's puller to compare with, which take minutes to build and only integration tests use. */
-const OTHERS: readonly string[] = ["oras", "crane", "distribution", "zot", "istio"];
+/** A browser, and registries, clients and Istio's puller to compare with: large or slow to build, and only integration tests use them. */
+const OTHERS: readonly string[] = ["chromium", "oras", "crane", "distribution", "zot", "istio"];
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on
