@@ -64,7 +64,7 @@ const CASES: readonly (readonly [string, string, readonly RegExp[]])[] = [
 
 describe("what two streams show of a filter", () => {
   for (const [title, config, expected] of CASES) {
-    it(title, async (context) => {
+    it(`of ${title}`, async (context) => {
       const { said } = tried(await scripted(context), config);
       expect(said).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
     });
