@@ -1,3 +1,5 @@
+import { GOOGLE_LIMITS, NGINX_LIMITS } from "../wasm/hosts/host-limits.ts";
+
 /**
  * The hosts whose rules can be followed. `nginx` is by documentation, not by measurement; `google-tester` is the program
  * Google's plugin test files are written for, which is no proxy and differs from Google's too.
@@ -30,29 +32,14 @@ export function profileOf(name: ProfileName): Profile {
   return PROFILES[name];
 }
 
-const CALLOUTS = ["proxy_http_call", "proxy_grpc_call", "proxy_grpc_stream", "proxy_grpc_send", "proxy_grpc_cancel"];
-const QUEUES = ["register", "resolve", "enqueue", "dequeue"].map((verb) => `proxy_${verb}_shared_queue`);
-const SHARED = ["proxy_get_shared_data", "proxy_set_shared_data", ...QUEUES];
-const METRICS = ["proxy_define_metric", "proxy_increment_metric", "proxy_record_metric", "proxy_get_metric"];
-
-const GOOGLE_CALLS: ReadonlySet<string> = new Set([
-  ...CALLOUTS,
-  "proxy_grpc_close",
-  ...SHARED,
-  ...METRICS,
-  "proxy_set_tick_period_milliseconds",
-]);
-const GOOGLE_CALLBACKS: ReadonlySet<string> = new Set([
-  "proxy_on_tick",
-  "proxy_on_request_trailers",
-  "proxy_on_response_trailers",
-]);
+/** 1 GiB. */
+const ENVOY_PAGES = 16_384;
 
 const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   envoy: {
     name: "envoy",
     maxModuleBytes: undefined,
-    maxMemoryPages: 16_384,
+    maxMemoryPages: ENVOY_PAGES,
     softCallMs: undefined,
     unsupportedCalls: new Set(),
     unsupportedCallbacks: new Set(),
@@ -60,45 +47,29 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   },
   google: {
     name: "google",
-    maxModuleBytes: 2 * 1024 * 1024,
-    maxMemoryPages: 256,
+    maxModuleBytes: GOOGLE_LIMITS.maxBytes,
+    maxMemoryPages: GOOGLE_LIMITS.maxMemoryPages ?? ENVOY_PAGES,
     softCallMs: 1,
-    unsupportedCalls: GOOGLE_CALLS,
-    unsupportedCallbacks: GOOGLE_CALLBACKS,
+    unsupportedCalls: GOOGLE_LIMITS.calls,
+    unsupportedCallbacks: GOOGLE_LIMITS.callbacks,
     tester: false,
   },
   "google-tester": {
     name: "google-tester",
     maxModuleBytes: undefined,
-    maxMemoryPages: 16_384,
+    maxMemoryPages: ENVOY_PAGES,
     softCallMs: undefined,
-    unsupportedCalls: GOOGLE_CALLS,
-    unsupportedCallbacks: GOOGLE_CALLBACKS,
+    unsupportedCalls: GOOGLE_LIMITS.calls,
+    unsupportedCallbacks: GOOGLE_LIMITS.callbacks,
     tester: true,
   },
   nginx: {
     name: "nginx",
     maxModuleBytes: undefined,
-    maxMemoryPages: 16_384,
+    maxMemoryPages: ENVOY_PAGES,
     softCallMs: undefined,
-    unsupportedCalls: new Set([
-      "proxy_grpc_call",
-      "proxy_grpc_stream",
-      "proxy_grpc_send",
-      "proxy_grpc_cancel",
-      "proxy_grpc_close",
-      "proxy_close_stream",
-      "proxy_done",
-      "proxy_resolve_shared_queue",
-    ]),
-    unsupportedCallbacks: new Set([
-      "proxy_on_request_trailers",
-      "proxy_on_response_trailers",
-      "proxy_on_queue_ready",
-      "proxy_on_new_connection",
-      "proxy_on_downstream_data",
-      "proxy_on_upstream_data",
-    ]),
+    unsupportedCalls: NGINX_LIMITS.calls,
+    unsupportedCallbacks: NGINX_LIMITS.callbacks,
     tester: false,
   },
 };
