@@ -71,10 +71,14 @@ export class Host {
   start(module: HostModule, config: PluginConfig): StartResult {
     const problem = this.#tooLarge(module, config);
     if (problem !== undefined) return { started: false, reason: "configure", message: problem };
+    const before = new Set(this.#workers.flatMap((vms) => rootsOf(vms)));
     const slots: PluginSlot[] = [];
     for (const vms of this.#workers) {
       const slot = this.#startIn(vms, module, config);
-      if ("message" in slot) return slot;
+      if ("message" in slot) {
+        for (const others of this.#workers) discard(others, (root) => !before.has(root));
+        return slot;
+      }
       slots.push(slot);
     }
     return { started: true, plugin: new Plugin(config, slots) };
@@ -162,8 +166,7 @@ export class Host {
     const root = new RootContext(vm, config);
     const refused = root.start();
     if (refused !== undefined) {
-      vm.remove(root);
-      if (shared === undefined) vm.end();
+      root.discard();
       return { started: false, ...refused };
     }
     const worker = shared ?? { vm, roots: new Map<string, RootContext>() };
@@ -181,6 +184,22 @@ export class Host {
 interface WorkerVm {
   readonly vm: Vm;
   readonly roots: Map<string, RootContext>;
+}
+
+function rootsOf(vms: ReadonlyMap<string, WorkerVm>): RootContext[] {
+  return Array.from(vms.values()).flatMap(({ roots }) => [...roots.values()]);
+}
+
+/** Forgets roots without a word to the guest, and the VMs that have no others. */
+function discard(vms: Map<string, WorkerVm>, which: (root: RootContext) => boolean): void {
+  for (const [key, { roots }] of vms) {
+    for (const [rootKey, root] of roots) {
+      if (!which(root)) continue;
+      root.discard();
+      roots.delete(rootKey);
+    }
+    if (roots.size === 0) vms.delete(key);
+  }
 }
 
 /** Filters with an equal key share a VM. */

@@ -50,6 +50,14 @@ export class RootContext extends BaseContext {
     else this.#state = "waiting";
   }
 
+  /** Ends it without a word to the guest: it never came to be. */
+  discard(): void {
+    this.#state = "deleted";
+    this.#stopTimer();
+    this.vm.remove(this);
+    if (this.vm.contextCount === 0) this.vm.end();
+  }
+
   override done(): Status {
     if (this.#state !== "waiting") return Status.notFound;
     this.vm.afterCall(() => this.#delete());
@@ -65,8 +73,7 @@ export class RootContext extends BaseContext {
     if (this.#state === "deleted") return;
     this.#state = "deleted";
     this.vm.callRoot("proxy_on_delete", this);
-    this.#stopTimer();
-    this.vm.remove(this);
+    this.discard();
   }
 
   #stopTimer(): void {

@@ -327,6 +327,23 @@ describe.skipIf(missing !== "")(`plugins${missing && `: ${missing}`}`, () => {
     expect(run.host.nextDue()).toBeUndefined();
   });
 
+  it("give up their callouts when the last root is gone, not before", () => {
+    const cancelled: number[] = [];
+    const callouts = {
+      http: () => "sent" as const,
+      cancelHttp: ({ token }: { token: number }) => void cancelled.push(token),
+    };
+    const script =
+      'cfg: http c {:path: /, :method: GET, :authority: a} "" {} 0; set_tick 10\nroot_done: ret 0\ntick: done';
+    const run = new Scripted(module, script, { environment: { callouts } });
+    run.host.stop();
+    expect(cancelled).toEqual([]);
+    run.environment.clock.at += 10_000_000n;
+    run.host.settle();
+    expect(run.said().at(-1)).toBe("root_del #1");
+    expect(cancelled).toEqual([4]);
+  });
+
   it("share a VM by vm_id, configuration and module, and are one where they are equal", () => {
     const run = new Scripted(module, "cfg: set_tick 10");
     const other = run.start(module, "tick: set_tick 0");
@@ -348,6 +365,24 @@ describe.skipIf(missing !== "")(`plugins${missing && `: ${missing}`}`, () => {
     expect(said.map((lines) => lines[1])).toEqual(["new #2 1", "new #2 1", "new #3 1"]);
     expect(said.map((lines) => lines[5])).toEqual(["metric 4 -> 0 1", "metric 4 -> 0 2", "metric 4 -> 0 3"]);
     expect(() => run.plugin.createHttpFilter(2)).toThrow("there is no worker 2");
+  });
+
+  it("leave nothing behind when they are refused, also by a later worker", () => {
+    const run = new Scripted(module, "", { host: { workers: 2 } });
+    const config = pluginConfig({ configuration: "cfg: set_tick 10; ret 0" });
+    expect(run.host.start(loadModule(module), config)).toMatchObject({ started: false, reason: "configure" });
+    expect(run.host.nextDue()).toBeUndefined();
+    expect(run.plugin.contexts()).toBe(1);
+    // The gauge is shared: in the second worker it has come to 2^32, of which the script sees 0.
+    const late = "cfg: define 1 g; increment 5 0x80000000; metric 5 =n; set_tick 10; ret $n";
+    const refused = run.host.start(loadModule(module), pluginConfig({ configuration: late, vmId: "own" }));
+    expect(run.said().filter((line) => line.startsWith("metric"))).toEqual([
+      "metric 5 =n -> 0 2147483648",
+      "metric 5 =n -> 0 4294967296",
+    ]);
+    expect(refused).toMatchObject({ started: false, reason: "configure" });
+    expect(run.host.nextDue()).toBeUndefined();
+    expect([run.plugin.contexts(0), run.plugin.contexts(1)]).toEqual([1, 1]);
   });
 
   it("answer 503 once and for all when the VM is gone", () => {
