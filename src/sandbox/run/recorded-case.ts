@@ -1,5 +1,5 @@
 import type { Expectation, HeaderExpectations, Matcher, ResponseExpectation } from "../test/model-expect.ts";
-import type { Body, Content, HeaderValues } from "../test/model-values.ts";
+import type { Body, HeaderValues } from "../test/model-values.ts";
 import type { Answer, Callout, Request, TestCase } from "../test/model.ts";
 import { headerOf } from "./flat-headers.ts";
 import type { CalloutRecord } from "./http-callouts.ts";
@@ -18,7 +18,7 @@ export interface CaseOptions {
  * of it: headers it changed, bodies it changed, answers of its own. What is another value every time is left out.
  */
 export function recordedCase(exchange: RecordedExchange, { name, secrets }: CaseOptions): TestCase {
-  const write = new HeaderWriter(secrets);
+  const write = new HeaderWriter(secrets ? [] : secretsOf(exchange), secrets);
   const { callouts, answer, fault, forwarded } = exchange;
   const upstream = forwarded === undefined ? undefined : answerOf(answer, fault, write);
   return {
@@ -45,7 +45,7 @@ function requestOf({ request, protocol }: RecordedExchange, write: HeaderWriter)
     authority: utf8(headerOf(headers, ":authority") ?? ""),
     ...(http1 ? {} : { protocol: "http2" as const }),
     ...(Object.keys(own).length === 0 ? {} : { headers: own }),
-    ...(pieces.length === 0 ? {} : { body: bodyOf(pieces) }),
+    ...(pieces.length === 0 ? {} : { body: write.body(pieces) }),
     ...(trailers === undefined ? {} : { trailers: write.headers(trailers, NONE) }),
   };
 }
@@ -61,7 +61,7 @@ function answerOf(
   return {
     status: Number(headerOf(headers, ":status") ?? 200),
     ...(Object.keys(own).length === 0 ? {} : { headers: own }),
-    ...(pieces.length === 0 ? {} : { body: bodyOf(pieces) }),
+    ...(pieces.length === 0 ? {} : { body: write.body(pieces) }),
     ...(trailers === undefined ? {} : { trailers: write.headers(trailers, NONE) }),
   };
 }
@@ -75,7 +75,7 @@ function calloutOf({ cluster, request, answer, fault }: CalloutRecord, write: He
       method: headerOf(request.headers, ":method") ?? "",
       path: utf8(headerOf(request.headers, ":path") ?? ""),
       ...(Object.keys(expected).length === 0 ? {} : { headers: expected }),
-      ...(request.body.length === 0 ? {} : { body: matcherOf([request.body]) }),
+      ...(request.body.length === 0 ? {} : { body: write.content([request.body]) }),
     },
     answer:
       answer === undefined
@@ -83,7 +83,7 @@ function calloutOf({ cluster, request, answer, fault }: CalloutRecord, write: He
         : {
             status: Number(headerOf(answer.headers, ":status") ?? 200),
             ...(Object.keys(own).length === 0 ? {} : { headers: own }),
-            ...(answer.body.length === 0 ? {} : { body: contentOf([answer.body]) }),
+            ...(answer.body.length === 0 ? {} : { body: write.content([answer.body]) }),
             ...(answer.trailers === undefined ? {} : { trailers: write.headers(answer.trailers, NONE) }),
           },
   };
@@ -132,16 +132,37 @@ function changes(
   const same = Buffer.concat(from.pieces).equals(Buffer.concat(to.pieces));
   return {
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    ...(same ? {} : { body: matcherOf(to.pieces) }),
+    ...(same ? {} : { body: write.content(to.pieces) }),
   };
 }
 
 /** Writes headers as a test file has them: text, several values as a list; secrets as a placeholder. */
 class HeaderWriter {
+  readonly #values: readonly string[];
   readonly #secrets: boolean;
 
-  constructor(secrets: boolean) {
+  /** @param values that must not be written wherever they stand: services like to show what they were sent */
+  constructor(values: readonly string[], secrets: boolean) {
+    this.#values = values;
     this.#secrets = secrets;
+  }
+
+  /** Text without the secrets of this exchange. */
+  scrub(text: string): string {
+    return this.#values.reduce((clean, value) => clean.replaceAll(value, DROPPED), text);
+  }
+
+  /** A body's bytes: text as it is, anything else as base64. */
+  content(pieces: readonly Uint8Array[]): string | { readonly base64: string } {
+    const bytes = Buffer.concat(pieces);
+    const text = bytes.toString("utf8");
+    return Buffer.from(text, "utf8").equals(bytes) ? this.scrub(text) : { base64: bytes.toString("base64") };
+  }
+
+  body(pieces: readonly Uint8Array[]): Body {
+    return pieces.length === 1 || pieces.length > MOST_PIECES
+      ? this.content(pieces)
+      : pieces.map((piece) => ({ chunk: this.content([piece]) }));
   }
 
   isSecret(name: string): boolean {
@@ -153,7 +174,7 @@ class HeaderWriter {
     for (let at = 0; at < flat.length; at += 2) {
       const name = flat[at] ?? "";
       if (skip.has(name)) continue;
-      const value = this.isSecret(name) ? DROPPED : utf8(flat[at + 1] ?? "");
+      const value = this.isSecret(name) ? DROPPED : this.scrub(utf8(flat[at + 1] ?? ""));
       const old = object[name];
       object[name] = old === undefined ? value : Array.isArray(old) ? [...old, value] : [old, value];
     }
@@ -217,26 +238,23 @@ const RESPONSE_VOLATILE: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
-function bodyOf(pieces: readonly Uint8Array[]): Body {
-  return pieces.length === 1 || pieces.length > MOST_PIECES
-    ? contentOf(pieces)
-    : pieces.map((piece) => ({ chunk: contentOf([piece]) }));
-}
-
 /** More pieces than a person reads are one. */
 const MOST_PIECES = 16;
 
-function contentOf(pieces: readonly Uint8Array[]): Content {
-  const bytes = Buffer.concat(pieces);
-  const text = bytes.toString("utf8");
-  return Buffer.from(text, "utf8").equals(bytes) ? text : { base64: bytes.toString("base64") };
+/** Values of secret headers, and the tokens and cookies in them, the longest first. */
+function secretsOf({ request, answer, response, forwarded, callouts }: RecordedExchange): string[] {
+  const own = [request, answer, response, forwarded].map((message) => message?.headers ?? []);
+  const more = callouts.flatMap((callout) => [callout.request.headers, callout.answer?.headers ?? []]);
+  const values = [...own, ...more].flatMap((flat) =>
+    flat.filter((_, at) => at % 2 === 1 && SECRET.has(flat[at - 1] ?? "")),
+  );
+  const parts = values.map(utf8).flatMap((value) => [value, ...value.split(/[\s;,]+/u), ...value.split(/[\s;,=]+/u)]);
+  const found = new Set(parts.filter((part) => part.length >= SHORTEST_SECRET));
+  return [...found].toSorted((one, other) => other.length - one.length);
 }
 
-/** A body to compare with. */
-function matcherOf(pieces: readonly Uint8Array[]): Matcher {
-  const content = contentOf(pieces);
-  return typeof content === "string" ? content : { base64: Buffer.concat(pieces).toString("base64") };
-}
+/** Shorter words stand in texts by chance. */
+const SHORTEST_SECRET = 6;
 
 /** Header bytes as text. */
 function utf8(value: string): string {
