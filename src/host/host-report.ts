@@ -47,6 +47,8 @@ export type ReportCode =
   | "unsupported-call"
   /** A capability the configuration does not grant. */
   | "restricted-capability"
+  /** Request trailers were added to a piece that the same callback held back: Envoy sends them and loses the piece. */
+  | "trailers-lose-body"
   /** A body that ran into the buffer limit. */
   | "buffer-limit"
   /** The guest's memory reached its limit and `memory.grow` failed. */

@@ -43,6 +43,7 @@ export class FilterCallbacks implements HttpFilterCallbacks {
   }
 
   addDecodedTrailers(): HeaderMap {
+    this.#request.madeTrailers ||= this.#stream.requestTrailers === undefined;
     this.#stream.requestTrailers ??= new HeaderMap("trailers");
     return this.#stream.requestTrailers;
   }

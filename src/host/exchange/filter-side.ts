@@ -24,6 +24,8 @@ export abstract class FilterSide {
   endStream = false;
   /** While taken up after a stop of everything: this filter has still to see what was held. */
   fromHere = false;
+  /** It made trailers in its body callback. */
+  madeTrailers = false;
   /** Its headers callback is under way. */
   inHeaders = false;
   /** Its trailers callback is under way. */

@@ -23,6 +23,8 @@ export interface HalfOwner {
   crossedWatermark(above: boolean): void;
   /** A filter's callback begins or ends. */
   calling(begins: boolean): void;
+  /** A filter made trailers and then held the piece they belong to. */
+  trailersHeld?(): void;
   /** A filter asked for `continue` in its headers callback and then answered Continue: everything would go out twice. */
   continuedTwice(side: FilterSide): void;
 }
@@ -219,6 +221,7 @@ export class Half {
       return false;
     }
     side.stop("stop-single", "body");
+    if (side.madeTrailers) this.#owner.trailersHeld?.();
     if (status !== "stop-no-buffer") {
       this.held.streaming = status === "stop-and-watermark";
       this.held.hold(data);

@@ -82,6 +82,11 @@ export class RequestOwner implements HalfOwner {
     stream.sendLocalReply(TOO_LARGE);
   }
 
+  trailersHeld(): void {
+    const message = "a filter added trailers to the request and held back the last piece of its body";
+    this.#stream.report("warning", "trailers-lose-body", `${message}: Envoy sends the trailers and loses the piece`);
+  }
+
   continuedTwice(): void {
     const message = "a filter continued the request in its headers callback and answered Continue as well";
     this.#stream.fault("continue-and-continue", `${message}: Envoy sends it twice, so the stream was ended`);

@@ -148,7 +148,8 @@ export class TcpExchange {
 
   /** Shows answers to the filters from one on, backwards. */
   #answer(from: number): void {
-    const { buffer, ended } = this.#write;
+    const { buffer, ended, sentEnd } = this.#write;
+    if (sentEnd || (buffer.length === 0 && !ended)) return;
     for (let index = from; index >= 0; index -= 1) {
       if (this.#ended) return;
       if (this.#filters[index]?.onUpstreamData(buffer, ended) === "stop-iteration") return this.#write.watch();

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { UpstreamFailure } from "../../../../src/host/exchange/http-exchange.ts";
+import { BodyBuffer } from "../../../../src/host/body-buffer.ts";
+import type { UpstreamFailure, UpstreamSink } from "../../../../src/host/exchange/http-exchange.ts";
 import { ResponseFlag } from "../../../../src/host/exchange/response-flags.ts";
-import { bytes, get, of, ok, stage, type Acts, type Stage } from "./stage.ts";
+import { bytes, get, of, ok, reply, stage, type Acts, type Stage } from "./stage.ts";
 
 describe("an upstream that fails", () => {
   const rows: [UpstreamFailure, number, string, string, bigint][] = [
@@ -135,6 +136,49 @@ describe("an end before its time", () => {
     trailers.replaceAll([["t", "1"]]);
     on.exchange.responseTrailers(trailers);
     expect(seen).toEqual(["15000", "envoy", "1"]);
+  });
+
+  test("a filter that is logged can do nothing any more", () => {
+    const on = stage({
+      a: {
+        log: () => {
+          const callbacks = of(on);
+          callbacks.sendLocalReply(reply(500));
+          callbacks.resetStream("late");
+          callbacks.continueDecoding();
+          callbacks.continueEncoding();
+          callbacks.addDecodedData(new BodyBuffer(bytes("x")));
+          callbacks.addEncodedData(new BodyBuffer(bytes("x")));
+        },
+      },
+    });
+    on.exchange.requestHeaders(get(), true);
+    on.exchange.responseHeaders(ok(), true);
+    expect(on.events.slice(-3)).toEqual(["down headers eos", "a:log", "a:destroy"]);
+    expect(on.exchange.info).toMatchObject({ responseCode: 200, responseCodeDetails: "via_upstream" });
+    expect(on.reports).toEqual([]);
+  });
+
+  test.each([true, false])("an upstream may answer from within the sink; the whole answer: %s", (whole) => {
+    const answers: Partial<UpstreamSink> = {
+      headers: () => {
+        on.exchange.responseHeaders(ok(), false);
+        on.exchange.responseData(bytes("x"), whole);
+      },
+    };
+    const on = stage({
+      a: { requestHeaders: ({ callbacks }) => callbacks.addDecodedData(new BodyBuffer(bytes("q"))) },
+    });
+    on.upstream(answers);
+    on.exchange.requestHeaders(get(), true);
+    const upstream = whole ? ["a:log", "a:destroy", "up reset"] : ["up data q eos"];
+    expect(on.events).toEqual(
+      [
+        ["a:rqh eos", "up headers", "a:rsh", "down headers"],
+        whole ? ["a:rsb x eos", "down data x eos"] : ["a:rsb x", "down data x"],
+        upstream,
+      ].flat(),
+    );
   });
 
   test("bytes and times are counted", () => {

@@ -163,6 +163,23 @@ describe("the way through a chain", () => {
     expect(on.events.slice(3)).toEqual(["a:rqb abc eos", "b:rqb abc", "up data abc", "b:rqt", "up trailers x=y"]);
   });
 
+  test("trailers added to a piece that is held wait for it; that Envoy loses the piece is reported", () => {
+    const on = stage({
+      a: {
+        requestData: ({ callbacks }) => {
+          callbacks.addDecodedTrailers().add("x", "y");
+          return "stop-and-buffer";
+        },
+      },
+    });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    on.exchange.requestData(bytes("abc"), true);
+    expect(on.events.at(-1)).toBe("a:rqb abc eos");
+    expect(on.reports).toMatchObject([{ code: "trailers-lose-body", severity: "warning" }]);
+    of(on).continueDecoding();
+    expect(on.events.slice(-2)).toEqual(["up data abc", "up trailers x=y"]);
+  });
+
   test("the same for trailers added to a response, also when the last piece is held first", () => {
     const on = stage({
       a: {

@@ -1,5 +1,5 @@
 import { BodyBuffer } from "../../../../src/host/body-buffer.ts";
-import { HttpExchange, type ExchangeOptions } from "../../../../src/host/exchange/http-exchange.ts";
+import { HttpExchange, type ExchangeOptions, type UpstreamSink } from "../../../../src/host/exchange/http-exchange.ts";
 import { HeaderMap } from "../../../../src/host/header-map.ts";
 import type { HostReport } from "../../../../src/host/host-report.ts";
 import type {
@@ -37,6 +37,8 @@ export interface Stage {
   readonly reports: HostReport[];
   /** Callbacks of the filters by name. */
   readonly callbacks: Map<string, HttpFilterCallbacks>;
+  /** Lets the upstream do something more. */
+  upstream(does: Partial<UpstreamSink>): void;
   /** What the sinks got last. */
   readonly sent: { request?: HeaderMap; response?: HeaderMap };
 }
@@ -47,10 +49,12 @@ export function stage(filters: Readonly<Record<string, Acts>>, options: Partial<
   const reports: HostReport[] = [];
   const callbacks = new Map<string, HttpFilterCallbacks>();
   const sent: { request?: HeaderMap; response?: HeaderMap } = {};
+  let more: Partial<UpstreamSink> = {};
   const side = (name: "up" | "down", which: "request" | "response") => ({
     headers(headers: HeaderMap, end: boolean): void {
       sent[which] = headers.clone();
       events.push(`${name} headers${eos(end)}`);
+      if (name === "up") more.headers?.(headers, end);
     },
     data: (piece: Uint8Array, end: boolean): void => void events.push(`${name} data ${text(piece)}${eos(end)}`),
     trailers: (map: HeaderMap): void => void events.push(`${name} trailers ${map.flat.join("=")}`),
@@ -69,7 +73,8 @@ export function stage(filters: Readonly<Record<string, Acts>>, options: Partial<
     http1Trailers: true,
     ...options,
   });
-  return { exchange, events, reports, callbacks, sent };
+  const upstream = (does: Partial<UpstreamSink>): void => void (more = does);
+  return { exchange, events, reports, callbacks, upstream, sent };
 }
 
 /** A request's headers, as a codec makes them. */

@@ -1,3 +1,4 @@
+import { array, assert, constantFrom, property, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BodyBuffer } from "../../../../src/host/body-buffer.ts";
 import { TcpExchange } from "../../../../src/host/exchange/tcp-exchange.ts";
@@ -91,6 +92,7 @@ describe("a TCP connection", () => {
     on.exchange.downstreamData(bytes(""), true);
     const before = on.events.length;
     of(on).continueReading();
+    of(on, "b").continueWriting();
     on.exchange.downstreamData(bytes("late"), true);
     expect(on.events.length).toBe(before);
   });
@@ -146,6 +148,34 @@ describe("a TCP connection", () => {
       endTime: 7n,
     });
   });
+});
+
+test("whatever filters stop, every byte of both directions arrives when they go on", () => {
+  const answers = array(constantFrom<NetworkStatus[]>("continue", "stop-iteration"), { minLength: 1, maxLength: 4 });
+  const filter = tuple(answers, answers).map(([down, up]): TcpActs => {
+    let calls = 0;
+    return { down: () => down[(calls += 1) % down.length], up: () => up[(calls += 1) % up.length] };
+  });
+  const pieces = array(tuple(constantFrom("down", "up"), constantFrom("a", "bc", "def")));
+  assert(
+    property(array(filter, { maxLength: 3 }), pieces, (filters, sent) => {
+      const on = opened(Object.fromEntries(filters.map((acts, index) => [`f${index}`, acts])));
+      for (const [from, piece] of sent) {
+        if (from === "down") on.exchange.downstreamData(bytes(piece), false);
+        else on.exchange.upstreamData(bytes(piece), false);
+      }
+      for (let turn = 0; turn < 10; turn += 1) {
+        for (const callbacks of on.callbacks.values()) {
+          callbacks.continueReading();
+          callbacks.continueWriting();
+        }
+      }
+      const arrived = (to: string): string =>
+        on.events.flatMap((event) => (event.startsWith(`${to} data `) ? [event.slice(to.length + 6)] : [])).join("");
+      const given = (from: string): string => sent.flatMap(([end, piece]) => (end === from ? [piece] : [])).join("");
+      expect([arrived("up"), arrived("down")]).toEqual([given("down"), given("up")]);
+    }),
+  );
 });
 
 interface TcpActs {
