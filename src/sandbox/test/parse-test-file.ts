@@ -3,6 +3,7 @@ import { isObject, type JsonObject } from "../../domain/json.ts";
 import { misplaced } from "./misplaced.ts";
 import type { TestFile } from "./model.ts";
 import { formatPlace } from "./format-place.ts";
+import { readPlainYaml } from "./plain-yaml.ts";
 import type { Mistake, Place } from "./shape.ts";
 import { testFile } from "./test-file-shape.ts";
 
@@ -14,7 +15,7 @@ export interface ParsedTestFile {
   /** As the user named it. */
   readonly path: string;
   readonly file: TestFile;
-  /** From 1; of the nearest thing that is there. `undefined` where there is no text. */
+  /** From 1; of a test (`tests`, 2). `undefined` where there is no text. */
   readonly lineOf: (place: Place) => number | undefined;
 }
 
@@ -30,6 +31,8 @@ const SHOWN = 4;
  */
 export async function parseTestFile(text: string, path: string): Promise<ParsedTestFile> {
   if (text.length > MAX_TEST_FILE) throw invalid(path, [{ line: 1, column: 1, message: "it is larger than 4 MiB" }]);
+  const plain = parsePlain(text, path);
+  if (plain !== undefined) return plain;
   const yaml = await import("yaml");
   const counter = new yaml.LineCounter();
   const document = parse(yaml, text, path, counter);
@@ -63,6 +66,20 @@ export async function parseTestFile(text: string, path: string): Promise<ParsedT
     );
   }
   return { path, file, lineOf: (place) => positionOf(offsetOf(yaml, document, place, true)).line };
+}
+
+/** Reads a file that is plain and without a mistake; any other is for the library, which knows all places. */
+function parsePlain(text: string, path: string): ParsedTestFile | undefined {
+  const plain = readPlainYaml(text, "tests");
+  if (plain === undefined) return undefined;
+  const mistakes: Mistake[] = [];
+  const file = testFile.read(plain.value, [], { mistakes, written: plain.written });
+  if (file === undefined || mistakes.length > 0 || file.tests.length > MAX_TESTS || misplaced(file).length > 0) {
+    return undefined;
+  }
+  const lineOf = ([key, index]: Place): number | undefined =>
+    key === "tests" && typeof index === "number" ? plain.lines[index] : undefined;
+  return { path, file, lineOf };
 }
 
 /** Checks a test file that is a value already, as the TypeScript API gets it. Throws `TEST_FILE_INVALID` (usage). */
