@@ -24,7 +24,9 @@ type CompiledFixture =
   | "c-script-0.1.0"
   | "c-script-0.2.0"
   | "c-script-malloc"
-  | "c-script-start";
+  | "c-script-start"
+  | "rust-tour"
+  | "rust-tour-unknown";
 
 /** The same small filter in every language. */
 export const helloFixtures: readonly FixtureName[] = [
@@ -68,6 +70,8 @@ const FIXTURES: Readonly<Record<CompiledFixture, Recipe>> = {
   "rust-hello": rust("rust-hello", "wasm32-wasip1"),
   "rust-hello-unknown": rust("rust-hello", "wasm32-unknown-unknown"),
   "go-hello": go("go-hello"),
+  "rust-tour": rust("rust-tour", "wasm32-wasip1"),
+  "rust-tour-unknown": rust("rust-tour", "wasm32-unknown-unknown"),
   "c-script": c("c-script"),
   "c-script-0.1.0": c("c-script", ["-DABI=10"]),
   "c-script-0.2.0": c("c-script", ["-DABI=20"]),

@@ -24,9 +24,22 @@ export function parseEnvoyLog(log: string): LogRecord[] {
 /**
  * The records of one scenario's filters, VM by VM in the order they began, without the VMs that never had a stream: Envoy
  * starts one to check a module and one for its main thread besides the worker's. A filter marks its lines by VM
- * (`~1234abcd `); what a module writes without a mark belongs to the marked line after it.
+ * (`~1234abcd `); what a module writes without a mark belongs to the marked line after it. Of filters that do not mark
+ * their lines only those of streams are taken.
  */
-export function scenarioLog(records: readonly LogRecord[], vmId: string): string[] {
+export function scenarioLog(records: readonly LogRecord[], vmId: string, marked: boolean): string[] {
+  return marked ? markedLog(records, vmId) : streamLog(records, vmId);
+}
+
+/** What streams logged: only they have the filter's name before the root id. */
+function streamLog(records: readonly LogRecord[], vmId: string): string[] {
+  return records.flatMap(({ level, text }) => {
+    const match = /^wasm log (script\S* \S+) ([\w.-]*): (.*)$/s.exec(text);
+    return match === null || match[2]?.split(".")[0] !== vmId ? [] : [`${level} [${match[1]}] ${match[3]}`];
+  });
+}
+
+function markedLog(records: readonly LogRecord[], vmId: string): string[] {
   const byVm = new Map<string, string[]>();
   let unmarked: string[] = [];
   for (const { level, text } of records) {

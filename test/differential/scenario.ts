@@ -105,6 +105,11 @@ export interface Observation {
 /** A {@link FilterSpec} with its defaults. */
 export type NamedFilter = FilterSpec & Required<Pick<FilterSpec, "name" | "rootId" | "module">>;
 
+/** Whether the filters are all the scripted one, which marks its lines by VM. */
+export function isScripted(scenario: Scenario): boolean {
+  return filtersOf(scenario).every(({ module }) => module.startsWith("c-script"));
+}
+
 /** The `vm_id` of a filter. */
 export function vmIdOf(scenario: Scenario, { ownVm }: FilterSpec): string {
   return ownVm === undefined ? scenario.name : `${scenario.name}.${ownVm}`;

@@ -8,7 +8,7 @@ import { tail } from "../../components/run.ts";
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines } from "../exchange-lines.ts";
 import { parseEnvoyLog, scenarioLog } from "../log-lines.ts";
-import { BACKGROUND_MS, filtersOf, type Observation, type Scenario } from "../scenario.ts";
+import { BACKGROUND_MS, filtersOf, isScripted, type Observation, type Scenario } from "../scenario.ts";
 import { bootstrapOf } from "./bootstrap.ts";
 import { startCalloutServer } from "./callout-server.ts";
 import { send, sendTcp } from "./client.ts";
@@ -53,7 +53,7 @@ export async function driveEnvoy(scenarios: readonly Scenario[]): Promise<Map<st
           upstream: (upstreams.get(scenario.name)?.seen() ?? []).flatMap((seen, at) =>
             messageLines(`request ${at + 1}`, seen),
           ),
-          log: scenarioLog(records, scenario.name),
+          log: scenarioLog(records, scenario.name, isScripted(scenario)),
           metrics: metrics.filter((line) => line.startsWith(`${scenario.name}.`)),
         },
       ]),

@@ -8,7 +8,15 @@ import { nodeForeignFunctions } from "../../../src/isolate/foreign-functions.ts"
 import { fixture } from "../../components/wasm-fixtures.ts";
 import { messageLines, type SeenMessage } from "../exchange-lines.ts";
 import { type LogRecord, scenarioLog } from "../log-lines.ts";
-import { BACKGROUND_MS, filtersOf, type NamedFilter, type Observation, type Scenario, vmIdOf } from "../scenario.ts";
+import {
+  BACKGROUND_MS,
+  filtersOf,
+  isScripted,
+  type NamedFilter,
+  type Observation,
+  type Scenario,
+  vmIdOf,
+} from "../scenario.ts";
 import { calloutPort } from "./callout-port.ts";
 import { sendVirtual } from "./http-client.ts";
 import { Simulation } from "./simulation.ts";
@@ -44,7 +52,7 @@ export async function driveHost(scenario: Scenario, reports: HostReport[] = []):
   return {
     client: [...seen.client, ...seen.background],
     upstream: seen.upstream.flatMap((request, at) => messageLines(`request ${at + 1}`, request)),
-    log: scenarioLog(records, scenario.name),
+    log: scenarioLog(records, scenario.name, isScripted(scenario)),
     metrics: metricLines(host, scenario.name),
   };
 }

@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { bodyScenarios } from "./bodies.ts";
 import { calloutScenarios } from "./callouts.ts";
 import { headerScenarios } from "./headers.ts";
+import { languageScenarios } from "./languages.ts";
 import { lifecycleScenarios } from "./lifecycle.ts";
 import { propertyScenarios } from "./properties.ts";
 import { replyScenarios } from "./replies.ts";
@@ -18,4 +19,5 @@ export const subjects: Readonly<Record<string, readonly Scenario[]>> = {
   services: serviceScenarios,
   lifecycle: lifecycleScenarios,
   tcp: tcpScenarios,
+  languages: languageScenarios,
 };
