@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { BenchResult } from "../../src/sandbox/bench/bench-filter.ts";
 import { fixture } from "../components/wasm-fixtures.ts";
 import { runCli } from "../support/run-cli.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -14,6 +15,11 @@ beforeAll(async () => {
   writeFileSync(
     join(home, "hello.test.yaml"),
     "tests:\n- {name: first, expect: {configure: accepted}}\n- {name: post, request: {path: /a, body: hello}, upstream: {status: 404}}\n",
+  );
+  writeFileSync(
+    join(home, "google.textpb"),
+    'test { name: "a" } test { name: "b" benchmark: true num_chunks: 2 request_headers { input { content: "GET /x HTTP/1.1" } }\n' +
+      'request_body { input { content: "abcd" } } response_body { input { content: "ef" } } }',
   );
 });
 
@@ -65,6 +71,27 @@ describe("wasme bench", () => {
     const { code, stdout } = await runCli(["bench", "script.wasm", ...config], { home, cwd: home });
     expect(code).toBe(0);
     expect(stdout).toContain("Note: the filter answers this request itself, with 403");
+  });
+
+  it("takes the stream of a test of Google's, the first one that asks for a benchmark", async () => {
+    const script = "rqh: get 0 :path\nrqb: buf 0 0 9\nrsb: buf 1 0 9";
+    const args = [
+      "bench",
+      "script.wasm",
+      "--config",
+      script,
+      "--test",
+      "google.textpb",
+      "--requests",
+      "20",
+      "-o",
+      "json",
+    ];
+    const { code, stdout } = await runCli(args, { home, cwd: home });
+    expect(code).toBe(0);
+    const { byName } = (JSON.parse(stdout) as BenchResult).warm.hostCalls;
+    expect(byName).toContainEqual({ name: "proxy_get_header_map_value", perStream: 1, failed: 0 });
+    expect(byName).toContainEqual({ name: "proxy_get_buffer_bytes", perStream: 4, failed: 0 });
   });
 
   it.each([

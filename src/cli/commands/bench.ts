@@ -32,7 +32,11 @@ export const bench: CommandSpec = {
     { flags: "--config <text>", description: "plugin config, verbatim; @file reads it from a file" },
     { flags: "--root-id <id>", description: "root id; default the first one the image names" },
     { flags: "--vm-config <text>", description: "VM config; @file reads it from a file" },
-    { flags: "--test <file>", description: "take request and response from a test of this test file", group: REQUEST },
+    {
+      flags: "--test <file>",
+      description: "take request and response from a test of this file, wasme's or Google's",
+      group: REQUEST,
+    },
     { flags: "--case <name>", description: "which test; default the first one with a request", group: REQUEST },
     {
       flags: "--header <name: value>",

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { messageOf, usageError } from "../../domain/errors.ts";
 import { readTextFile } from "../../platform/read-file.ts";
+import { isGoogleTestFile } from "../test/google/read-google-tests.ts";
 import { parseTestFile } from "../test/parse-test-file.ts";
 import { fileReader } from "../test/values.ts";
 import { defaultShape, type StreamShape } from "./stream-shape.ts";
@@ -42,6 +43,10 @@ export async function readShape(request: ShapeRequest, cwd: string): Promise<Str
 
 async function shapeOfFile(path: string, name: string | undefined, cwd: string): Promise<StreamShape> {
   const text = await readTextFile(path, { cwd, what: "--test" });
+  if (isGoogleTestFile(text, path)) {
+    const { shapeOfGoogleTests } = await import("./google-shape.ts");
+    return await shapeOfGoogleTests(text, { path, name, cwd });
+  }
   const { file } = await parseTestFile(text, path);
   const test =
     name === undefined

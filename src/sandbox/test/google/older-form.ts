@@ -2,8 +2,8 @@ import type { FieldSchema, MessageSchema, TextMessage } from "./textproto-schema
 
 /**
  * For a while an expectation's headers stood in a block of their own, `headers { has_header {…} headers_serialized {…} }`,
- * and an immediate response had its headers and body inside `immediate`. The two forms of `headers` are told apart by
- * their fields.
+ * and an immediate response had its headers and body inside `immediate`, with or without that block. The two forms of
+ * `headers` are told apart by their fields.
  *
  * @returns the schema with the fields of both forms; {@link liftOlderForm} turns what was read into today's
  */
@@ -17,7 +17,10 @@ export function withOlderForm(expectation: MessageSchema): MessageSchema {
     fields: { ...matcher.fields, has_header: header, no_header: header, headers_serialized: headers },
   };
   const block: FieldSchema = { type: { message: both }, repeated: true };
-  const whole: MessageSchema = { name: reply.name, fields: { ...reply.fields, body, headers: block } };
+  const whole: MessageSchema = {
+    name: reply.name,
+    fields: { ...reply.fields, body, has_header: header, no_header: header, headers: block },
+  };
   return {
     name: expectation.name,
     fields: { ...expectation.fields, headers: block, immediate: { type: { message: whole } } },
@@ -45,8 +48,9 @@ export function liftOlderForm(expectation: TextMessage): void {
   expectation["headers"] = matchers;
   listOf(expectation, "body").push(...listOf(immediate, "body"));
   if (immediate === undefined) return;
-  delete immediate["headers"];
-  delete immediate["body"];
+  listOf(expectation, "hasHeader").push(...listOf(immediate, "hasHeader"));
+  listOf(expectation, "noHeader").push(...listOf(immediate, "noHeader"));
+  for (const name of ["headers", "body", ...OLDER]) delete immediate[name];
 }
 
 const OLDER = ["hasHeader", "noHeader", "headersSerialized"];

@@ -77,14 +77,14 @@ describe("a suite", () => {
       `runtime { wasm_path: "x" min_log_level: 4 }
        test { response_headers { result {
          headers { has_header { key: "a" } no_header { key: "b" } headers_serialized { exact: "c: d" } }
-         immediate { http_status: 500 body { exact: "e" } headers { no_header { key: "f" } } }
+         immediate { http_status: 500 body { exact: "e" } headers { no_header { key: "f" } } no_header { key: "g" } }
        } } }`,
       "old.textpb",
     );
     const today = await readGoogleTests(
       `env { wasm_path: "x" log_level: WARN }
        test { response_headers { result {
-         has_header { key: "a" } no_header { key: "b" } headers { exact: "c: d" } no_header { key: "f" }
+         has_header { key: "a" } no_header { key: "b" } headers { exact: "c: d" } no_header { key: "f" } no_header { key: "g" }
          immediate { http_status: 500 } body { exact: "e" }
        } } }`,
       "new.textpb",
