@@ -231,6 +231,16 @@ describe("what a filter logs", () => {
 });
 
 describe("settings", () => {
+  it("an SDK that may not do without a configuration is believed until the streams show that it does", () => {
+    const warning = { code: "MODULE_NEEDS_CONFIG", message: "traps without a configuration" } as const;
+    const report = { ...checkModule(filterModule()), warnings: [warning] };
+    expect(codes(run(filterModule()), { report })).toEqual([]);
+    const rejects = run(withFunctions(onConfigure(TRAP)));
+    expect(codes(rejects, { report })).toEqual(["warning MODULE_NEEDS_CONFIG", "warning CONFIG_REJECTED"]);
+    const unrun = findingsOf({ report, config: undefined, rootId: "", rootIds: [] }, undefined);
+    expect(unrun.map(({ code }) => code)).toEqual(["MODULE_NEEDS_CONFIG"]);
+  });
+
   it("a root id the image does not name is a warning", () => {
     const smoke = run(filterModule());
     expect(codes(smoke, { rootId: "other", rootIds: ["one", "two"] })).toEqual(["warning ROOT_ID_NOT_NAMED"]);
