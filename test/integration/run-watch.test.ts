@@ -16,10 +16,10 @@ test("a changed module file is served without a dropped request; a failing one l
   const dir = tempDir();
   const file = writeFilter(dir, []);
   const run = await startRun([file, "--watch"], dir);
-  let going = true;
+  const traffic = { going: true };
   const seen: { status: number; hello: unknown }[] = [];
   const load = Array.from({ length: 4 }, async () => {
-    while (going) {
+    while (traffic.going) {
       const { status, headers } = await fetchOnce(`${run.url}/delay/20`);
       seen.push({ status, hello: headers["hello"] });
     }
@@ -32,7 +32,7 @@ test("a changed module file is served without a dropped request; a failing one l
   writeFileSync(file, "no module at all");
   await run.line(kept);
   expect(await fetchOnce(run.url)).toMatchObject({ status: 200, headers: { hello: "world" } });
-  going = false;
+  traffic.going = false;
   await Promise.all(load);
   expect(seen.filter(({ status }) => status !== 200)).toEqual([]);
   expect(seen.some(({ hello }) => hello === undefined)).toBe(true);

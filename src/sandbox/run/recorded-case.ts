@@ -67,7 +67,7 @@ function answerOf(
 }
 
 function calloutOf({ cluster, request, answer, fault }: CalloutRecord, write: HeaderWriter): Callout {
-  const expected: HeaderExpectations = write.headers(request.headers, CALLOUT_DEFAULTS);
+  const expected = write.expected(request.headers, CALLOUT_DEFAULTS);
   const own = answer === undefined ? {} : write.headers(answer.headers, ANSWER_DEFAULTS);
   return {
     to: cluster,
@@ -75,7 +75,7 @@ function calloutOf({ cluster, request, answer, fault }: CalloutRecord, write: He
       method: headerOf(request.headers, ":method") ?? "",
       path: utf8(headerOf(request.headers, ":path") ?? ""),
       ...(Object.keys(expected).length === 0 ? {} : { headers: expected }),
-      ...(request.body.length === 0 ? {} : { body: write.content([request.body]) }),
+      ...(request.body.length === 0 ? {} : { body: write.expectedBody([request.body]) }),
     },
     answer:
       answer === undefined
@@ -122,17 +122,16 @@ function changes(
   to: RecordedMessage,
   { write, skip }: ChangeOptions,
 ): { readonly headers?: HeaderExpectations; readonly body?: Matcher } {
-  const [before, after] = [write.headers(from.headers, skip), write.headers(to.headers, skip)];
+  const [before, after] = [write.expected(from.headers, skip), write.expected(to.headers, skip)];
   const headers: Record<string, Matcher | readonly Matcher[]> = {};
   for (const [name, value] of Object.entries(after)) {
-    if (value !== null && !write.isSecret(name) && JSON.stringify(value) !== JSON.stringify(before[name]))
-      headers[name] = value;
+    if (JSON.stringify(value) !== JSON.stringify(before[name])) headers[name] = value;
   }
   for (const name of Object.keys(before)) if (after[name] === undefined) headers[name] = { absent: true };
   const same = Buffer.concat(from.pieces).equals(Buffer.concat(to.pieces));
   return {
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    ...(same ? {} : { body: write.content(to.pieces) }),
+    ...(same ? {} : { body: write.expectedBody(to.pieces) }),
   };
 }
 
@@ -159,6 +158,17 @@ class HeaderWriter {
     return Buffer.from(text, "utf8").equals(bytes) ? this.scrub(text) : { base64: bytes.toString("base64") };
   }
 
+  /** Headers to compare with: of secrets only that they are there. */
+  expected(flat: FlatHeaders, skip: ReadonlySet<string>): Record<string, Matcher | readonly Matcher[]> {
+    const shown = Object.entries(this.headers(flat, skip));
+    return Object.fromEntries(shown.map(([name, value]) => [name, isDropped(value) ? { present: true } : value]));
+  }
+
+  expectedBody(pieces: readonly Uint8Array[]): Matcher {
+    const content = this.content(pieces);
+    return isDropped(content) ? { present: true } : content;
+  }
+
   body(pieces: readonly Uint8Array[]): Body {
     return pieces.length === 1 || pieces.length > MOST_PIECES
       ? this.content(pieces)
@@ -183,6 +193,12 @@ class HeaderWriter {
 }
 
 const DROPPED = "dropped";
+
+/** True when a secret was taken out, so that the value is no more what it was. */
+function isDropped(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(isDropped) : typeof value === "string" && value.includes(DROPPED);
+}
+
 const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie", "proxy-authorization"]);
 const NONE: ReadonlySet<string> = new Set();
 
