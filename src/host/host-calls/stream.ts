@@ -35,7 +35,7 @@ function sendLocalResponse(scope: KernelScope): HostFunction {
     if (details === undefined || body === undefined || headers === undefined) return Status.invalidMemoryAccess;
     const flat = readPairs(scope, headers, "proxy_send_local_response");
     scope.context.sendLocalResponse({
-      status: status >>> 0,
+      status: status & 0xffff, // as Envoy keeps it
       body: body.slice(),
       headers: Array.from({ length: flat.length / 2 }, (_unused, at) => [flat[at * 2] ?? "", flat[at * 2 + 1] ?? ""]),
       grpcStatus: grpcStatus >= 0 && grpcStatus <= LAST_GRPC_STATUS ? grpcStatus : undefined,

@@ -217,6 +217,12 @@ describe.skipIf(missing !== "")(`HTTP streams${missing && `: ${missing}`}`, () =
     ]);
   });
 
+  it("keep 16 bits of the status", () => {
+    const { stream } = run("rqh: local 65736 d b {} -1");
+    stream.requestHeaders();
+    expect(stream.callbacks.reply?.status).toBe(200);
+  });
+
   it("close: the details are set at once, the reset comes after the callback", () => {
     const { stream } = run("rqh: close 0; ret 1\nrqb: close 2; close 3; close 9");
     stream.requestHeaders();
