@@ -1,4 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { need } from "../components/require-component.ts";
+import { fixture } from "../components/wasm-fixtures.ts";
 import { ENDLESS, failuresOf, rawFilter, runWith, testFolder } from "./test-support.ts";
 
 const AUTH = `
@@ -382,6 +386,15 @@ tests:
     expect(report.results.map(({ status }) => status)).toEqual(["passed", "passed", "error"]);
     expect(failuresOf(report.results)[0]).toMatch(/^not asked: the host refuses the module: .*corrupted/u);
   });
+});
+
+test("the tests of the AssemblyScript template pass with the starter", async (context) => {
+  const module = await need(context, "as-hello", async () => await fixture("as-hello"));
+  const yaml = readFileSync(new URL("../../templates/assemblyscript/filter.test.yaml", import.meta.url), "utf8");
+  const folder = testFolder(module, yaml);
+  const path = join(folder.dir, "filter.wasm");
+  const { report } = await folder.run({ module: { path, folder: folder.dir } });
+  expect(report.results.map(({ status }) => status)).toEqual(["passed", "passed"]);
 });
 
 describe("choosing", () => {

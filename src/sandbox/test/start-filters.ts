@@ -1,5 +1,6 @@
 import type { HostModule } from "../../host/host-module.ts";
 import { ModuleRefused } from "../../host/module-refused.ts";
+import type { PluginConfig } from "../../host/plugin-config.ts";
 import { checkModule } from "../../wasm/check-module.ts";
 import type { CaseWorld } from "./case-world.ts";
 import { checkModuleFacts } from "./check-module-facts.ts";
@@ -67,7 +68,7 @@ function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, plac
   const byFilter = reason === "configure" || reason === "vm-start";
   if (byFilter && world.planned.test.expect?.configure === "rejected") return finish(world);
   const words = byFilter ? "rejects its configuration" : "does not start";
-  world.checks.fail(world.at, `the filter ${words}: ${message}${knownTrap(world, filter, config.configuration)}`);
+  world.checks.fail(world.at, `the filter ${words}: ${message}${likelyReason(world, filter, { reason, config })}`);
   return "error";
 }
 
@@ -78,10 +79,16 @@ function finish(world: CaseWorld): "over" {
   return "over";
 }
 
-/** One SDK cannot do without a configuration; its trap does not say so. */
-function knownTrap({ setting }: CaseWorld, filter: PlannedFilter, configuration: Uint8Array): string {
-  const config = Buffer.from(configuration).toString("latin1");
-  const { warnings } = checkModule(setting.modules.bytes(filter.module), { config });
+/** What a trap at the start does not say itself: a root id nobody gave, or an SDK that cannot do without a configuration. */
+function likelyReason(
+  { setting }: CaseWorld,
+  { module }: PlannedFilter,
+  { reason, config }: { readonly reason: string; readonly config: PluginConfig },
+): string {
+  if (reason === "root-context" && config.rootId === "") return " (no rootId is given, and the filter may want one)";
+  if (reason !== "configure") return "";
+  const text = Buffer.from(config.configuration).toString("latin1");
+  const { warnings } = checkModule(setting.modules.bytes(module), { config: text });
   const found = warnings.find(({ code }) => code === "MODULE_NEEDS_CONFIG");
   return found === undefined ? "" : ` (the module ${found.message}: give the filter a config)`;
 }
