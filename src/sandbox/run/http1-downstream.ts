@@ -67,7 +67,8 @@ export class Http1Downstream implements Downstream {
     if (end) return this.#finish();
     // Headers go out with what follows them in this turn; alone only when nothing does.
     process.nextTick(() => {
-      if (!this.#wrote) response.flushHeaders();
+      // As bytes: `flushHeaders` would encode them as UTF-8.
+      if (!this.#wrote) response.write(NO_BYTES);
     });
   }
 

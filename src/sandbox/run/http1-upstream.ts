@@ -101,7 +101,7 @@ class Http1Call implements UpstreamCall {
     // A server that answers an upgrade nobody asked for.
     request.on("upgrade", (_response, socket) => socket.destroy());
     if (end) request.end();
-    else request.flushHeaders();
+    else request.write(NO_BYTES); // the headers alone, as bytes: flushHeaders would encode them as UTF-8
     return request;
   }
 
