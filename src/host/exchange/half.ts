@@ -229,6 +229,8 @@ export class Half {
       // The end has still to be told when the filter goes on, if by an empty piece.
       this.held.buffer ??= new BodyBuffer();
     }
+    // What was dropped is gone for the filter, too.
+    if (status === "stop-no-buffer" && data !== this.held.buffer) data.take();
     return false;
   }
 

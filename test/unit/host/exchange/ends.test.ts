@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { BodyBuffer } from "../../../../src/host/body-buffer.ts";
 import type { UpstreamFailure, UpstreamSink } from "../../../../src/host/exchange/http-exchange.ts";
 import { ResponseFlag } from "../../../../src/host/exchange/response-flags.ts";
-import { bytes, get, of, ok, reply, stage, type Acts, type Stage } from "./stage.ts";
+import { bytes, get, of, ok, reply, stage, trailers, type Acts, type Stage } from "./stage.ts";
 
 describe("an upstream that fails", () => {
   const rows: [UpstreamFailure, number, string, string, bigint][] = [
@@ -252,6 +252,19 @@ describe("the buffer limit", () => {
     });
     on.exchange.requestData(bytes("1"), false);
     on.exchange.requestData(bytes("22"), false);
+    expect(on.exchange.info.responseCode).toBe(413);
+  });
+
+  test("so it does when it comes with the trailers", () => {
+    const on = limited({
+      requestData: () => "stop-and-buffer",
+      requestTrailers: ({ callbacks }) => {
+        callbacks.decodingBuffer()?.append(bytes("123456789"));
+        return "stop-iteration";
+      },
+    });
+    on.exchange.requestData(bytes("1"), false);
+    on.exchange.requestTrailers(trailers("t", "1"));
     expect(on.exchange.info.responseCode).toBe(413);
   });
 
