@@ -69,6 +69,8 @@ function emptyCalls(scope: KernelScope): Record<string, HostFunction> {
   const none = (errno: number, ...outs: readonly number[]): number =>
     outs.every((out) => memory.writeU32(out, 0)) ? errno : Errno.fault;
   return {
+    fd_renumber: (from: number, to: number): number =>
+      isOutput(from) && isOutput(to) ? Errno.notSupported : Errno.badFile,
     fd_tell: (fd: number, out: number): number => {
       if (!isOutput(fd)) return Errno.badFile;
       return memory.writeU64(out, 0n) ? Errno.success : Errno.fault;

@@ -42,6 +42,21 @@ describe("WASI", () => {
     expect(started.plugin.failed).toBe(false);
   });
 
+  it.each([
+    [1, 2, 58],
+    [2, 2, 58],
+    [0, 1, 8],
+    [1, 3, 8],
+  ])("renumbers nothing: %d to %d is %d", (from, to, errno) => {
+    const imports = [{ module: "wasi_unstable", name: "fd_renumber", params: "ii", result: "i" }];
+    const body = [0x41, from, 0x41, to, 0x10, 0, 0x41, errno, 0x47, 0x04, 0x40, 0x00, 0x0b];
+    const bytes = filterModule({ imports, functions: [{ export: "proxy_on_tick", params: "i", body }] });
+    const started = new Host({ environment: recordingEnvironment() }).start(loadModule(bytes), pluginConfig());
+    if (!started.started) throw new Error(started.message);
+    started.plugin.tick();
+    expect(started.plugin.failed).toBe(false);
+  });
+
   it.skipIf(missing !== "")(`writes to the log, one trailing newline less${missing && `: ${missing}`}`, () => {
     const run = new Scripted(
       module,
