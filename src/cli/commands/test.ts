@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { usageError } from "../../domain/errors.ts";
-import { messageOf } from "../../domain/errors.ts";
+import { messageOf, usageError } from "../../domain/errors.ts";
 import type { RunTestsRequest, TestRun } from "../../sandbox/test/run-tests.ts";
 import { type CommandSpec, manyArguments } from "../command-spec.ts";
 import type { Context } from "../context.ts";
@@ -136,11 +135,13 @@ async function outcomeOf(context: Context, options: Values, run: TestRun, update
   const json = versioned("TestReport", jsonReport(report));
   const rendered = await render(reporter, run);
   const file = text(options, "reporterFile");
-  if (file !== undefined && rendered !== undefined) {
-    const { writeFileAtomic } = await import("../../platform/atomic-file.ts");
-    await writeFileAtomic(resolve(context.cwd, file), Buffer.from(rendered));
-  }
   const { reportText } = await import("../../sandbox/test/report-text.ts");
+  if (file !== undefined) {
+    const { writeFileAtomic } = await import("../../platform/atomic-file.ts");
+    const { createStyle } = await import("../../platform/terminal.ts");
+    const content = rendered ?? `${reportText(report, createStyle(false))}\n`;
+    await writeFileAtomic(resolve(context.cwd, file), Buffer.from(content));
+  }
   const failed = changes === undefined ? json.failed : changes.left;
   return {
     json,

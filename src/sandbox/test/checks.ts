@@ -1,7 +1,7 @@
 import type { Json } from "../../domain/json.ts";
 import { textOf, utf8ByteString } from "../../host/byte-string.ts";
 import type { LogEntry } from "../../host/environment.ts";
-import type { HeaderMap } from "../../host/header-map.ts";
+import { type HeaderMap, lowerAscii } from "../../host/header-map.ts";
 import type { Failure } from "./case-result.ts";
 import { describeMatcher, describeValue, matches, quote, type ReadBytes } from "./matchers.ts";
 import type { HeaderExpectations, LogExpectation, Matcher } from "./model-expect.ts";
@@ -52,7 +52,7 @@ export class Checks {
   /** Headers or trailers by name. */
   headers(at: Place, what: string, expected: HeaderExpectations, actual: HeaderMap | undefined): void {
     for (const [name, matcher] of Object.entries(expected)) {
-      const values = actual?.values(utf8ByteString(name).toLowerCase()) ?? [];
+      const values = actual?.values(lowerAscii(utf8ByteString(name))) ?? [];
       const here = [...at, name];
       if (isList(matcher)) this.#values(here, `${what} ${name}`, matcher, values);
       else this.value(here, `${what} ${name}`, matcher, values.length > 1 ? values.join(", ") : values[0]);

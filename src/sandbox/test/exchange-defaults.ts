@@ -1,4 +1,4 @@
-import { HeaderMap } from "../../host/header-map.ts";
+import { HeaderMap, lowerAscii } from "../../host/header-map.ts";
 import { utf8ByteString } from "../../host/byte-string.ts";
 import type { Answer, Request } from "./model.ts";
 import { headerPairs } from "./values.ts";
@@ -43,7 +43,7 @@ function withOwn(
   defaults: readonly [string, string][],
   own: Request["headers"],
 ): HeaderMap {
-  const names = new Set(Object.keys(own ?? {}).map((name) => utf8ByteString(name).toLowerCase()));
+  const names = new Set(Object.keys(own ?? {}).map((name) => lowerAscii(utf8ByteString(name))));
   const kept = defaults.filter(([name]) => !names.has(name) && !(name === ":authority" && names.has("host")));
   const pairs = headerPairs(own);
   // A pseudo header the test gives takes the place of the default one.

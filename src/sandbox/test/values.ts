@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errnoOf, messageOf, usageError } from "../../domain/errors.ts";
 import { utf8ByteString } from "../../host/byte-string.ts";
+import { lowerAscii } from "../../host/header-map.ts";
 import type { ReadBytes } from "./matchers.ts";
 import type { Body, Chunk, Content, Duration, HeaderValues } from "./model-values.ts";
 import type { Settings } from "./model.ts";
@@ -80,7 +81,7 @@ export function settingsBytes(settings: Settings | undefined, readBytes: ReadByt
 /** Names in lower case and values as strings of bytes; a name without a value is left out. */
 export function headerPairs(headers: HeaderValues | undefined): [string, string][] {
   return Object.entries(headers ?? {}).flatMap(([name, value]): [string, string][] => {
-    const key = utf8ByteString(name).toLowerCase();
+    const key = lowerAscii(utf8ByteString(name));
     if (value === null) return [];
     const values = typeof value === "object" ? value : [value];
     return values.map((one) => [key, utf8ByteString(String(one))]);
