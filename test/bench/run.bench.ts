@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, it } from "vitest";
+import { aptInstall } from "../components/apt.ts";
+import { HELLO_WASM } from "../support/modules.ts";
+
+/**
+ * `wasme run` before a small upstream: the proxy on one core, `wrk` (one thread, 32 connections) and upstream on another, as
+ * in every turn; requests and CPU time per request, each kind in turn, ratios to the same proxy without a filter.
+ */
+const KINDS = ["plain", "bare", "run"] as const;
+type Kind = (typeof KINDS)[number];
+
+const NAMES: Readonly<Record<Kind, string>> = {
+  plain: "node:http and pipe",
+  bare: "the proxy without a filter",
+  run: "with a filter in its thread",
+};
+
+const ROUNDS = 5;
+const SECONDS = 3;
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const bin = here("../../bin/wasme.js");
+const folder = mkdtempSync(join(tmpdir(), "wasme-bench-run-"));
+const started: ChildProcess[] = [];
+
+beforeAll(async () => await aptInstall(["wrk"]));
+afterAll(() => {
+  for (const child of started) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it("requests through a filter, to those without one", async () => {
+  const upstream = await start("1", [here("upstream.mjs")]);
+  const results = new Map<Kind, { rate: number; cpu: number }[]>(KINDS.map((kind) => [kind, []]));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const kind of KINDS) results.get(kind)?.push(await measure(kind, upstream.url));
+  }
+  const lines = KINDS.map((kind) => {
+    const of = results.get(kind) ?? [];
+    const ratio = (key: "rate" | "cpu"): string => {
+      const base = results.get("bare") ?? [];
+      return median(of.map((one, at) => one[key] / (base[at]?.[key] ?? one[key]))).toFixed(2);
+    };
+    const rate = median(of.map((one) => one.rate)).toFixed(0);
+    const cpu = median(of.map((one) => one.cpu)).toFixed(0);
+    return `  ${NAMES[kind].padEnd(30)} ${rate.padStart(7)} requests/s  x${ratio("rate")}  ${cpu.padStart(5)} us CPU/request  x${ratio("cpu")}`;
+  });
+  process.stdout.write(
+    `\nwasme run (${ROUNDS} rounds in turn; ratios to the proxy without a filter)\n${lines.join("\n")}\n`,
+  );
+});
+
+it("from saved to served", async () => {
+  const file = join(folder, "filter.wasm");
+  copyFileSync(HELLO_WASM, file);
+  const served: number[] = [];
+  const run = spawn(process.execPath, [bin, "run", file, "--watch", "--listen", "127.0.0.1:0"], {
+    env: { ...process.env, HOME: folder },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  started.push(run);
+  let text = "";
+  run.stderr.setEncoding("utf8").on("data", (more: string) => (text += more));
+  const wait = async (done: () => boolean): Promise<void> => {
+    while (!done()) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  await wait(() => text.includes('"url"'));
+  const original = readFileSync(HELLO_WASM);
+  for (let turn = 1; turn <= 20; turn += 1) {
+    // A custom section of one byte makes it another module.
+    writeFileSync(file, Buffer.concat([original, Buffer.from([0, 3, 1, 0x78, turn])]));
+    await wait(() => text.split("savedToServedMs").length > turn);
+  }
+  for (const [, ms] of text.matchAll(/"savedToServedMs":(\d+)/gu)) served.push(Number(ms));
+  run.kill("SIGKILL");
+  process.stdout.write(
+    `\nfrom saved to served, ${served.length} times: median ${median(served)} ms, ${Math.min(...served)}-${Math.max(...served)} ms\n`,
+  );
+});
+
+async function measure(kind: Kind, upstream: string): Promise<{ rate: number; cpu: number }> {
+  const proxy = await start("0", [here("run-proxy.mjs"), kind, upstream, HELLO_WASM]);
+  wrk(proxy.url, 1);
+  const before = cpuOf(proxy.child);
+  const requests = wrk(proxy.url, SECONDS);
+  const cpu = ((cpuOf(proxy.child) - before) * 1e6) / requests;
+  proxy.child.kill("SIGKILL");
+  return { rate: requests / SECONDS, cpu };
+}
+
+async function start(core: string, args: readonly string[]): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn("taskset", ["-c", core, process.execPath, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  started.push(child);
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once("exit", () => reject(new Error(`${args.join(" ")} ended`)));
+    child.stdout.setEncoding("utf8").once("data", (line: string) => resolve(line.trim()));
+  });
+  return { child, url };
+}
+
+/** Requests answered in that time. */
+function wrk(url: string, seconds: number): number {
+  const { stdout } = spawnSync("taskset", ["-c", "1", "wrk", "-t1", "-c32", `-d${seconds}s`, url], {
+    encoding: "utf8",
+  });
+  return Number(/(\d+) requests in/u.exec(stdout)?.[1] ?? Number.NaN);
+}
+
+/** Seconds of CPU time a process has used, all threads. */
+function cpuOf({ pid = 0 }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
