@@ -54,7 +54,9 @@ export type ReportCode =
   /** The guest's memory reached its limit and `memory.grow` failed. */
   | "memory-limit"
   /** The filter was asked although its VM is gone, and the failure policy answered. */
-  | "failed-vm";
+  | "failed-vm"
+  /** A line of the log looks like a panic that nothing else told; told by who reads the log, not by the host itself. */
+  | "panic-in-log";
 
 /** Takes reports. Must not throw. */
 export type ReportSink = (report: HostReport) => void;
