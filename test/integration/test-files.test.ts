@@ -337,6 +337,9 @@ tests:
   - {name: fails open, filter: {failurePolicy: open}, config: "rqh: trap", steps: [{request: {}, expect: {trap: true}}, {request: {}, expect: {response: {status: 200}}}]}
   - {name: warns, config: "rsh: get 0 :path", request: {}, expect: {warnings: [request-map-gone]}}
   - {name: warns strictly, strict: true, config: "rsh: get 0 :path", request: {}}
+  - {name: panics, strict: true, config: 'rqh: log 4 "panicked at src/lib.rs"', request: {}}
+  - {name: unsupported, profile: google, config: "cfg: set_tick 100", request: {}}
+  - {name: unsupported as expected, profile: google, config: "cfg: set_tick 100", request: {}, expect: {warnings: [unsupported-call]}}
   - {name: warning expected, request: {}, expect: {warnings: [request-map-gone]}}
   - {name: module, expect: {module: {abi: 0.2.1, imports: [proxy_log], importsAbsent: [proxy_nothing], callbacks: [proxy_on_tick], maxBytes: 100000}}}
   - {name: wrong module, expect: {module: {abi: 0.1.0, importsAbsent: [proxy_log], maxBytes: 10}}}
@@ -349,6 +352,8 @@ tests:
       expect.stringMatching(/^traps unasked: the filter trapped: .*unreachable/u),
       "does not trap: the filter did not trap",
       expect.stringMatching(/^warns strictly: request-map-gone: /u),
+      "panics: panic-in-log: the log holds what looks like a panic: panicked at src/lib.rs",
+      expect.stringMatching(/^unsupported: unsupported-call: /u),
       "warning expected: the host reported nothing, expected request-map-gone",
       'wrong module: ABI version is "0.2.1", expected "0.1.0"',
       "wrong module: the module imports proxy_log",

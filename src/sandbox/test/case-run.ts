@@ -1,6 +1,6 @@
 import { WasmeError } from "../../domain/errors.ts";
 import type { LogEntry } from "../../host/environment.ts";
-import type { HostReport } from "../../host/host-report.ts";
+import type { HostReport, ReportCode } from "../../host/host-report.ts";
 import type { TraceEvent } from "../../host/trace.ts";
 import type { Failure } from "./case-result.ts";
 import { type CaseSetting, CaseWorld } from "./case-world.ts";
@@ -11,7 +11,7 @@ import { seedHost } from "./given.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import type { Exchange, Step, Stream } from "./model.ts";
 import type { PlannedCase } from "./planned-case.ts";
-import type { RunEnd } from "./session.ts";
+import type { RunEnd, Session } from "./session.ts";
 import type { Place } from "./shape.ts";
 import { startFilters } from "./start-filters.ts";
 import { formatNanoseconds, nanoseconds } from "./values.ts";
@@ -121,10 +121,29 @@ function noteHang({ checks, session }: CaseWorld, exchange: LiveExchange, { at, 
   checks.fail(at, message);
 }
 
+/** A trap fails a test, and so does a call this host has not; any other report when warnings are to. */
 function checkReports({ session, checks, planned, at, trapExpected }: CaseWorld): void {
+  lintLog(session);
   const expected = new Set(planned.test.expect?.warnings ?? []);
+  const fails = (code: ReportCode): boolean =>
+    code === "trap" ? !trapExpected : !expected.has(code) && (planned.strict || code === "unsupported-call");
   for (const { code, message } of session.reports) {
-    const surprising = code === "trap" ? !trapExpected : planned.strict && !expected.has(code);
-    if (surprising) checks.fail(at, code === "trap" ? `the filter trapped: ${message}` : `${code}: ${message}`);
+    if (fails(code)) checks.fail(at, code === "trap" ? `the filter trapped: ${message}` : `${code}: ${message}`);
   }
 }
+
+/** Some SDKs catch a panic and only log it. */
+function lintLog({ logs, reports }: Session): void {
+  const line = logs.find(({ text, source }) => source !== "host" && PANIC.test(text));
+  if (line === undefined || reports.some(({ code }) => code === "trap" || code === "panic-in-log")) return;
+  reports.push({
+    code: "panic-in-log",
+    severity: "warning",
+    message: `the log holds what looks like a panic: ${line.text.split("\n", 1)[0] ?? ""}`,
+    plugin: line.plugin?.name,
+    contextId: line.contextId,
+    callback: undefined,
+  });
+}
+
+const PANIC = /\bpanicked at\b|^panic: |\bgoroutine \d+ \[running\]|^abort: /u;

@@ -34,7 +34,8 @@ export function requestHeaders(request: Request, protocol: "http1" | "http2", pi
 /** The headers a response comes with: those of a plain one, then the test's own. `date` and `server` are the exchange's. */
 export function responseHeaders(answer: Answer, pieces: Pieces): HeaderMap {
   const defaults: [string, string][] = [[":status", String(answer.status ?? 200)]];
-  if (answer.trailers === undefined) defaults.push(["content-length", String(sizeOf(pieces))]);
+  const bodiless = answer.status === 204 || answer.status === 304;
+  if (answer.trailers === undefined && !bodiless) defaults.push(["content-length", String(sizeOf(pieces))]);
   return withOwn("response", defaults, answer.headers);
 }
 

@@ -149,7 +149,7 @@ describe("the JSON Schema", () => {
       "given: {properties: {a: {uint: '18446744073709551615'}, b: 1.5, c: true}}",
       "config: [1, null, {a: b}]",
     ].map(test1),
-  ])("and the parser accept %s", async (yaml) => {
+  ])("and the parser accept number %#", async (yaml) => {
     expect(await mistakesOf(yaml)).toEqual([]);
     expect(validate(parse(yaml)), JSON.stringify(validate.errors)).toBe(true);
   });
