@@ -2,7 +2,7 @@ import { checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
 import type { CheckFinding } from "./check-finding.ts";
 import { findingsOf } from "./check-findings.ts";
-import type { SmokeResult } from "./smoke-result.ts";
+import type { SmokeRequest, SmokeResult } from "./smoke-result.ts";
 
 /** A module and how it is to be run. */
 export interface FilterToExamine {
@@ -36,7 +36,15 @@ export async function examineModule(
   let smoke: SmokeResult | undefined;
   if (options.smoke && report.ok) {
     const { smokeModule } = await import("./smoke-module.ts");
-    smoke = await smokeModule({ module, config: config ?? "", rootId, vmConfig }, { signal: options.signal });
+    const request = { module, config: config ?? "", rootId, vmConfig, tcp: tcpOf(report) };
+    smoke = await smokeModule(request, { signal: options.signal });
   }
   return { report, smoke, findings: findingsOf({ report, config, rootId, rootIds }, smoke) };
+}
+
+/** SDKs that know HTTP from TCP filters export the callbacks of both. */
+function tcpOf({ callbacks, origin: { language } }: ModuleReport): NonNullable<SmokeRequest["tcp"]> {
+  if (!callbacks.includes("proxy_on_new_connection") && !callbacks.includes("proxy_on_downstream_data")) return "never";
+  if (!callbacks.some((name) => /^proxy_on_(?:request|response)_/u.test(name))) return "only";
+  return language === "rust" || language === "go" || language === "tinygo" ? "if-http-traps" : "never";
 }

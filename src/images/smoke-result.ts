@@ -2,7 +2,7 @@ import type { LogLevel } from "../host/enums.ts";
 import type { HostReport } from "../host/host-report.ts";
 import type { ProfileName } from "../host/profile.ts";
 
-/** What two streams are sent through, and how. Structured-clonable. */
+/** What streams are sent through, and how. Structured-clonable. */
 export interface SmokeRequest {
   readonly module: Uint8Array;
   /** Plugin configuration, handed to `proxy_on_configure`. */
@@ -10,6 +10,11 @@ export interface SmokeRequest {
   readonly rootId: string;
   /** VM configuration, handed to `proxy_on_vm_start`. */
   readonly vmConfig: string;
+  /**
+   * Whether a connection is opened: instead of the requests, or when these end in a trap, because an SDK that knows HTTP
+   * from TCP filters gives up when it is asked for the other kind. Default `never`.
+   */
+  readonly tcp?: "never" | "only" | "if-http-traps";
   /** Whose rules hold; default `envoy`. */
   readonly profile?: ProfileName;
 }

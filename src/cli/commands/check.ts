@@ -122,6 +122,8 @@ function factsOf({ name, image, module, moduleDigest }: CheckResult, style: Styl
 
 function streamsOf({ streams, failure, durationMs }: SmokeResult): string {
   if (failure !== undefined) return "Two requests: not sent, the filter did not start";
+  if (streams.length === 1)
+    return `One connection: ${streams[0]?.ended === true ? "served" : "not served"} (${durationMs} ms)`;
   const each = streams.map(({ name, status, ended }) => {
     const answer = status === undefined ? "no answer" : String(status);
     return `${name}: ${answer}${ended ? "" : ", not ended"}`;

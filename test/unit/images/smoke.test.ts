@@ -93,6 +93,44 @@ describe("two streams through a filter", () => {
   });
 });
 
+describe("a connection through a filter for TCP", () => {
+  const onConnection = (body: readonly number[]): FunctionSpec => ({
+    export: "proxy_on_new_connection",
+    params: "i",
+    result: "i",
+    body,
+  });
+  const onData: FunctionSpec = { export: "proxy_on_downstream_data", params: "iii", result: "i", body: CONTINUE };
+
+  it("is opened, served and closed", () => {
+    const found = run(withFunctions(onConnection(CONTINUE), onData), { tcp: "only" });
+    expect(found).toMatchObject({ outcome: "ran", reports: [] });
+    expect(found.streams).toEqual([{ name: "TCP connection", ended: true, pausedIn: [], upstreamRequests: 1 }]);
+  });
+
+  it("takes the place of requests that trap, when it goes better", () => {
+    const tcp = "if-http-traps";
+    const forTcp = withFunctions(onRequest(TRAP), onConnection(CONTINUE));
+    expect(run(forTcp, { tcp })).toMatchObject({ streams: [{ name: "TCP connection" }], reports: [] });
+    const broken = withFunctions(onRequest(TRAP), onConnection(TRAP));
+    expect(codes(run(broken, { tcp })).filter((code) => code.endsWith("STREAM_TRAP"))).toHaveLength(1);
+    expect(run(broken, { tcp }).streams).toHaveLength(2);
+    expect(run(withFunctions(onRequest(CONTINUE), onConnection(TRAP)), { tcp }).streams).toHaveLength(2);
+    expect(run(forTcp).streams).toHaveLength(2);
+  });
+
+  it("is opened when there are no callbacks for HTTP", async () => {
+    const filter = {
+      config: undefined,
+      rootId: "",
+      rootIds: [],
+      module: withFunctions(onConnection(CONTINUE), onData),
+    };
+    const { smoke, findings } = await examineModule(filter, { smoke: true });
+    expect([smoke?.streams.map(({ name }) => name), findings]).toEqual([["TCP connection"], []]);
+  });
+});
+
 describe("a filter that does not start", () => {
   const started = filterFunctions();
   const starting = (body: readonly number[]): Uint8Array =>
