@@ -4,6 +4,12 @@ export function requestId(random: ((target: Uint8Array) => void) | undefined): s
   random?.(bytes);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  let id = "";
+  for (let at = 0; at < bytes.length; at += 1) {
+    if (at === 4 || at === 6 || at === 8 || at === 10) id += "-";
+    id += HEX[bytes[at] ?? 0] ?? "";
+  }
+  return id;
 }
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -81,7 +81,7 @@ export class AccessObserver implements StreamObserver {
       ms: Math.round((performance.now() - this.#started) * 10) / 10,
       details,
       flags: flagNames(flags),
-      pausedIn,
+      pausedIn: pausedIn ?? [],
       clientGone: this.#gone,
     });
   }

@@ -7,7 +7,8 @@ import type { Connection, FlatHeaders } from "./messages.ts";
 /** The head of an HTTP/1.1 request in the order Envoy shows it: authority, path, method, scheme, then the others. */
 export function http1Head({ rawHeaders, method = "GET", url = "/" }: IncomingMessage, from: Connection): RequestHead {
   const target = splitTarget(url);
-  const headers = [":authority", target.authority ?? "", ":path", target.path, ":method", method, ":scheme", "http"];
+  const headers = [":authority", target.authority ?? "", ":path", target.path, ":method", method];
+  if (target.scheme !== undefined) headers.splice(2, 0, ":scheme", target.scheme);
   let end = true;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = lowerAscii(rawHeaders[at] ?? "");
@@ -20,14 +21,21 @@ export function http1Head({ rawHeaders, method = "GET", url = "/" }: IncomingMes
 }
 
 /** A target in absolute form names the host, and wins over the header (RFC 9112, 3.2.2). */
-function splitTarget(url: string): { readonly path: string; readonly authority: string | undefined } {
+function splitTarget(url: string): Target {
   const match = ABSOLUTE.exec(url);
-  if (match === null) return { path: url, authority: undefined };
-  const [, authority = "", path = ""] = match;
-  return { path: path.startsWith("/") ? path : `/${path}`, authority };
+  if (match === null) return { path: url, authority: undefined, scheme: undefined };
+  const [, scheme = "", authority = "", path = ""] = match;
+  return { path: path.startsWith("/") ? path : `/${path}`, authority, scheme: scheme.toLowerCase() };
 }
 
-const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/iu;
+interface Target {
+  readonly path: string;
+  /** What only a target in absolute form says; otherwise the exchange finds the scheme, by `x-forwarded-proto`. */
+  readonly authority: string | undefined;
+  readonly scheme: string | undefined;
+}
+
+const ABSOLUTE = /^(https?):\/\/([^/?#]+)(.*)$/iu;
 
 /** The client of one HTTP/1.1 request. */
 export class Http1Downstream implements Downstream {
@@ -62,8 +70,9 @@ export class Http1Downstream implements Downstream {
     const { status, flat, length } = responseHeaders(headers);
     const bodyless = this.#request.method === "HEAD" || status === 204 || status === 304 || status < 200;
     if (end && length === undefined && !bodyless) flat.push("content-length", "0");
-    if (status > 999) return this.reset();
-    response.writeHead(Math.max(100, status), flat);
+    // A client would take 1xx for a word in between, and wait; less cannot be written here.
+    if (status > 999 || status < 200) return this.reset();
+    response.writeHead(status, flat);
     if (end) return this.#finish();
     // Headers go out with what follows them in this turn; alone only when nothing does.
     process.nextTick(() => {

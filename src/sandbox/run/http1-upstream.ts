@@ -172,7 +172,8 @@ interface HeadRules {
 }
 
 function requestHeaders(headers: FlatHeaders, { host, end }: HeadRules): string[] {
-  const flat = ["host", host ?? headerOf(headers, ":authority") ?? ""];
+  const authority = host ?? headerOf(headers, ":authority");
+  const flat = authority === undefined ? [] : ["host", authority];
   let framed = false;
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? "";
@@ -181,10 +182,13 @@ function requestHeaders(headers: FlatHeaders, { host, end }: HeadRules): string[
     flat.push(name, headers[at + 1] ?? "");
   }
   if (!end && !framed) flat.push("transfer-encoding", "chunked");
+  if (end && !framed && !BODILESS.has(headerOf(headers, ":method") ?? "GET")) flat.push("content-length", "0");
   return flat;
 }
 
 const COLON = 0x3a;
+/** Methods whose requests seldom have a body; the others say that they have none. */
+const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "OPTIONS", "CONNECT"]);
 
 /** The URL's path before the request's: `/base/` and `/x?y` make `/base/x?y`. */
 export function joinPaths(base: string, path: string): string {

@@ -57,7 +57,7 @@ class Http2Call implements UpstreamCall {
       if (this.#done) return;
       this.#done = true;
       const refused = session.connecting || stream.id === undefined;
-      events.fault(refused ? "refused" : "reset");
+      events.fault(refused ? "refused" : stream.rstCode === constants.NGHTTP2_NO_ERROR ? "reset" : "remote-reset");
     });
   }
 

@@ -15,16 +15,16 @@ export interface Connection {
 export type FlatHeaders = readonly string[];
 
 /** Why there is no answer of an upstream. */
-export type UpstreamFault = "refused" | "reset" | "timeout" | "overflow";
+export type UpstreamFault = "refused" | "reset" | "remote-reset" | "timeout" | "overflow";
 
 /** How a stream ended, for the access log. */
 export interface StreamEnd {
   readonly code: number | undefined;
   readonly details: string | undefined;
-  /** Envoy's bit set. */
-  readonly flags: bigint;
-  /** Callbacks it was still paused in: `request headers`. */
-  readonly pausedIn: readonly string[];
+  /** Envoy's bit set; a plain number costs less on its way between threads. */
+  readonly flags: number;
+  /** Callbacks it was still paused in: `request headers`; absent when it was in none. */
+  readonly pausedIn: readonly string[] | undefined;
 }
 
 /**

@@ -149,7 +149,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       if (this.#responding) this.#resetClient();
       else this.#respond([":status", "503", "content-length", "0"], true);
     }
-    this.ended({ code: 503, details: `wasm_fail_stream{${why}}`, flags: 0n, pausedIn: [] });
+    this.ended({ code: 503, details: `wasm_fail_stream{${why}}`, flags: 0, pausedIn: undefined });
   }
 
   #startCall(headers: FlatHeaders, end: boolean): void {

@@ -111,7 +111,7 @@ function refuse({ head, client, observer }: Refused): DownstreamEvents {
   const headers = [":status", "503", "content-length", "0"];
   observer.response(headers, true);
   client.headers(headers, true);
-  observer.ended({ code: 503, details: "wasm_fail_stream", flags: 0n, pausedIn: [] });
+  observer.ended({ code: 503, details: "wasm_fail_stream", flags: 0, pausedIn: undefined });
   const ignore = (): void => undefined;
   return { data: ignore, trailers: ignore, drained: ignore, gone: ignore };
 }

@@ -3,7 +3,7 @@ import type { Body, HeaderValues } from "../test/model-values.ts";
 import type { Answer, Callout, Request, TestCase } from "../test/model.ts";
 import { headerOf } from "./flat-headers.ts";
 import type { CalloutRecord } from "./http-callouts.ts";
-import type { FlatHeaders } from "./messages.ts";
+import type { FlatHeaders, UpstreamFault } from "./messages.ts";
 import type { RecordedExchange, RecordedMessage } from "./recorded-exchange.ts";
 
 /** What may be written down. */
@@ -52,10 +52,11 @@ function requestOf({ request, protocol }: RecordedExchange, write: HeaderWriter)
 
 function answerOf(
   answer: RecordedMessage | undefined,
-  fault: Answer["fail"] | undefined,
+  fault: UpstreamFault | undefined,
   write: HeaderWriter,
 ): Answer | undefined {
-  if (answer === undefined) return fault === undefined ? undefined : { fail: fault };
+  if (answer === undefined)
+    return fault === undefined ? undefined : { fail: fault === "remote-reset" ? "reset" : fault };
   const { headers, pieces, trailers } = answer;
   const own = write.headers(headers, ANSWER_DEFAULTS);
   return {

@@ -33,7 +33,7 @@ const LETTERS: readonly string[] = [
 ];
 
 /** Response flags by their letters, with commas: `UF,URX`. */
-export function flagNames(flags: bigint): string {
-  if (flags === 0n) return "";
-  return LETTERS.filter((_, bit) => ((flags >> BigInt(bit)) & 1n) === 1n).join(",");
+export function flagNames(flags: number): string {
+  if (flags === 0) return "";
+  return LETTERS.filter((_, bit) => (flags & (1 << bit)) !== 0).join(",");
 }

@@ -154,11 +154,16 @@ export class RunCore {
   #close(id: number, exchange: HttpExchange): void {
     this.#exchanges.free(id);
     const { responseCode, responseCodeDetails, responseFlags } = exchange.info;
-    const pausedIn = [...exchange.pausedIn];
+    const { pausedIn } = exchange;
     this.#messages.push([
       FromCore.ended,
       id,
-      { code: responseCode, details: responseCodeDetails, flags: responseFlags, pausedIn },
+      {
+        code: responseCode,
+        details: responseCodeDetails,
+        flags: Number(responseFlags),
+        pausedIn: pausedIn.length === 0 ? undefined : pausedIn,
+      },
     ]);
   }
 }
