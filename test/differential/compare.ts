@@ -24,7 +24,7 @@ function comparable(line: string): string {
     .replace(/(_queue .*-> 0) \d+$|(queue #\d+) \d+$/, "$1$2 (queue)") // numbers of a process
     .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
     .replaceAll(/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, "(id)")
-    .replaceAll(/(x-envoy-upstream-service-time: )"\d+"/g, '$1"(time)"')
+    .replaceAll(/(x-envoy-upstream-service-time: )"\d+/g, '$1"(time)')
     .replace(/(?<=prop_map .* -> 0 \{).*(?=\})/, (map) => map.split(", ").toSorted().join(", "))
     .replaceAll(/(date: )"[^"]*GMT"/g, '$1"(date)"');
 }
@@ -48,23 +48,32 @@ function differingLines(one: readonly string[], other: readonly string[]): Pair[
   return found;
 }
 
+/** Where the lines of a longest common subsequence stand in each. */
 function commonLines(one: readonly string[], other: readonly string[]): (readonly [number, number])[] {
-  const lengths = Array.from({ length: one.length + 1 }, () => new Uint32Array(other.length + 1));
-  for (let at = one.length - 1; at >= 0; at -= 1) {
-    const [row, below] = [lengths[at], lengths[at + 1]];
-    if (row === undefined || below === undefined) continue;
-    for (let against = other.length - 1; against >= 0; against -= 1) {
-      row[against] =
-        one[at] === other[against]
-          ? (below[against + 1] ?? 0) + 1
-          : Math.max(below[against] ?? 0, row[against + 1] ?? 0);
-    }
-  }
+  const length = lengthsOfCommon(one, other);
   const pairs: (readonly [number, number])[] = [];
-  for (let at = 0, against = 0; at < one.length && against < other.length;) {
+  let at = 0;
+  let against = 0;
+  while (at < one.length && against < other.length) {
     if (one[at] === other[against]) pairs.push([at++, against++]);
-    else if ((lengths[at + 1]?.[against] ?? 0) >= (lengths[at]?.[against + 1] ?? 0)) at += 1;
+    else if (length(at + 1, against) >= length(at, against + 1)) at += 1;
     else against += 1;
   }
   return pairs;
+}
+
+/** How many lines are common from two places on. */
+function lengthsOfCommon(one: readonly string[], other: readonly string[]): (at: number, against: number) => number {
+  const width = other.length + 1;
+  const lengths = new Uint32Array((one.length + 1) * width);
+  const length = (at: number, against: number): number => lengths[at * width + against] ?? 0;
+  for (let at = one.length - 1; at >= 0; at -= 1) {
+    for (let against = other.length - 1; against >= 0; against -= 1) {
+      const same = one[at] === other[against];
+      lengths[at * width + against] = same
+        ? length(at + 1, against + 1) + 1
+        : Math.max(length(at + 1, against), length(at, against + 1));
+    }
+  }
+  return length;
 }

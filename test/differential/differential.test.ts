@@ -35,12 +35,14 @@ type Left = ReturnType<typeof unexpected> | undefined;
 const isNothing = (left: Left): boolean => left !== undefined && left.new.length + left.gone.length === 0;
 
 let compared = 0;
+let subjectsRun = 0;
 
 describe.skipIf(missing !== "")(`the embedded host and Envoy${missing && `: ${missing}`}`, () => {
   describe.each(Object.entries(subjects))("%s", (_subject, group) => {
     let envoy: ReadonlyMap<string, Observation>;
     beforeAll(async () => {
       envoy = await driveEnvoy(group);
+      subjectsRun += 1;
       for (const observation of envoy.values()) compared += Object.values(observation).flat().length;
     });
 
@@ -51,7 +53,8 @@ describe.skipIf(missing !== "")(`the embedded host and Envoy${missing && `: ${mi
 });
 
 describe.skipIf(missing !== "")("the comparison with Envoy", () => {
-  it("was of many lines", () => {
+  it("was of many lines", (context) => {
+    if (subjectsRun < Object.keys(subjects).length) context.skip("only some subjects were compared");
     expect(compared).toBeGreaterThan(9000);
   });
 });

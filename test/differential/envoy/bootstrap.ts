@@ -85,7 +85,7 @@ function wasmFilters(scenario: Scenario, kind: "http" | "network"): object[] {
 }
 
 /** `PluginConfig` of a filter. */
-export function pluginOf(vmId: string, filter: NamedFilter): object {
+function pluginOf(vmId: string, filter: NamedFilter): object {
   const { environment, allowedCapabilities, failurePolicy, vmConfiguration } = filter;
   const capabilities = allowedCapabilities?.map((name) => [name, {}] as const);
   return {

@@ -3,10 +3,14 @@ import { HeaderMap } from "../../../src/host/header-map.ts";
 import { calloutAnswer, grpcAnswer } from "../callout-answers.ts";
 import type { Headers } from "../scenario.ts";
 import { latin1Bytes, latin1Text } from "./bytes.ts";
-import type { Simulation } from "./simulation.ts";
+
+/** Something that does things later: virtual time, or the real one. */
+export interface Later {
+  after(milliseconds: number, action: () => void): void;
+}
 
 /** The clusters of the differential test, as its servers answer. */
-export function calloutPort(simulation: Simulation): CalloutPort {
+export function calloutPort(simulation: Later): CalloutPort {
   return {
     http: (call) => startHttp(simulation, call),
     grpc: (call) => {
@@ -21,7 +25,7 @@ function clusterOf(name: string): CalloutStart {
   return ["callout", "grpc", "refused"].includes(name) ? "sent" : "unknown-cluster";
 }
 
-function startHttp(simulation: Simulation, call: HttpCallout): CalloutStart {
+function startHttp(simulation: Later, call: HttpCallout): CalloutStart {
   const start = clusterOf(call.cluster);
   if (start !== "sent") return start;
   if (call.cluster === "refused") {
@@ -44,7 +48,7 @@ function startHttp(simulation: Simulation, call: HttpCallout): CalloutStart {
   return "sent";
 }
 
-function startGrpc(simulation: Simulation, call: GrpcCallout): GrpcHandle {
+function startGrpc(simulation: Later, call: GrpcCallout): GrpcHandle {
   let open = true;
   const later = (action: () => void): void =>
     simulation.after(ROUND_TRIP_MS, () => {

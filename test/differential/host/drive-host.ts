@@ -40,7 +40,7 @@ export async function driveHost(scenario: Scenario, reports: HostReport[] = []):
       report: (report) => void reports.push(report),
     },
   });
-  const plugins = filtersOf(scenario).map((filter) => start(host, modules.get(filter.module), scenario, filter));
+  const plugins = filtersOf(scenario).map((filter) => startPlugin(host, modules.get(filter.module), scenario, filter));
   const seen = runRequests({ scenario, simulation, plugins });
   simulation.run(
     () => host.settle(),
@@ -83,26 +83,32 @@ function runRequests({ scenario, simulation, plugins }: Running): Seen {
     cluster: scenario.name,
     leftOpen: seen.leftOpen,
   };
-  const start = (index: number): void => {
+  const next = (index: number): void => {
     const request = scenario.requests[index];
     const connection = scenario.tcp?.[index];
     const finished = (title: string, answer: SeenMessage): void => {
       if (request?.background === true) return void seen.background.push(...messageLines(title, answer));
       seen.client.push(...messageLines(title, answer));
-      simulation.after(GAP_AFTER_MS, () => start(index + 1));
+      simulation.after(GAP_AFTER_MS, () => next(index + 1));
     };
     if (request !== undefined) sendVirtual(setting, request, (answer) => finished(`answer ${index + 1}`, answer));
     else if (connection === undefined) simulation.after(scenario.afterMs ?? 0, () => undefined);
     else connectVirtual(setting, connection, (answer) => finished(`connection ${index + 1}`, answer));
-    if (request?.background === true) simulation.after(BACKGROUND_MS, () => start(index + 1));
+    if (request?.background === true) simulation.after(BACKGROUND_MS, () => next(index + 1));
   };
-  simulation.after(scenario.beforeMs ?? 0, () => start(0));
+  simulation.after(scenario.beforeMs ?? 0, () => next(0));
   return seen;
 }
 
 const GAP_AFTER_MS = 30;
 
-function start(host: Host, module: HostModule | undefined, scenario: Scenario, filter: NamedFilter): Plugin {
+/** Starts a filter of a scenario. */
+export function startPlugin(
+  host: Host,
+  module: HostModule | undefined,
+  scenario: Scenario,
+  filter: NamedFilter,
+): Plugin {
   if (module === undefined) throw new Error(`no module for ${filter.module}`);
   const { environment, allowedCapabilities } = filter;
   const config = pluginConfig({
@@ -123,7 +129,7 @@ function start(host: Host, module: HostModule | undefined, scenario: Scenario, f
 }
 
 /** A line of the host's log as Envoy writes it. */
-function recordOf({ level, text, plugin, stream }: LogEntry): LogRecord {
+export function recordOf({ level, text, plugin, stream }: LogEntry): LogRecord {
   const words = plugin === undefined ? [] : [stream ? plugin.name : "", plugin.rootId, plugin.vmId];
   const prefix = ["wasm log", ...words.filter((word) => word !== "")].join(" ");
   return { level: level === "warn" ? "warning" : level, text: `${prefix}: ${text}` };

@@ -47,6 +47,13 @@ export const lifecycleScenarios: readonly Scenario[] = [
   { name: "trap-open", filters: [{ failurePolicy: "open", script: "rqh#1: trap" }], requests: [{}, {}] },
   { name: "trap-open-response", filters: [{ failurePolicy: "open", script: "rsh#1: trap" }], requests: [{}, {}] },
   { name: "trap-reload", filters: [{ failurePolicy: "reload", script: "rqh: get 0 :path; get 0 x-trap\nrqh@1: get 0 :path\nrqh#3: trap" }], requests: [{}, {}, {}, {}] },
+  // A VM of some age is made anew for the very next request, and then not again for a second.
+  {
+    name: "trap-reload-old",
+    filters: [{ failurePolicy: "reload", script: "rqh: get 0 :path; trap" }],
+    requests: [{}, {}, {}],
+    beforeMs: 2000,
+  },
   { name: "trap-two-plugins", filters: [{ script: "rqh: ret 0" }, { script: "rqh#2: trap" }], requests: [{}, {}] },
   { name: "recursion", filters: one("rqh#1: recurse"), requests: [{}, {}] },
   {
