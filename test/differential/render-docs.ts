@@ -1,4 +1,5 @@
 import type { KnownDifference } from "./known-differences.ts";
+import type { ProxyDifference } from "./proxy-differences.ts";
 import type { Fault } from "./scenarios/faults.ts";
 
 /** The section of the docs that tells what differs and why. */
@@ -14,6 +15,14 @@ export function faultsTable(faults: readonly Fault[], known: readonly KnownDiffe
   const own = faults.map(({ title, envoy, here, report }) => [title, OUTCOMES[envoy], here, `\`${report}\``]);
   const listed = known.filter(({ fault }) => fault === true).map(({ title, envoy, here }) => [title, envoy, here, ""]);
   return table(["The filter calls", "Envoy 1.40", "Here", "Report"], [...own, ...listed]);
+}
+
+/** The section on the proxy of `wasme run`. */
+export function proxyTable(differences: readonly ProxyDifference[]): string {
+  return table(
+    ["What", "Envoy", "`wasme run`"],
+    differences.map(({ title, envoy, here }) => [title, envoy, here]),
+  );
 }
 
 /** Puts a generated section between its two markers. */
