@@ -65,7 +65,7 @@ export interface HttpFilterCallbacks {
   addDecodedData(data: BodyBuffer): void;
   /** Makes trailers that the request had not; only while its last piece is handled. */
   addDecodedTrailers(): HeaderMap;
-  /** Takes the request up again where this filter stopped it; nothing happens when it did not. */
+  /** Takes the request up again where this filter stopped it; else the next filter is shown what is held, if anything. */
   continueDecoding(): void;
   encodingBuffer(): BodyBuffer | undefined;
   addEncodedData(data: BodyBuffer): void;

@@ -99,11 +99,13 @@ export class Half {
 
   /**
    * Takes the half up again behind a filter that stopped it, with what was held. Asked for from within the filter's own
-   * headers callback it waits for the answer: Envoy sends on at once, and twice when the answer is Continue.
+   * headers callback it waits for the answer: Envoy sends on at once, and twice when the answer is Continue. Where the
+   * filter stopped nothing, what is held goes to the next one all the same, if only as an empty piece.
    */
   continue(side: FilterSide): void {
     if (side.inHeaders) side.continueAsked = true;
     else if (side.iteration !== "continue") this.#continueFrom(side);
+    else if (side.sawHeaders && this.#owner.open()) this.#sendHeld(side);
   }
 
   /** Adds a piece to what is held; from within a trailers callback that stopped nothing it goes to the next filters at once. */
@@ -129,10 +131,15 @@ export class Half {
     }
     // Trailers that a filter adds to the last piece below are sent on with that piece.
     const hadTrailers = owner.trailers() !== undefined;
-    const { buffer } = this.held;
-    if (buffer !== undefined) this.data(side, buffer, owner.complete() && !hadTrailers);
+    this.#sendHeld(side);
     if (hadTrailers) this.#trailersBehind(side);
     side.fromHere = false;
+  }
+
+  #sendHeld(side: FilterSide): void {
+    const { buffer } = this.held;
+    const last = this.#owner.complete() && this.#owner.trailers() === undefined;
+    if (buffer !== undefined) this.data(side, buffer, last);
   }
 
   /** Sends on the body a filter made for headers that had none. */

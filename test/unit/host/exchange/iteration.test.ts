@@ -250,18 +250,44 @@ describe("the way through a chain", () => {
     expect(on.events.slice(3)).toEqual(["a:rqt", "b:rqb more", "up data more", "b:rqt", "up trailers t=1"]);
   });
 
-  test("continue does nothing where nothing was stopped, and after the end", () => {
+  test("continue does nothing where nothing was stopped and held, and after the end", () => {
     const on = stage({ a: {}, b: { requestData: () => "stop-and-buffer" } });
     on.exchange.requestHeaders(get([], "POST"), false);
     of(on).continueDecoding();
+    of(on, "b").continueDecoding();
+    expect(on.events).toEqual(["a:rqh", "b:rqh", "up headers"]);
     on.exchange.requestData(bytes("abc"), false);
-    of(on).continueDecoding();
-    expect(on.events).toEqual(["a:rqh", "b:rqh", "up headers", "a:rqb abc", "b:rqb abc"]);
     on.exchange.downstreamReset();
     const before = on.events.length;
     of(on, "b").continueDecoding();
     of(on, "b").continueEncoding();
     expect(on.events.length).toBe(before);
+  });
+
+  test("continue of a filter that stopped nothing shows the next one what is held", () => {
+    const on = stage({ a: {}, b: { requestData: () => "stop-and-buffer" } });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    on.exchange.requestData(bytes("abc"), false);
+    of(on).continueDecoding();
+    expect(on.events.slice(3)).toEqual(["a:rqb abc", "b:rqb abc", "b:rqb abc"]);
+    of(on, "b").continueDecoding();
+    expect(on.events.at(-1)).toBe("up data abc");
+  });
+
+  test("continue in the last body callback ends the request, whatever the callback then answers", () => {
+    const on = posted(
+      {
+        requestData: ({ callbacks, end }) => {
+          if (end) callbacks.continueDecoding();
+          return "stop-and-watermark";
+        },
+      },
+      ["abc"],
+      { finish: false },
+    );
+    of(on).continueDecoding();
+    on.exchange.requestData(bytes(""), true);
+    expect(on.events.slice(2)).toEqual(["a:rqb abc", "up data abc", "a:rqb  eos", "up data  eos"]);
   });
 
   test("continue in the body callback of a held body sends what was held, then what the callback answers for", () => {
