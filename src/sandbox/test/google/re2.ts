@@ -33,9 +33,8 @@ class Translator {
     return source;
   }
 
-  /** Up to the end or a `)`, which stays. Flags set inside end there. */
+  /** Up to the end or a `)`, which stays. */
   #alternatives(): string {
-    const outer = this.#flags;
     let source = "";
     for (;;) {
       const rest = this.#pattern.slice(this.#at);
@@ -45,7 +44,6 @@ class Translator {
         this.#at += 1;
       } else source += this.#repeated(rest);
     }
-    this.#flags = outer;
     return source;
   }
 

@@ -11,6 +11,7 @@ describe("RE2 by JavaScript", () => {
     ["(?s:.)(?-s:.)x", ["\nax"], ["\n\nx"]],
     ["(?i)he(?-i:LLo)", ["HELLo", "heLLo"], ["hello"]],
     ["(?i)[a-c]x[^d]", ["BX1", "cxe"], ["BXD", "dxe"]],
+    ["(a(?i)b|c)d", ["aBd", "Cd"], ["aBD", "Abd"]],
     ["(?i:ä)[[:^alpha:]]", ["Ä1", "ä-"], ["äa"]],
     ["a^b|(?m)a\n^b$", ["a\nb"], ["ab"]],
     ["(?P<year>\\d{4})-(?<month>[0-9]{2})", ["2024-01"], ["2024-1", "२०२४-01"]],

@@ -120,7 +120,7 @@ describe("what is checked", () => {
       has_header { key: "x-why" value: "because" } no_header { key: ":path" }`;
     const file = (result: string): string =>
       `test { request_headers { input { header { key: ":path" value: "/" } } result { ${result} } }
-        response_headers { result { log { regex: "rsh.*" invert: true } } } }`;
+        response_headers { result { log { regex: ".*rsh #.*" invert: true } } } }`;
     expect(told(await run(reply, file(expected)))).toEqual([]);
     expect(
       told(await run(reply, file('immediate { http_status: 200 grpc_status: 1 details: "x" } body { exact: "y" }'))),
@@ -135,6 +135,7 @@ describe("what is checked", () => {
     ]);
     expect(told(await run("", file("immediate { http_status: 403 }")))).toEqual([
       "test[0].request_headers.result.immediate: the filter sent no response of its own, and one is expected",
+      "test[0].response_headers.result.log[0]: a log line matches .*rsh #.*, and none should",
     ]);
   });
 
@@ -160,6 +161,15 @@ describe("what is checked", () => {
         stream_destroy { log { exact: "in_done" } ${only("log")} log { exact: "in_del" } log { exact: "in_nothing" } } }`,
     );
     expect(told(outcome)).toEqual(['test[0].stream_destroy.log[9]: no log line is "in_nothing"']);
+  });
+
+  it("logs of the stream, not what it writes as its root", async () => {
+    const outcome = await run(
+      "rqh: effective 1; log 2 as_root; effective 2; log 2 as_stream",
+      'test { request_headers { result { log { exact: "as_stream" } log { exact: "as_root" invert: true } } } }',
+    );
+    expect(told(outcome)).toEqual([]);
+    expect(outcome.logs.map(({ text }) => text)).toContain("as_root");
   });
 
   it("a response in a body phase, where one is expected", async () => {
