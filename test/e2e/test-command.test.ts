@@ -51,7 +51,7 @@ describe("wasme test", () => {
             proxy_on_context_create(2, 1)
             proxy_on_response_headers(2, 3, 1)
               proxy_add_header_map_value("response headers", "hello", "Jo") → Ok
-            proxy_on_response_headers → 0
+            proxy_on_response_headers → 0 (continue)
 
       Tests 1 failed, 1 passed in N ms
       "

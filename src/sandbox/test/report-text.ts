@@ -80,7 +80,9 @@ function traceLines(trace: readonly TraceEvent[], style: Style): string[] {
         return [`      ${event.name}(${event.args.join(", ")})`];
       case "return":
         if (event.trap !== undefined) return [`      ${style.red(`${event.name} trapped: ${event.trap}`)}`];
-        return event.result === undefined ? [] : [style.dim(`      ${event.name} → ${event.result}`)];
+        return event.result === undefined
+          ? []
+          : [style.dim(`      ${event.name} → ${answerText(event.name, event.result)}`)];
       case "call": {
         const args = event.args.map((arg) => (typeof arg === "string" ? JSON.stringify(arg) : String(arg))).join(", ");
         const answer = event.status === Status.ok ? style.dim("Ok") : style.yellow(statusName(event.status));
@@ -89,6 +91,12 @@ function traceLines(trace: readonly TraceEvent[], style: Style): string[] {
       }
     }
   });
+}
+
+/** What an answer means where it is an action; 0 is Continue. */
+function answerText(callback: string, result: number): string {
+  const isAction = /^proxy_on_(?:request|response)_(?:headers|body|trailers)$/u.test(callback);
+  return isAction ? `${result} (${result === 0 ? "continue" : "stop"})` : String(result);
 }
 
 function shortValue(value: string | number | bigint): string {
