@@ -70,6 +70,7 @@ describe("a suite", () => {
     const again = await readGoogleTests(printGoogleTests(suite), "b.textpb");
     expect(again.suite).toEqual(suite);
     expect(again.suite.test[0]?.properties[0]?.value).toBe("\x01\xff");
+    expect(again.suite.test[0]?.requestHeaders?.result?.headers).toEqual([{ regex: "x-d: .*", invert: true }]);
   });
 
   it("may be written with the names and blocks of former years", async () => {
