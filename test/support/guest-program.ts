@@ -34,6 +34,8 @@ export interface GuestProgram {
   readonly allocated?: number;
   /** Names of the allocator; those after the first trap when they are called. Default `proxy_on_memory_allocate`. */
   readonly allocators?: readonly string[];
+  /** Each callback logs the statuses of its calls at the end, at level info: `#` and a letter for each, `A` for 0. */
+  readonly logStatuses?: boolean;
   /** Default `_initialize`. */
   readonly entry?: "_initialize" | "_start" | "none";
   readonly marker?: string;
@@ -67,7 +69,8 @@ export function guestModule(program: GuestProgram): Uint8Array {
     ...Object.entries(callbacks).map(([name, calls]) => {
       const { params, results } = typeOf(name, program.marker);
       const answer = results.length === 0 ? [] : [0x41, ...signed(answers[name] ?? 1)];
-      return { export: name, params: letters(params), result: letters(results), body: [...body(calls), ...answer] };
+      const made = program.logStatuses === true ? imports.logged(calls, data) : body(calls);
+      return { export: name, params: letters(params), result: letters(results), body: [...made, ...answer] };
     }),
   ];
   return buildModule({
@@ -79,6 +82,10 @@ export function guestModule(program: GuestProgram): Uint8Array {
   });
 }
 
+/** Where statuses are kept: 512 bytes that nothing else uses. */
+const STATUSES = 512;
+const LETTER_A = 0x41;
+const HASH = 0x23;
 const UNREACHABLE: readonly number[] = [0x00];
 
 function typeOf(callback: string, marker = "proxy_abi_version_0_2_1"): FunctionType {
@@ -107,6 +114,17 @@ class DataArea {
 class Imports {
   readonly specs: ImportSpec[] = [];
   readonly #indexes = new Map<string, number>();
+
+  /** Makes the calls, keeps their statuses as letters, and logs those. */
+  logged(calls: readonly GuestCall[], data: DataArea): number[] {
+    const kept = calls.flatMap((made, at) => {
+      const store = [0x41, ...signed(LETTER_A), 0x6a, 0x3a, 0x00, 0x00];
+      return [0x41, ...signed(STATUSES + 1 + at), ...this.code(made, data).slice(0, -1), ...store];
+    });
+    const mark = [0x41, ...signed(STATUSES), 0x41, ...signed(HASH), 0x3a, 0x00, 0x00];
+    const log = this.code({ name: "proxy_log", args: [2, STATUSES, calls.length + 1] }, data);
+    return [...kept, ...mark, ...log];
+  }
 
   code({ name, module = PROXY_MODULE, args }: GuestCall, data: DataArea): number[] {
     const type = hostImport(module, name)?.type;
