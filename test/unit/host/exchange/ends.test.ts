@@ -132,9 +132,7 @@ describe("an end before its time", () => {
         ),
     });
     on.exchange.responseHeaders(ok(), false);
-    const trailers = ok();
-    trailers.replaceAll([["t", "1"]]);
-    on.exchange.responseTrailers(trailers);
+    on.exchange.responseTrailers(trailers("t", "1"));
     expect(seen).toEqual(["15000", "envoy", "1"]);
   });
 
