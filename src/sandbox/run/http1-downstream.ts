@@ -15,9 +15,13 @@ export function http1Head({ rawHeaders, method = "GET", url = "/" }: IncomingMes
     const value = rawHeaders[at + 1] ?? "";
     if (name !== "host") headers.push(name, value);
     else if (headers[1] === "") headers[1] = value;
-    if (name === "transfer-encoding" || (name === "content-length" && Number(value) !== 0)) end = false;
+    if (announcesBody(name, value)) end = false;
   }
   return { headers, end, protocol: "HTTP/1.1", from };
+}
+
+function announcesBody(name: string, value: string): boolean {
+  return name === "transfer-encoding" || (name === "content-length" && Number(value) !== 0);
 }
 
 /** A target in absolute form names the host, and wins over the header (RFC 9112, 3.2.2). */

@@ -181,9 +181,13 @@ function requestHeaders(headers: FlatHeaders, { host, end }: HeadRules): string[
     if (name === "content-length") framed = true;
     flat.push(name, headers[at + 1] ?? "");
   }
-  if (!end && !framed) flat.push("transfer-encoding", "chunked");
-  if (end && !framed && !BODILESS.has(headerOf(headers, ":method") ?? "GET")) flat.push("content-length", "0");
-  return flat;
+  return framed ? flat : [...flat, ...framing(headers, end)];
+}
+
+/** How long the body is, where the headers do not tell. */
+function framing(headers: FlatHeaders, end: boolean): readonly string[] {
+  if (!end) return ["transfer-encoding", "chunked"];
+  return BODILESS.has(headerOf(headers, ":method") ?? "GET") ? [] : ["content-length", "0"];
 }
 
 const COLON = 0x3a;
