@@ -71,7 +71,7 @@ function newer(a: string, b: string): string {
 /** What came after the version asked about. */
 function newerThan(version: string, oldest: string, since: readonly HostReason[]): readonly HostReason[] {
   if (compareVersions(version, oldest) < 0) {
-    const message = `needs a host for filters, which this is since ${oldest}`;
+    const message = `is a filter, and those run there since ${oldest}`;
     return [{ rule: "module", message, since: oldest, evidence: "read" }];
   }
   return since.filter((reason) => compareVersions(version, reason.since ?? "") < 0);
