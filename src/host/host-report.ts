@@ -49,6 +49,8 @@ export type ReportCode =
   | "restricted-capability"
   /** Request trailers were added to a piece that the same callback held back: Envoy sends them and loses the piece. */
   | "trailers-lose-body"
+  /** The request was continued when it had passed, trailers and all: Envoy sends its trailers twice. */
+  | "continue-after-trailers"
   /** A body that ran into the buffer limit. */
   | "buffer-limit"
   /** The guest's memory reached its limit and `memory.grow` failed. */

@@ -23,6 +23,8 @@ export interface HalfOwner {
   crossedWatermark(above: boolean): void;
   /** A filter's callback begins or ends. */
   calling(begins: boolean): void;
+  /** A filter that let the trailers pass asked for `continue`. */
+  continuedAfterTrailers?(): void;
   /** A filter made trailers and then held the piece they belong to. */
   trailersHeld?(): void;
   /** A filter asked for `continue` in its headers callback and then answered Continue: everything would go out twice. */
@@ -105,7 +107,10 @@ export class Half {
   continue(side: FilterSide): void {
     if (side.inHeaders) side.continueAsked = true;
     else if (side.iteration !== "continue") this.#continueFrom(side);
-    else if (side.sawHeaders && this.#owner.open()) this.#sendHeld(side);
+    else if (side.sawHeaders && this.#owner.open()) {
+      if (side.endStream && this.#owner.trailers() !== undefined) this.#owner.continuedAfterTrailers?.();
+      this.#sendHeld(side);
+    }
   }
 
   /** Adds a piece to what is held; from within a trailers callback that stopped nothing it goes to the next filters at once. */

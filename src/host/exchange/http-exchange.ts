@@ -154,7 +154,7 @@ export class HttpExchange {
   #answerable(): ExchangeStream | undefined {
     const stream = this.#stream;
     if (stream === undefined || stream.ended || stream.localComplete) return undefined;
-    return stream.upstream.began === undefined || stream.upstream.complete ? undefined : stream;
+    return stream.upstream.began === undefined ? undefined : stream;
   }
 
   #upstreamSaid(stream: ExchangeStream, endStream: boolean): void {

@@ -82,6 +82,11 @@ export class RequestOwner implements HalfOwner {
     stream.sendLocalReply(TOO_LARGE);
   }
 
+  continuedAfterTrailers(): void {
+    const message = "a filter continued a request whose trailers it had let pass: Envoy sends them twice";
+    this.#stream.report("warning", "continue-after-trailers", message);
+  }
+
   trailersHeld(): void {
     const message = "a filter added trailers to the request and held back the last piece of its body";
     this.#stream.report("warning", "trailers-lose-body", `${message}: Envoy sends the trailers and loses the piece`);

@@ -281,6 +281,15 @@ describe("the buffer limit", () => {
     expect(on.events.at(-1)).toBe("down resume");
   });
 
+  test("an HTTP/2 client's body may be longer", () => {
+    const on = stage({ a: { requestData: () => "stop-and-buffer" } }, { info: { protocol: "HTTP/2" } });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    on.exchange.requestData(new Uint8Array(16 * 1024 * 1024), false);
+    expect(on.exchange.ended).toBe(false);
+    on.exchange.requestData(bytes("x"), false);
+    expect(on.exchange.info.responseCode).toBe(413);
+  });
+
   test("a body that is not held has no limit", () => {
     const on = limited({});
     on.exchange.requestData(bytes("12345678901234567890"), true);

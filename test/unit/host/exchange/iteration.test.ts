@@ -153,6 +153,17 @@ describe("the way through a chain", () => {
     expect(on.events.slice(-3)).toEqual(["up data abc", "a:rqt", "up trailers t=1"]);
   });
 
+  test("continue after the trailers passed sends nothing twice, and is reported: Envoy does", () => {
+    const on = stage({ a: {} });
+    on.exchange.requestHeaders(get([], "POST"), false);
+    of(on).continueDecoding();
+    expect(on.reports).toEqual([]);
+    on.exchange.requestTrailers(trailers("t", "1"));
+    of(on).continueDecoding();
+    expect(on.events).toEqual(["a:rqh", "up headers", "a:rqt", "up trailers t=1"]);
+    expect(on.reports).toMatchObject([{ code: "continue-after-trailers", severity: "warning" }]);
+  });
+
   test("trailers a filter adds to the last piece come to the filters behind it and to the far end", () => {
     const on = stage({
       a: { requestData: ({ callbacks, end }) => void (end && callbacks.addDecodedTrailers().add("x", "y")) },

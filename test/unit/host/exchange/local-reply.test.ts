@@ -151,6 +151,8 @@ describe("a local reply", () => {
     on.exchange.responseHeaders(ok(), true);
     expect(on.events.slice(2)).toEqual(["a:rqb x", "a:rsh"]);
     expect(on.exchange.pausedIn).toEqual(["response headers"]);
+    const bare = asked({ requestHeaders: answers(), responseHeaders: () => "stop-all-and-buffer" });
+    expect(bare.exchange.pausedIn).toEqual(["response headers"]);
     of(on).continueEncoding();
     expect(on.events.slice(4, 7)).toEqual(["down headers", "a:rsb no eos", "down data no eos"]);
   });
@@ -178,6 +180,12 @@ describe("a local reply to gRPC", () => {
     const on = grpc(({ callbacks }) => callbacks.sendLocalReply(reply(403, "", { grpcStatus: 16 })));
     expect(on.sent.response?.get("grpc-status")).toBe("16");
     expect(on.sent.response?.has("grpc-message")).toBe(false);
+  });
+
+  test("is for gRPC's content types only", () => {
+    const on = stage({ a: { requestHeaders: answers() } });
+    on.exchange.requestHeaders(get([["content-type", "application/grpc-web"]], "POST"), false);
+    expect(on.sent.response?.get(":status")).toBe("403");
   });
 
   test("a gRPC status changes nothing for a plain client", () => {

@@ -40,6 +40,14 @@ describe("headers before the filters", () => {
     expect(asked({}, [["x-forwarded-proto", proto]]).sent.request?.get(":scheme")).toBe(scheme);
   });
 
+  test.each([
+    ["trailers", "trailers"],
+    ["gzip", undefined],
+    ["x-trailers", undefined],
+  ])("of te: %s, %s is left", (te, left) => {
+    expect(asked({}, [["te", te]]).sent.request?.get("te")).toBe(left);
+  });
+
   test("an empty id is none", () => {
     const on = asked({}, [["x-request-id", ""]]);
     expect(on.sent.request?.get("x-request-id")).toMatch(/^0{8}-/u);
@@ -310,6 +318,13 @@ describe("a body that is not as long as its content-length", () => {
     on.exchange.responseData(bytes("abcde"), true);
     expect(on.events.slice(5, 7)).toEqual(["down data 01", "down reset content_length_mismatch"]);
     expect(on.exchange.info).toMatchObject({ responseCode: 200, responseCodeDetails: "via_upstream" });
+  });
+
+  test("shorter, with trailers: they are not sent", () => {
+    const on = asked({});
+    on.exchange.responseHeaders(ok([["content-length", "5"]]), false);
+    on.exchange.responseTrailers(new HeaderMap("trailers", [["t", "1"]]));
+    expect(on.events.slice(5, 6)).toEqual(["down reset content_length_mismatch"]);
   });
 
   test("an HTTP/2 client resets what is too long", () => {

@@ -114,6 +114,13 @@ describe("a TCP connection", () => {
     );
   });
 
+  test("a filter that closes on an answer sends nothing of it", () => {
+    const on = opened({ a: { up: () => of(on).close() } });
+    on.exchange.upstreamData(bytes("abc"), false);
+    expect(on.events.slice(2, 4)).toEqual(["a:up abc", "down close"]);
+    expect(on.events).not.toContain("down data abc");
+  });
+
   test("an upstream that is lost closes the client's connection", () => {
     const on = opened({ a: {} });
     on.exchange.upstreamClosed();
@@ -181,7 +188,7 @@ test("whatever filters stop, every byte of both directions arrives when they go 
 interface TcpActs {
   readonly opened?: () => NetworkStatus;
   readonly down?: (data: BodyBuffer, callbacks: NetworkFilterCallbacks) => NetworkStatus | undefined | void;
-  readonly up?: (data: BodyBuffer) => NetworkStatus | undefined;
+  readonly up?: (data: BodyBuffer) => NetworkStatus | undefined | void;
 }
 
 interface TcpStage {
