@@ -134,7 +134,7 @@ describe("wasme test", () => {
     const home = folder({ "a.test.yaml": TESTS });
     const { child, result } = spawnCli(["test", "--watch"], { home });
     let out = "";
-    child.stdout?.on("data", (text: string) => (out += text));
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text: string) => (out += text));
     const until = async (text: string): Promise<void> => {
       while (!out.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
       out = "";
@@ -144,6 +144,12 @@ describe("wasme test", () => {
     await until("2 passed");
     writeFileSync(join(home, "hello.wasm"), "no module");
     await until("2 failed");
+    copyFileSync(HELLO_WASM, join(home, "hello.wasm"));
+    await until("2 passed");
+    writeFileSync(join(home, "a.test.yaml"), "test: 1");
+    await until('unknown key "test" in a test file; did you mean "tests"?');
+    writeFileSync(join(home, "a.test.yaml"), TESTS);
+    await until("1 failed, 1 passed");
     child.kill("SIGINT");
     expect((await result).code).toBe(130);
   });

@@ -1,7 +1,6 @@
-import { type FSWatcher, watch } from "node:fs";
-import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { resolve } from "node:path";
 import { WasmeError } from "../../domain/errors.ts";
+import { type SourceWatch, watchSource } from "../run/watch-source.ts";
 import { type RunTestsDeps, type RunTestsRequest, runTests, type TestRun } from "./run-tests.ts";
 
 /** Where runs and errors are told. */
@@ -10,51 +9,78 @@ export interface WatchTold {
   readonly failed: (error: unknown) => void;
 }
 
-/** Waits so long for more changes: editors write in several steps. Milliseconds. */
-const QUIET = 80;
-/** Paths a build writes to, or nobody's business. */
-const IGNORED = /(?:^|[/\\])(?:node_modules|\.git|build|dist|target)(?:[/\\]|$)/u;
-
-/** Runs tests, and again whenever what they are made of changes, until the signal is aborted. */
+/**
+ * Runs tests, and again whenever the content of what they are made of is another, until the signal is aborted. A file with a
+ * mistake, or a source that cannot be built, is told and waited for.
+ */
 export async function watchTests(deps: RunTestsDeps, request: RunTestsRequest, told: WatchTold): Promise<void> {
-  let sources: readonly string[] = [deps.cwd];
-  while (!deps.signal.aborted) {
-    try {
-      const run = await runTests(deps, request);
-      sources = [...new Set(run.sources)];
-      await told.show(run);
-    } catch (error) {
-      if (deps.signal.aborted) return;
-      if (!(error instanceof WasmeError)) throw error;
-      told.failed(error);
+  const changes = new Changes(deps.signal);
+  // Before the first run that went well nobody knows what the tests are made of.
+  let sources = (request.paths.length === 0 ? ["."] : request.paths).map((path) => resolve(deps.cwd, path));
+  try {
+    while (!deps.signal.aborted) {
+      const { run, error } = await tryTests(deps, request);
+      if (run !== undefined) sources = [...new Set(run.sources)];
+      // Whoever reads the report may change something at once.
+      await changes.watch(sources);
+      if (run === undefined) told.failed(error);
+      else await told.show(run);
+      await changes.next();
     }
-    await changed(sources, deps.signal);
+  } finally {
+    changes.close();
   }
 }
 
-async function changed(sources: readonly string[], signal: AbortSignal): Promise<void> {
-  const folders = new Map<string, boolean>();
-  for (const source of sources) {
-    const isFolder = (await stat(source).catch(() => undefined))?.isDirectory() === true;
-    // A file is watched by its folder: editors replace files.
-    const folder = isFolder ? source : dirname(source);
-    folders.set(folder, isFolder || folders.get(folder) === true);
-  }
-  const watchers: FSWatcher[] = [];
+async function tryTests(
+  deps: RunTestsDeps,
+  request: RunTestsRequest,
+): Promise<{ readonly run?: TestRun; readonly error?: unknown }> {
   try {
-    await new Promise<void>((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
-      signal.addEventListener("abort", () => resolve(), { once: true });
-      for (const [folder, recursive] of folders) {
-        const listener = (_event: string, file: string | null): void => {
-          if (file !== null && IGNORED.test(file)) return;
-          clearTimeout(timer);
-          timer = setTimeout(resolve, QUIET);
-        };
-        watchers.push(watch(folder, { recursive }, listener));
-      }
+    return { run: await runTests(deps, request) };
+  } catch (error) {
+    if (error instanceof WasmeError) return { error };
+    throw error;
+  }
+}
+
+/** Waits for changes; one that came while nobody waited counts. */
+class Changes {
+  readonly #signal: AbortSignal;
+  #paths = "";
+  #watch: SourceWatch | undefined;
+  #changed = false;
+  #wake: () => void = () => undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+  }
+
+  async watch(paths: readonly string[]): Promise<void> {
+    const key = paths.join("\0");
+    if (key === this.#paths) return;
+    this.close();
+    this.#paths = key;
+    this.#watch = await watchSource({ paths }, () => {
+      this.#changed = true;
+      this.#wake();
     });
-  } finally {
-    for (const watcher of watchers) watcher.close();
+  }
+
+  async next(): Promise<void> {
+    if (!this.#changed && !this.#signal.aborted) await this.#sleep();
+    this.#changed = false;
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  async #sleep(): Promise<void> {
+    // Watches keep no process alive.
+    const awake = setInterval(() => undefined, 1 << 30);
+    await new Promise<void>((wake) => (this.#wake = wake));
+    clearInterval(awake);
   }
 }
