@@ -12,7 +12,12 @@ export function differencesTable(known: readonly KnownDifference[]): string {
 
 /** The section that tells what Envoy does and nobody should. */
 export function faultsTable(faults: readonly Fault[], known: readonly KnownDifference[]): string {
-  const own = faults.map(({ title, envoy, here, report }) => [title, OUTCOMES[envoy], here, `\`${report}\``]);
+  const own = faults.map(({ title, envoy, here, report }) => [
+    title,
+    OUTCOMES[envoy],
+    here,
+    report === undefined ? "" : `\`${report}\``,
+  ]);
   const listed = known.filter(({ fault }) => fault === true).map(({ title, envoy, here }) => [title, envoy, here, ""]);
   return table(["The filter calls", "Envoy 1.40", "Here", "Report"], [...own, ...listed]);
 }

@@ -32,7 +32,8 @@ export class VirtualUpstream {
         if (endStream) this.#complete();
       },
       trailers: (trailers) => {
-        if (this.#seen !== undefined) this.#seen.trailers = [...trailers];
+        // Envoy drops them where it speaks HTTP/1, unless told otherwise.
+        if (this.#seen !== undefined && spec.protocol === "http2") this.#seen.trailers = [...trailers];
         this.#complete();
       },
       reset: () => {

@@ -1,6 +1,7 @@
 import type { Scenario } from "../scenario.ts";
 import { bodyScenarios } from "./bodies.ts";
 import { calloutScenarios } from "./callouts.ts";
+import { chainScenarios } from "./chains.ts";
 import { headerScenarios } from "./headers.ts";
 import { languageScenarios } from "./languages.ts";
 import { lifecycleScenarios } from "./lifecycle.ts";
@@ -18,6 +19,7 @@ export const subjects: Readonly<Record<string, readonly Scenario[]>> = {
   properties: propertyScenarios,
   services: serviceScenarios,
   lifecycle: lifecycleScenarios,
+  chains: chainScenarios,
   tcp: tcpScenarios,
   languages: languageScenarios,
 };

@@ -9,7 +9,8 @@ export interface Fault {
    * gets the response's headers twice, the second time as a body.
    */
   readonly envoy: "dies" | "repeats" | "garbles";
-  readonly report: ReportCode;
+  /** What is reported, if anything. */
+  readonly report: ReportCode | undefined;
   /** For the docs: what the filter does. */
   readonly title: string;
   /** What happens to the stream here. */
@@ -51,6 +52,20 @@ export const faults: readonly Fault[] = [
     envoy: "garbles",
     report: "continue-and-continue",
     here: "The stream is reset.",
+  },
+  {
+    title: "`continue_stream(request)` for a filter of the chain that the request has not reached",
+    scenario: one("fault-continue-early", "", {
+      filters: [
+        {
+          script: `rqh: http callout {:path: /ok, :method: GET, :authority: x} "" {} 1000; ret 1\nhcr: effective 4; continue 0; effective 3; continue 0`,
+        },
+        { script: "rqh: ret 0" },
+      ],
+    }),
+    envoy: "repeats",
+    report: undefined,
+    here: "The call has no effect.",
   },
   ...LAST.flatMap(([moment, callback]): Fault[] => [
     {
