@@ -18,7 +18,7 @@ beforeAll(async () => {
   );
   writeFileSync(
     join(home, "google.textpb"),
-    'test { name: "a" } test { name: "b" benchmark: true num_chunks: 2 request_headers { input { content: "GET /x HTTP/1.1" } }\n' +
+    'env { num_additional_streams: 300 } test { name: "a" } test { name: "b" benchmark: true num_chunks: 2 request_headers { input { content: "GET /x HTTP/1.1" } }\n' +
       'request_body { input { content: "abcd" } } response_body { input { content: "ef" } } }',
   );
 });
@@ -73,6 +73,13 @@ describe("wasme bench", () => {
     expect(stdout).toContain("Note: the filter answers this request itself, with 403");
   });
 
+  it("keeps the streams open that a file of Google's asks for: more than this filter has room for", async () => {
+    const args = ["bench", "script.wasm", "--test", "google.textpb", "--requests", "20"];
+    const { code, stderr } = await runCli(args, { home, cwd: home });
+    expect(stderr).toContain("the filter trapped while it was measured");
+    expect(code).toBe(1);
+  });
+
   it("takes the stream of a test of Google's, the first one that asks for a benchmark", async () => {
     const script = "rqh: get 0 :path\nrqb: buf 0 0 9\nrsb: buf 1 0 9";
     const args = [
@@ -82,6 +89,8 @@ describe("wasme bench", () => {
       script,
       "--test",
       "google.textpb",
+      "--open-streams",
+      "2",
       "--requests",
       "20",
       "-o",

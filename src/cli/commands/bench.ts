@@ -29,6 +29,7 @@ export const bench: CommandSpec = {
   options: [
     { flags: "--against <filter>", description: "another one to compare with, in the same configuration" },
     { flags: "--requests <n>", description: "streams through each filter", default: "20000" },
+    { flags: "--open-streams <n>", description: "keep so many more streams under way in each VM meanwhile" },
     { flags: "--config <text>", description: "plugin config, verbatim; @file reads it from a file" },
     { flags: "--root-id <id>", description: "root id; default the first one the image names" },
     { flags: "--vm-config <text>", description: "VM config; @file reads it from a file" },
@@ -57,7 +58,7 @@ export const bench: CommandSpec = {
   async run(context, input) {
     const { options } = input;
     const { readShape } = await import("../../sandbox/bench/read-shape.ts");
-    const shape = await readShape(
+    const { shape, crowd } = await readShape(
       {
         testFile: text(options, "test"),
         testName: text(options, "case"),
@@ -76,6 +77,7 @@ export const bench: CommandSpec = {
       vmConfig: await textOrFile(text(options, "vmConfig"), "--vm-config", context.cwd),
       streams: requestsOf(integer(options, "requests", 20_000)),
       shape,
+      crowd: crowdOf(integer(options, "openStreams", 0)) ?? crowd,
     };
     const { benchFilter } = await import("../../sandbox/bench/bench-filter.ts");
     const store = await openStoreFor(context, options);
@@ -91,4 +93,11 @@ export const bench: CommandSpec = {
 function requestsOf(count: number): number {
   if (count >= 1) return count;
   throw usageError("NUMBER_INVALID", `--requests ${count} is not 1 or more`);
+}
+
+/** As many of them go on after each batch as Google's tester lets by default. */
+function crowdOf(streams: number): { readonly streams: number; readonly advance: number } | undefined {
+  if (streams === 0) return undefined;
+  if (streams > 0) return { streams, advance: 3 };
+  throw usageError("NUMBER_INVALID", `--open-streams ${streams} is not 0 or more`);
 }

@@ -6,6 +6,7 @@ import { startGuestWorker, WorkerGone } from "../../isolate/guest-worker.ts";
 import { workerEntry } from "../../isolate/worker-entry.ts";
 import { type ModuleSource, type ModuleSourceDeps, resolveModule } from "../module-source.ts";
 import type { BenchWorkerReply, BenchWorkerRequest, BenchWorkerResult } from "./bench-worker.ts";
+import type { CrowdSize } from "./crowd.ts";
 import type { StreamShape } from "./stream-shape.ts";
 
 /** What to measure. */
@@ -20,6 +21,8 @@ export interface BenchRequest {
   readonly shape: StreamShape;
   /** Streams through each filter. */
   readonly streams: number;
+  /** Streams that stay open beside them. */
+  readonly crowd?: CrowdSize | undefined;
 }
 
 /** The figures, and what they are of. Times of `warm` in microseconds. */
@@ -60,6 +63,7 @@ export async function benchFilter(
     against: against === undefined ? undefined : moduleOf(against),
     shape: request.shape,
     streams: request.streams,
+    crowd: request.crowd,
   });
   return { filter: nameOf(filter), against: against === undefined ? undefined : nameOf(against), ...measured };
 }
@@ -84,7 +88,11 @@ async function loadable(deps: ModuleSourceDeps, source: string, events: EventSin
 }
 
 async function measureInThread(signal: AbortSignal, request: BenchWorkerRequest): Promise<BenchWorkerResult> {
-  const worker = startGuestWorker({ entry: workerEntry("./bench-worker", import.meta.url), data: undefined });
+  const worker = startGuestWorker({
+    entry: workerEntry("./bench-worker", import.meta.url),
+    data: undefined,
+    answerLimitMs: LONGEST_BENCH_MS,
+  });
   const stop = (): void => void worker.stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -106,3 +114,6 @@ function failure(message: string): WasmeError {
     hint: "give it the configuration it needs with --config, or see what it logs: wasme run",
   });
 }
+
+/** An hour: how many streams are measured is the user's word. */
+const LONGEST_BENCH_MS = 3_600_000;

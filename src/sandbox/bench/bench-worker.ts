@@ -1,6 +1,7 @@
 import { loadModule } from "../../host/load-module.ts";
 import { pluginConfig, type PluginSettings } from "../../host/plugin-config.ts";
 import { serveWorker } from "../../isolate/serve-worker.ts";
+import type { CrowdSize } from "./crowd.ts";
 import { BenchFailure, type BenchFilter } from "./lane.ts";
 import { type ColdFigures, measureCold } from "./measure-cold.ts";
 import { measureFilter, type MeasureResult } from "./measure-filter.ts";
@@ -12,6 +13,7 @@ export interface BenchWorkerRequest {
   readonly against: BenchedModule | undefined;
   readonly shape: StreamShape;
   readonly streams: number;
+  readonly crowd: CrowdSize | undefined;
 }
 
 /** A module and its configuration. */
@@ -39,12 +41,15 @@ serveWorker(({ heartbeat }) => (message): BenchWorkerReply => {
   }
 });
 
-function measure({ filter, against, shape, streams }: BenchWorkerRequest, heartbeat: Int32Array): BenchWorkerResult {
+function measure(
+  { filter, against, shape, streams, crowd }: BenchWorkerRequest,
+  heartbeat: Int32Array,
+): BenchWorkerResult {
   const now = (): number => performance.now();
   const config = pluginConfig(filter.settings);
   const cold = measureCold({ bytes: filter.bytes, config, shape, now, heartbeat });
   const other = against === undefined ? undefined : filterOf(against);
-  return { cold, warm: measureFilter({ ...filterOf(filter), against: other, shape, streams, now, heartbeat }) };
+  return { cold, warm: measureFilter({ ...filterOf(filter), against: other, shape, streams, crowd, now, heartbeat }) };
 }
 
 function filterOf({ bytes, settings }: BenchedModule): BenchFilter {

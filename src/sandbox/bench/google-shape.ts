@@ -5,8 +5,9 @@ import { readNamedFiles } from "../test/google/google-files.ts";
 import { GoogleHeaders } from "../test/google/google-headers.ts";
 import { readHttp1Headers } from "../test/google/http1-headers.ts";
 import { readGoogleTests } from "../test/google/read-google-tests.ts";
-import type { GoogleInvocation, GoogleTest } from "../test/google/runner-schema.ts";
+import type { GoogleEnv, GoogleInvocation, GoogleTest } from "../test/google/runner-schema.ts";
 import { bytesOf, utf8Bytes } from "../test/google/textproto-strings.ts";
+import type { CrowdSize } from "./crowd.ts";
 import type { StreamShape } from "./stream-shape.ts";
 
 /** Which test of a file of Google's tester. */
@@ -17,11 +18,17 @@ export interface GoogleShapeRequest {
   readonly cwd: string;
 }
 
+/** The stream of a test, and those the file wants beside it. */
+export interface GoogleShape {
+  readonly shape: StreamShape;
+  readonly crowd: CrowdSize | undefined;
+}
+
 /**
  * The stream a test of Google's tester describes, its bodies cut as it says. Throws `TEST_NOT_FOUND`, `TEST_FILE_INVALID`
  * and `TEST_INPUT_INVALID` (usage).
  */
-export async function shapeOfGoogleTests(text: string, request: GoogleShapeRequest): Promise<StreamShape> {
+export async function shapeOfGoogleTests(text: string, request: GoogleShapeRequest): Promise<GoogleShape> {
   const { path, name, cwd } = request;
   const { suite } = await readGoogleTests(text, path);
   const test = find(suite.test, name);
@@ -37,11 +44,22 @@ export async function shapeOfGoogleTests(text: string, request: GoogleShapeReque
     throw new Error(file?.problem ?? `there is no file ${named}`);
   };
   try {
-    return shapeOf(test, readFile);
+    return { shape: shapeOf(test, readFile), crowd: crowdOf(suite.env) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw usageError("TEST_INPUT_INVALID", `${path}: ${test.name ?? "the test"}: ${message}`, { cause: error });
   }
+}
+
+/** What the tester takes when only the number of streams is given. */
+export const DEFAULT_ADVANCE = 3;
+
+function crowdOf({ numAdditionalStreams = 0n, additionalStreamAdvanceRate = 0n }: GoogleEnv = {}):
+  | CrowdSize
+  | undefined {
+  if (numAdditionalStreams === 0n) return undefined;
+  const advance = additionalStreamAdvanceRate === 0n ? DEFAULT_ADVANCE : Number(additionalStreamAdvanceRate);
+  return { streams: Number(numAdditionalStreams), advance };
 }
 
 function find(tests: readonly GoogleTest[], name: string | undefined): GoogleTest | undefined {

@@ -1,6 +1,7 @@
 import { loadModule } from "../../host/load-module.ts";
 import { pluginConfig } from "../../host/plugin-config.ts";
 import { type BenchStream, prepareShape, type Step, STEPS } from "./bench-stream.ts";
+import { Crowd, type CrowdSize } from "./crowd.ts";
 import { countCalls, type HostCalls } from "./count-calls.ts";
 import { emptyFilter } from "./empty-filter.ts";
 import { type BenchFilter, FIGURES, Lane, type LaneOptions } from "./lane.ts";
@@ -14,6 +15,8 @@ export interface MeasureRequest extends BenchFilter {
   readonly shape?: StreamShape | undefined;
   /** Streams through each filter in all, after warming up; default 20,000. */
   readonly streams?: number | undefined;
+  /** Streams that are under way in the filter's VM all the while; their time does not count. */
+  readonly crowd?: CrowdSize | undefined;
   /** Another filter, measured in the same rounds. */
   readonly against?: BenchFilter | undefined;
   /** Milliseconds, as fine as can be: `performance.now`. */
@@ -69,7 +72,7 @@ export function measureFilter(request: MeasureRequest): MeasureResult {
   const options: LaneOptions = { prepared: prepareShape(request.shape ?? defaultShape()), now, heartbeat };
   const filter: BenchFilter = { module: request.module, config: request.config };
   const perRound = Math.max(1, Math.ceil(streams / ROUNDS));
-  const measured = runRounds(filter, request.against, { options, perRound });
+  const measured = runRounds(filter, request.against, { options, perRound, crowd: request.crowd });
   const loop = sums(measured.loop);
   const own = pairedDifferences(sums(measured.filter), loop);
   const empty = pairedDifferences(sums(measured.empty), loop);
@@ -104,10 +107,13 @@ interface Measured {
 function runRounds(
   filter: BenchFilter,
   against: BenchFilter | undefined,
-  { options, perRound }: { readonly options: LaneOptions; readonly perRound: number },
+  { options, perRound, crowd }: RoundOptions,
 ): Measured {
   const empty = { module: loadModule(emptyFilter(), { profile: filter.module.profile }), config: pluginConfig() };
-  const start = (one: BenchFilter | undefined): Runner => ({ lane: new Lane(one, options), rounds: [] });
+  const start = (one: BenchFilter | undefined): Runner => {
+    const lane = new Lane(one, options);
+    return { lane, rounds: [], crowd: crowd === undefined ? undefined : new Crowd(lane, crowd) };
+  };
   const runners = { loop: start(undefined), empty: start(empty), filter: start(filter) };
   const other = against === undefined ? undefined : start(against);
   const turn = [...Object.values(runners), ...(other === undefined ? [] : [other])];
@@ -129,10 +135,13 @@ function takeTurns(turn: readonly Runner[], perRound: number): void {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const place of turn.keys()) {
       const runner = turn[(place + round) % turn.length];
-      runner?.rounds.push(runRound(runner.lane, perRound));
+      runner?.rounds.push(runRound(runner, perRound));
     }
   }
-  for (const { lane } of turn) lane.stop();
+  for (const { lane, crowd } of turn) {
+    crowd?.end();
+    lane.stop();
+  }
 }
 
 function outcomeOf(stream: BenchStream | undefined): StreamOutcome {
@@ -142,6 +151,13 @@ function outcomeOf(stream: BenchStream | undefined): StreamOutcome {
 interface Runner {
   readonly lane: Lane;
   readonly rounds: Float64Array[];
+  readonly crowd: Crowd | undefined;
+}
+
+interface RoundOptions {
+  readonly options: LaneOptions;
+  readonly perRound: number;
+  readonly crowd: CrowdSize | undefined;
 }
 
 const DEFAULT_STREAMS = 20_000;
@@ -161,9 +177,12 @@ const WARM_UP_MOST = 20_000;
 const WARM_UP_MS = 500;
 
 /** Microseconds of each step, a stream. */
-function runRound(lane: Lane, streams: number): Float64Array {
+function runRound({ lane, crowd }: Runner, streams: number): Float64Array {
   const times = new Float64Array(FIGURES);
-  for (let left = streams; left > 0; left -= BATCH) lane.batch(Math.min(BATCH, left), times);
+  for (let left = streams; left > 0; left -= BATCH) {
+    lane.batch(Math.min(BATCH, left), times);
+    crowd?.advance();
+  }
   return times.map((ms) => (ms * 1000) / streams);
 }
 

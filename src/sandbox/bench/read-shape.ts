@@ -5,6 +5,7 @@ import { readTextFile } from "../../platform/read-file.ts";
 import { isGoogleTestFile } from "../test/google/read-google-tests.ts";
 import { parseTestFile } from "../test/parse-test-file.ts";
 import { fileReader } from "../test/values.ts";
+import type { CrowdSize } from "./crowd.ts";
 import { defaultShape, type StreamShape } from "./stream-shape.ts";
 import { shapeOfTest } from "./test-shape.ts";
 
@@ -21,27 +22,39 @@ export interface ShapeRequest {
   readonly responseBody: string | undefined;
 }
 
+/** A stream, and how many others are to be open meanwhile. */
+export interface ReadShape {
+  readonly shape: StreamShape;
+  readonly crowd: CrowdSize | undefined;
+}
+
 /**
  * The stream to measure with: an ordinary GET or a test's, with what the user changed. Throws `HEADER_INVALID`,
  * `TEST_NOT_FOUND`, `FILE_UNREADABLE` and what reading a test file throws (usage).
  */
-export async function readShape(request: ShapeRequest, cwd: string): Promise<StreamShape> {
-  const base =
-    request.testFile === undefined ? defaultShape() : await shapeOfFile(request.testFile, request.testName, cwd);
+export async function readShape(request: ShapeRequest, cwd: string): Promise<ReadShape> {
+  const { testFile, testName } = request;
+  const read = testFile === undefined ? { shape: defaultShape() } : await shapeOfFile(testFile, testName, cwd);
+  const base = read.shape;
   const requestBody = await bodyOf(request.body, "--body", cwd);
   const responseBody = await bodyOf(request.responseBody, "--response-body", cwd);
   const post = requestBody === undefined ? [] : [":method: POST", `content-length: ${requestBody.length}`];
   const length = responseBody === undefined ? [] : [`content-length: ${responseBody.length}`];
-  return {
+  const shape = {
     ...base,
     requestHeaders: withHeaders(base.requestHeaders, [...post, ...request.headers]),
     requestBody: requestBody === undefined ? base.requestBody : [requestBody],
     responseHeaders: withHeaders(base.responseHeaders, [...length, ...request.responseHeaders]),
     responseBody: responseBody === undefined ? base.responseBody : [responseBody],
   };
+  return { crowd: undefined, ...read, shape };
 }
 
-async function shapeOfFile(path: string, name: string | undefined, cwd: string): Promise<StreamShape> {
+async function shapeOfFile(
+  path: string,
+  name: string | undefined,
+  cwd: string,
+): Promise<Pick<ReadShape, "shape"> & Partial<ReadShape>> {
   const text = await readTextFile(path, { cwd, what: "--test" });
   if (isGoogleTestFile(text, path)) {
     const { shapeOfGoogleTests } = await import("./google-shape.ts");
@@ -52,7 +65,7 @@ async function shapeOfFile(path: string, name: string | undefined, cwd: string):
     name === undefined
       ? file.tests.find(({ request }) => request !== undefined)
       : file.tests.find((one) => one.name === name);
-  if (test !== undefined) return shapeOfTest(test, fileReader(dirname(resolve(cwd, path))));
+  if (test !== undefined) return { shape: shapeOfTest(test, fileReader(dirname(resolve(cwd, path)))) };
   const names = file.tests.map((one) => one.name);
   const what = name === undefined ? "no test with a request" : `no test ${JSON.stringify(name)}`;
   throw usageError("TEST_NOT_FOUND", `${path} has ${what}`, { hint: `it has: ${names.join(", ")}` });

@@ -109,6 +109,15 @@ it("measures two filters side by side", () => {
   expect(result.against?.interval[0]).toBeLessThanOrEqual(result.against?.interval[1] ?? 0);
 });
 
+it("keeps other streams under way meanwhile, and lets them go on", () => {
+  // The fixture has room for 256 contexts: those of a batch and the others.
+  const config = pluginConfig({ configuration: "" });
+  const filter = { module: loadModule(script), config };
+  const crowd = { streams: 4, advance: 50 };
+  expect(measureFilter({ ...filter, streams: 400, crowd, now }).perStream.median).toBeGreaterThan(0);
+  expect(() => measureFilter({ ...filter, streams: 400, crowd: { streams: 300, advance: 1 }, now })).toThrow("trapped");
+});
+
 it("starts a filter from nothing, again and again", () => {
   const cold = measureCold({ bytes: script, config: pluginConfig(), shape: defaultShape(), now });
   for (const { median } of Object.values(cold) as { median: number }[]) expect(median).toBeGreaterThan(0);
