@@ -48,7 +48,7 @@ export class CaseRunner {
     this.#seen.logs.length = 0;
     this.#seen.trace.length = 0;
     try {
-      await this.#ask(planned, true);
+      if (end.reason !== "endless") await this.#ask(planned, true);
     } catch (error) {
       if (!(error instanceof WorkerGone)) throw error;
     }
@@ -83,6 +83,7 @@ export class CaseRunner {
       entry: workerEntry("./test-worker", import.meta.url),
       data: undefined,
       hardLimitMs: this.#hardLimitMs,
+      answerLimitMs: Math.max(CASE_MS, this.#hardLimitMs * 60),
       onMessage: (message) => {
         const event = message as { readonly log?: LogEntry; readonly trace?: TraceEvent };
         if (event.log !== undefined) this.#seen.logs.push(event.log);
@@ -93,3 +94,5 @@ export class CaseRunner {
 }
 
 const LAST_CALLS = 10;
+/** Milliseconds a case may take at least. */
+const CASE_MS = 60_000;

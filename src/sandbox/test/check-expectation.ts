@@ -154,7 +154,7 @@ function checkRequest(checks: Checks, expect: RequestExpectation, at: Place, cam
 }
 
 /** Headers, body and trailers of a message. */
-export function checkMessage(
+function checkMessage(
   checks: Checks,
   expect: Pick<RequestExpectation, "headers" | "body" | "trailers">,
   at: Place,

@@ -6,7 +6,7 @@ import { headerPairs } from "./values.ts";
 type Pieces = readonly { readonly bytes: Uint8Array }[];
 
 /** The request id of every test that gives none. */
-export const REQUEST_ID = "00000000-0000-4000-8000-000000000000";
+const REQUEST_ID = "00000000-0000-4000-8000-000000000000";
 
 /** The headers a request comes with: those of a plain client, then the test's own. */
 export function requestHeaders(request: Request, protocol: "http1" | "http2", pieces: Pieces | undefined): HeaderMap {

@@ -90,7 +90,7 @@ const KNOWN_TYPES: Readonly<Record<string, PlainType>> = {
 };
 
 /** A property of a test as the host takes it. */
-export function propertyValue(property: Property, known: PlainType | undefined): PropertyValue {
+function propertyValue(property: Property, known: PlainType | undefined): PropertyValue {
   if (typeof property !== "object") return plainValue(property, known);
   if (property.string !== undefined) return { type: "string", value: property.string };
   if (property.base64 !== undefined) {
