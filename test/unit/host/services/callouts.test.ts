@@ -4,6 +4,7 @@ import { latin1, latin1Bytes } from "../../../../src/host/guest-memory.ts";
 import { HeaderMap } from "../../../../src/host/header-map.ts";
 import { encodePairs } from "../../../../src/host/pairs-codec.ts";
 import { call, type GuestCall, OUT } from "../../../support/guest-program.ts";
+import { RecordingCallbacks } from "../support/recording.ts";
 import { runGuest, type RunningGuest } from "./guest.ts";
 
 const headers = encodePairs([":method", "POST", ":path", "/call", ":authority", "callee", "X-Mine", "1"]);
@@ -183,6 +184,28 @@ describe("HTTP callouts", () => {
     guest.all();
     guest.port.last().answer(answer());
     expect(guest.all().at(-1)).toBe("get_status() = 0, 11, ");
+  });
+
+  it("have a status on the root only: a stream has its own, which nothing sets", () => {
+    const status = [call("proxy_get_status", OUT, OUT + 4, OUT + 8)];
+    const port = new Port();
+    const callbacks = { proxy_on_configure: [httpCall("up")], proxy_on_http_call_response: status };
+    const both = {
+      ...callbacks,
+      proxy_on_request_headers: [...status, call("proxy_set_effective_context", 1), ...status],
+    };
+    const guest = runGuest({ callbacks: both }, { callouts: port });
+    guest.calls();
+    port.last().fail("cut-short");
+    const filter = guest.plugin.createHttpFilter();
+    filter.attach(new RecordingCallbacks());
+    filter.decodeHeaders(new HeaderMap("request"), true);
+    expect(guest.calls()).toEqual([
+      "get_status() = 0, 11, reset",
+      "get_status() = 0, 0, ",
+      "set_effective_context(1) = 0",
+      "get_status() = 0, 11, ",
+    ]);
   });
 
   it("answered while the guest runs wait until it has returned", () => {

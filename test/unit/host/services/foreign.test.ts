@@ -163,6 +163,19 @@ describe("foreign functions", () => {
     ]);
   });
 
+  it("that fail write an empty result, and unknown ones nothing", () => {
+    const length = call("proxy_grpc_cancel", { at: OUT + 4 });
+    const functions = new Map<string, ForeignFunction>([
+      ["long", () => new Uint8Array(13)],
+      ["fails", () => Status.badArgument],
+    ]);
+    const calls = [foreign("long"), length, foreign("nope"), length, foreign("fails"), length];
+    const lengths = inStream(calls, {}, functions)
+      .lines()
+      .filter((line) => line.startsWith("grpc"));
+    expect(lengths).toEqual(["grpc_cancel(13) = 1", "grpc_cancel(13) = 1", "grpc_cancel(0) = 2"]);
+  });
+
   it("take results nobody wants, and refuse places out of bounds", () => {
     const { lines } = inStream(
       [

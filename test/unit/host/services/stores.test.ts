@@ -46,6 +46,7 @@ describe("shared data", () => {
           call("proxy_get_shared_data", "k", -4, OUT, OUT),
           call("proxy_get_shared_data", "k", OUT, OUT, -4),
           call("proxy_set_shared_data", "k", -1, 5, 0),
+          call("proxy_set_shared_data", -1, 5, "x", 0),
         ],
       },
     });
@@ -63,6 +64,7 @@ describe("shared data", () => {
       "get_shared_data(k) = 6",
       "get_shared_data(k) = 6",
       "set_shared_data(k, out of bounds: 5 bytes at 4294967295, 0) = 6",
+      "set_shared_data(out of bounds: 5 bytes at 4294967295, x, 0) = 6",
     ]);
     guest.host.sharedData.seed("vm", "größe", "7");
     expect(guest.host.sharedData.list("vm").map(({ key }) => key)).toEqual(["k", "", "größe"]);
