@@ -40,7 +40,7 @@ export class Checks {
   value(at: Place, what: string, matcher: Matcher, actual: string | undefined): void {
     if (matches(matcher, actual, this.#readBytes)) return;
     const expected = describeMatcher(matcher);
-    const shown = describeValue(actual);
+    const shown = showLike(matcher, actual);
     const verb = actual === undefined ? "is not there" : `is ${shown}`;
     this.fail(at, `${what} ${verb}, expected ${expected}`, {
       expected,
@@ -119,6 +119,15 @@ export class Checks {
     return pattern === undefined || new RegExp(pattern, "u").test(entry.text);
   }
 }
+
+/** The value as the expectation is told: JSON as JSON, where it is some. */
+function showLike(matcher: Matcher, actual: string | undefined): string {
+  const asJson = typeof matcher === "object" && matcher.json !== undefined && actual !== undefined;
+  const text = asJson ? textOf(actual) : "";
+  return /^\s*[[{]/u.test(text) && text.length <= MOST_JSON ? `JSON ${text}` : describeValue(actual);
+}
+
+const MOST_JSON = 500;
 
 function isList(matcher: Matcher | readonly Matcher[]): matcher is readonly Matcher[] {
   return Array.isArray(matcher);
