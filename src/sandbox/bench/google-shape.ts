@@ -52,7 +52,7 @@ export async function shapeOfGoogleTests(text: string, request: GoogleShapeReque
 }
 
 /** What the tester takes when only the number of streams is given. */
-export const DEFAULT_ADVANCE = 3;
+const DEFAULT_ADVANCE = 3;
 
 function crowdOf({ numAdditionalStreams = 0n, additionalStreamAdvanceRate = 0n }: GoogleEnv = {}):
   | CrowdSize
