@@ -10,9 +10,10 @@ export function renderBench(result: BenchResult, style: Style): string {
   const rounds = `${warm.streams} streams in ${warm.rounds} rounds, in turn with a filter that does nothing`;
   return [
     `${style.bold(filter.name)} (${formatSize(filter.size)}): ${rounds}`,
+    ...(against === undefined ? [] : [`The other one: ${style.bold(against.name)} (${formatSize(against.size)})`]),
     style.dim("Microseconds in this host, on this machine: to compare with each other, not with Envoy's."),
     "",
-    ...table([...streamRows(warm), ...comparisonRows(warm.against, against?.name), ...otherRows(result)], style),
+    ...table([...streamRows(warm), ...comparisonRows(warm.against), ...otherRows(result)], style),
     ...remarks(warm).map((remark) => `${style.yellow("Note:")} ${remark}`),
   ].join("\n");
 }
@@ -61,14 +62,14 @@ const STEP_WORDS: Readonly<Record<MeasureResult["steps"][number]["step"], string
   callouts: "answers to callouts, each an empty 200",
 };
 
-function comparisonRows(comparison: Comparison | undefined, name: string | undefined): Row[] {
+function comparisonRows(comparison: Comparison | undefined): Row[] {
   if (comparison === undefined) return [];
   const { perStream, ratio, interval, verdict } = comparison;
   const change = ((ratio.median - 1) * 100).toFixed(1);
   const [least, most] = interval.map((value) => `${((value - 1) * 100).toFixed(1)} %`);
   const words = verdict === "same" ? "no difference to speak of" : verdict;
   return [
-    { title: name ?? "the other one", figure: micros(perStream.median), remark: range(perStream) },
+    { title: "the other one", figure: micros(perStream.median), remark: range(perStream) },
     {
       title: "compared with it",
       figure: `${Number(change) > 0 ? "+" : ""}${change} %`,
