@@ -1,4 +1,5 @@
 import { textOf } from "./byte-string.ts";
+import { MetricType } from "./enums.ts";
 import { Status } from "./status.ts";
 
 /** The kinds of metric, each at the place of its number (`proxy_metric_type_t`). */
@@ -77,10 +78,10 @@ export class MetricTable {
   /** Adds: to a counter more than 0, to a gauge what is wanted; a gauge below 0 wraps around. */
   increment(id: number, offset: bigint): Status {
     const type = id & KIND_MASK;
-    if (type > GAUGE) return Status.badArgument;
+    if (type > MetricType.gauge) return Status.badArgument;
     const metric = this.#find(id);
     if (metric === undefined) return Status.notFound;
-    if (type === COUNTER && offset <= 0n) return Status.badArgument;
+    if (type === MetricType.counter && offset <= 0n) return Status.badArgument;
     metric.value = BigInt.asUintN(64, metric.value + offset);
     return Status.ok;
   }
@@ -90,12 +91,12 @@ export class MetricTable {
     const metric = this.#find(id);
     if (metric === undefined) return Status.notFound;
     const unsigned = BigInt.asUintN(64, value);
-    if ((id & KIND_MASK) === GAUGE) {
+    if ((id & KIND_MASK) === MetricType.gauge) {
       metric.value = unsigned;
       return Status.ok;
     }
     metric.value = BigInt.asUintN(64, metric.value + unsigned);
-    if ((id & KIND_MASK) === HISTOGRAM) {
+    if ((id & KIND_MASK) === MetricType.histogram) {
       metric.samples[metric.count % SAMPLES_KEPT] = unsigned;
       metric.count += 1;
     }
@@ -104,7 +105,7 @@ export class MetricTable {
 
   /** The value of a counter or gauge, or why there is none. */
   get(id: number): bigint | Status {
-    if ((id & KIND_MASK) > GAUGE) return Status.badArgument;
+    if ((id & KIND_MASK) > MetricType.gauge) return Status.badArgument;
     return this.#find(id)?.value ?? Status.notFound;
   }
 
@@ -123,6 +124,3 @@ function reading(type: MetricTypeName, name: string, metric: Metric): MetricRead
 const KIND_BITS = 2;
 const KINDS = 1 << KIND_BITS;
 const KIND_MASK = KINDS - 1;
-const COUNTER = 0;
-const GAUGE = 1;
-const HISTOGRAM = 2;

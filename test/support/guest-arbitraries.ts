@@ -6,7 +6,7 @@ import { PROXY_IMPORTS, WASI_IMPORTS, WASI_MODULES } from "../../src/wasm/host-i
 import { type GuestArgument, type GuestCall, type GuestProgram, OUT, SCRATCH } from "./guest-program.ts";
 
 /** Text that means something to some host call. */
-export const NAMES: readonly string[] = [
+const NAMES: readonly string[] = [
   "",
   "x",
   "q",
@@ -62,7 +62,7 @@ const edges: readonly number[] = [
   1000,
 ];
 
-export const numbers: fc.Arbitrary<number> = fc.oneof(
+const numbers: fc.Arbitrary<number> = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 13 }) },
   { weight: 3, arbitrary: fc.constantFrom(...edges) },
   { weight: 1, arbitrary: fc.integer() },
