@@ -16,7 +16,7 @@ export interface ClangBuild {
 }
 
 /** Installs npm's `@yowasp/clang`; the file to import. Throws `MissingComponent`. */
-export async function clangPackage(): Promise<string> {
+async function clangPackage(): Promise<string> {
   const name = `@yowasp/clang`;
   const directory = await installOnce(`clang-${clangVersion}`, (draft) =>
     installing("clang", async () => {
