@@ -9,6 +9,7 @@ import { HttpExchange } from "../../src/host/exchange/http-exchange.ts";
 import { latin1Bytes } from "../../src/host/guest-memory.ts";
 import { loadModule } from "../../src/host/load-module.ts";
 import { pluginConfig } from "../../src/host/plugin-config.ts";
+import { CALL_SHAPES } from "../../src/host/trace-shapes.ts";
 import { nodeForeignFunctions } from "../../src/isolate/foreign-functions.ts";
 import { envoyPath, startEnvoy } from "../components/envoy.ts";
 import { rawRequest } from "../components/raw-http.ts";
@@ -44,11 +45,29 @@ function harmless({ name, args }: GuestCall): boolean {
   if (args.some((arg) => typeof arg === "string" && arg.startsWith("expr_"))) return false;
   // Outside the callback that brings them, the arguments of foreign functions are memory Envoy has freed: it may crash.
   if (name.startsWith("proxy_get_buffer") && args[0] === 8) return false;
+  if (/_shared_|_metric|_set_property/u.test(name) && readsResults(name, args)) return false;
   if (!/_(?:add|replace|remove)_header_map_value/u.test(name)) return true;
   const [, key, value = ""] = args;
   const plain = (arg: unknown): boolean => typeof arg === "string" && /^[\w-]*$/u.test(arg);
   return plain(key) && plain(value) && key !== "" && key !== "host" && key !== "content-length";
 }
+
+/** Whether a name is taken from memory where results lie, such as the time, which are not the same on both sides. */
+function readsResults(name: string, args: GuestCall["args"]): boolean {
+  const rest = [...args];
+  return (CALL_SHAPES.get(name) ?? []).some((word) => {
+    const first = rest.shift();
+    if (!["text", "bytes", "path"].includes(word)) {
+      if (word === ">bytes") rest.shift();
+      return false;
+    }
+    if (typeof first !== "number") return false;
+    return (first >>> 0) + (Number(rest.shift()) >>> 0) <= MEMORY;
+  });
+}
+
+/** Bytes of a generated guest's memory. */
+const MEMORY = 2 * 65_536;
 
 const callbackNames = [
   "proxy_on_request_headers",
