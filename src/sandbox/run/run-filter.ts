@@ -1,4 +1,4 @@
-import { messageOf, WasmeError } from "../../domain/errors.ts";
+import { WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { HARD_LIMIT_MS, type WorkerEnd } from "../../isolate/guest-worker.ts";
 import { type ModuleSource, type ModuleSourceDeps, resolveModule } from "../module-source.ts";
@@ -146,7 +146,7 @@ export async function runFilter(
 }
 
 /** Why a filter does not serve. */
-export function notStarted({ name }: Pick<ModuleSource, "name">, start: RunStart): WasmeError {
+function notStarted({ name }: Pick<ModuleSource, "name">, start: RunStart): WasmeError {
   const { reason, message } = start.started ? { reason: "", message: "" } : start;
   const details = { reason };
   if (reason === "configure" || reason === "vm-start") {
@@ -179,10 +179,4 @@ function greeting(
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-/** One line for what kept a change from being served. */
-export function reasonOf(error: unknown): { readonly message: string; readonly hint?: string } {
-  const hint = error instanceof WasmeError ? error.hint : undefined;
-  return { message: messageOf(error), ...(hint === undefined ? {} : { hint }) };
 }

@@ -25,9 +25,6 @@ export interface RunWorkerData {
   readonly upstreamAddress: string;
 }
 
-/** Questions to the worker; everything else is a batch. */
-export type RunWorkerQuestion = "start" | "stop";
-
 /** The answer to `start`. */
 export type RunStart =
   | { readonly started: true }
