@@ -1,5 +1,6 @@
 import { type Transferable, Worker } from "node:worker_threads";
 import { errnoOf } from "../domain/errors.ts";
+import { defaultMemoryMegabytes, watchMemory } from "./memory-watch.ts";
 import type { WorkerReply, WorkerRequest } from "./protocol.ts";
 import { watchHeartbeat } from "./watchdog.ts";
 
@@ -11,16 +12,23 @@ export interface GuestWorkerOptions {
   readonly data: unknown;
   /** Milliseconds one call into the guest may take before the worker is ended; default 1000. */
   readonly hardLimitMs?: number;
+  /** Milliseconds a question may take, however many calls into the guest that are; default 60 000. */
+  readonly answerLimitMs?: number;
   /** Mebibytes of JavaScript heap the worker may use; guest memory is not part of it. Default 512. */
   readonly heapMegabytes?: number;
+  /** Mebibytes the process may grow by in all; default 2048, or half of a small machine's memory. */
+  readonly memoryMegabytes?: number;
   /** Messages the worker posts by itself. */
   readonly onMessage?: (message: unknown) => void;
 }
 
 /** Why a worker is gone. */
 export interface WorkerEnd {
-  /** `stuck`: one call took longer than the hard limit. `crashed`: out of memory, or an error nobody caught. */
-  readonly reason: "stopped" | "stuck" | "crashed";
+  /**
+   * `stuck`: one call took longer than the hard limit. `endless`: all calls together took longer than an answer may.
+   * `crashed`: out of memory, or an error nobody caught.
+   */
+  readonly reason: "stopped" | "stuck" | "endless" | "crashed";
   readonly message: string;
 }
 
@@ -49,6 +57,8 @@ export class WorkerGone extends Error {
 /** Milliseconds one call into a guest may take when nothing else is said. */
 export const HARD_LIMIT_MS = 1000;
 
+const ANSWER_LIMIT_MS = 60_000;
+
 const HEAP_MEGABYTES = 512;
 
 /**
@@ -56,7 +66,7 @@ const HEAP_MEGABYTES = 512;
  * this one. The entry calls `serveWorker`. A worker that ended is not started again; whoever needs another starts one.
  */
 export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
-  const { hardLimitMs = HARD_LIMIT_MS, heapMegabytes = HEAP_MEGABYTES } = options;
+  const { hardLimitMs = HARD_LIMIT_MS, heapMegabytes = HEAP_MEGABYTES, answerLimitMs = ANSWER_LIMIT_MS } = options;
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(options.entry, {
     workerData: { data: options.data, heartbeat },
@@ -72,6 +82,13 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   const unwatch = watchHeartbeat(heartbeat, hardLimitMs, () =>
     giveUp({ reason: "stuck", message: `the filter did not return within ${hardLimitMs} ms` }),
   );
+  const { memoryMegabytes = defaultMemoryMegabytes() } = options;
+  const unwatchMemory = watchMemory(memoryMegabytes, () =>
+    giveUp({
+      reason: "crashed",
+      message: `the filter, and what it had its host keep, needed more than ${memoryMegabytes} MiB of memory`,
+    }),
+  );
   worker.on("message", (reply: WorkerReply) => {
     if (reply.kind === "posted") return options.onMessage?.(reply.message);
     const asked = waiting.get(reply.id);
@@ -86,6 +103,7 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   const ended = new Promise<WorkerEnd>((resolve) => {
     worker.on("exit", () => {
       unwatch();
+      unwatchMemory();
       reason ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
       for (const { reject } of waiting.values()) reject(new WorkerGone(reason));
       waiting.clear();
@@ -103,8 +121,13 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
       last += 1;
       const id = last;
       const answer = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
-      send({ id, message }, transfer);
-      return await answer;
+      const timer = setTimeout(() => giveUp(endless(answerLimitMs)), answerLimitMs);
+      try {
+        send({ id, message }, transfer);
+        return await answer;
+      } finally {
+        clearTimeout(timer);
+      }
     },
     stop: async () => {
       reason ??= { reason: "stopped", message: "the filter was stopped" };
@@ -117,6 +140,13 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
+}
+
+function endless(limitMs: number): WorkerEnd {
+  const message =
+    `there was no end after ${limitMs / 1000} s: the filter keeps its host busy (timers, queues or callouts without end), ` +
+    "or what is done with it takes too long (a regular expression, a wait)";
+  return { reason: "endless", message };
 }
 
 function crash(error: Error, heapMegabytes: number): WorkerEnd {

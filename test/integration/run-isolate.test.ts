@@ -51,6 +51,19 @@ test("a thread that waits, or works outside the guest, is not taken for stuck", 
   expect(await worker.ask(call("one"))).toBe(1);
 });
 
+test("a guest that is given no processor is not stuck, and one that waits for ever is in the end", async () => {
+  const worker = start({ hardLimitMs: 100 });
+  expect(await worker.ask({ block: 400 })).toBe("timed-out");
+  await expect(worker.ask({ block: 60_000 })).rejects.toMatchObject({ end: { reason: "stuck" } });
+});
+
+test("a question without an answer ends the thread, and says so", async () => {
+  const worker = start({ answerLimitMs: 200 });
+  expect(await worker.ask(call("one"))).toBe(1);
+  const end = { reason: "endless", message: expect.stringContaining("no end after 0.2 s") };
+  await expect(worker.ask({ never: true })).rejects.toMatchObject({ end });
+});
+
 test("the limit is per call: many short calls go on for longer", async () => {
   const worker = start({ hardLimitMs: 50 });
   const until = performance.now() + 300;
@@ -77,6 +90,15 @@ test("a heap that runs over ends the thread and not the process", async () => {
   await expect(worker.ask({ hoard: true })).rejects.toMatchObject({
     end: { reason: "crashed", message: "the thread of the filter needed more than 32 MiB of heap" },
   });
+});
+
+test("bytes beside the heap count, too, and end the thread and not the process", async () => {
+  const worker = start({ memoryMegabytes: 200, hardLimitMs: 60_000 });
+  await expect(worker.ask({ bodies: true })).rejects.toMatchObject({
+    end: { reason: "crashed", message: expect.stringContaining("needed more than 200 MiB of memory") },
+  });
+  const next = start();
+  expect(await next.ask(call("one"))).toBe(1);
 });
 
 test("a thread that exits, or throws where nobody asked, is told as crashed", async () => {

@@ -23,10 +23,25 @@ serveWorker(({ data, heartbeat, post }) => {
       const hoard = [];
       for (;;) hoard.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
     }
+    if (message.bodies) {
+      // What no heap limit counts, as fast as host calls take it.
+      const bodies = [];
+      for (;;) {
+        bodies.push(new Uint8Array(1024 * 1024).fill(1));
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
+    }
     if (message.fail) throw new Error("asked to fail");
     if (message.later) return new Promise((resolve) => setTimeout(() => resolve("later"), message.later));
     if (message.never) return new Promise(() => undefined);
     if (message.post !== undefined) return post(message.post);
+    if (message.block !== undefined) {
+      // In the middle of a call, without a processor.
+      heartbeat[0] += 1;
+      const woken = Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message.block);
+      heartbeat[0] += 1;
+      return woken;
+    }
     if (message.rest !== undefined) return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message.rest);
     return call(message);
   };

@@ -1,6 +1,7 @@
 import type { CalloutFailure } from "../../host/callout.ts";
 import { headerOf } from "./flat-headers.ts";
 import { FrameReader, frameMessage } from "./grpc-framing.ts";
+import { MOST_CALLOUTS } from "./http-callouts.ts";
 import { NO_BYTES, type Upstream, type UpstreamCall, type UpstreamEvents } from "./http-side.ts";
 import type { FlatHeaders, GrpcOpenMessage } from "./messages.ts";
 
@@ -41,6 +42,7 @@ export class GrpcCallouts {
         this.#events.failed(own, kind);
       },
     };
+    if (this.#calls.size >= MOST_CALLOUTS) return void setImmediate(() => this.#events.failed(id, "overflow"));
     const call = new GrpcCall(id, events);
     this.#calls.set(id, call);
     call.start(this.#clusters.get(message.cluster), message);

@@ -11,24 +11,38 @@ export function frameMessage(message: Uint8Array): Uint8Array {
 
 /** Takes messages out of a stream of frames. */
 export class FrameReader {
-  #held: Buffer = Buffer.alloc(0);
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  /** Bytes without which there is no further message: putting pieces together each time would cost their square. */
+  #needed = PREFIX;
 
   /** True when nothing of a message is left over. */
   get empty(): boolean {
-    return this.#held.length === 0;
+    return this.#size === 0;
   }
 
   /** The messages that are whole now; `undefined` when a frame is compressed, which nobody asked for, or too large. */
   read(bytes: Uint8Array): readonly Uint8Array[] | undefined {
-    this.#held = Buffer.concat([this.#held, bytes]);
+    this.#pieces.push(bytes);
+    this.#size += bytes.length;
+    if (this.#size < this.#needed) return [];
+    let held = Buffer.concat(this.#pieces);
     const messages: Uint8Array[] = [];
-    while (this.#held.length >= 5) {
-      const length = this.#held.readUInt32BE(1);
-      if (this.#held[0] !== 0 || length > MOST_MESSAGE) return undefined;
-      if (this.#held.length < 5 + length) break;
-      messages.push(Uint8Array.prototype.slice.call(this.#held, 5, 5 + length));
-      this.#held = this.#held.subarray(5 + length);
+    this.#needed = PREFIX;
+    while (held.length >= PREFIX) {
+      const length = held.readUInt32BE(1);
+      if (held[0] !== 0 || length > MOST_MESSAGE) return undefined;
+      this.#needed = PREFIX + length;
+      if (held.length < this.#needed) break;
+      messages.push(Uint8Array.prototype.slice.call(held, PREFIX, this.#needed));
+      held = held.subarray(this.#needed);
+      this.#needed = PREFIX;
     }
+    this.#pieces = [held];
+    this.#size = held.length;
     return messages;
   }
 }
+
+/** Bytes before each message. */
+const PREFIX = 5;

@@ -24,6 +24,9 @@ export interface CalloutAnswer {
 /** More than a filter's memory could take anyway; a larger answer is a fault. Bytes. */
 const MOST_BODY = 64 * 1024 * 1024;
 
+/** Callouts under way at once: what Envoy's circuit breakers leave, its connections and those that wait for one. */
+export const MOST_CALLOUTS = 2048;
+
 /** The HTTP requests of filters, on their way. */
 export class HttpCallouts {
   readonly #clusters: ReadonlyMap<string, Upstream>;
@@ -56,6 +59,7 @@ export class HttpCallouts {
         end(undefined, fault);
       },
     );
+    if (this.#calls.size >= MOST_CALLOUTS) return void setImmediate(() => end(undefined, "overflow"));
     this.#calls.set(id, () => {
       over = true;
       clearTimeout(timer);

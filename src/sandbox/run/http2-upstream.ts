@@ -51,7 +51,13 @@ class Http2Call implements UpstreamCall {
       trailers: (trailers) => this.#tell(true, () => events.trailers(trailers)),
     }).start();
     stream.on("drain", () => events.drained());
-    stream.on("wantTrailers", () => stream.sendTrailers(headerObject(this.#trailers)));
+    stream.on("wantTrailers", () => {
+      try {
+        stream.sendTrailers(headerObject(this.#trailers));
+      } catch {
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR); // close tells it
+      }
+    });
     stream.on("error", () => undefined); // close tells it
     stream.on("close", () => {
       if (this.#done) return;

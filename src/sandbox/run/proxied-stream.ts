@@ -105,9 +105,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       case FromCore.request:
         return this.#startCall(message[2], message[3]);
       case FromCore.requestTrailers:
-        this.#setting.observer.forwardedTrailers(message[2]);
-        this.#call?.trailers(message[2]);
-        return this.#watchTime();
+        return this.#trailersToUpstream(message[2]);
       case FromCore.upstreamReset:
         return this.#dropCall();
       case FromCore.pauseUpstream:
@@ -115,9 +113,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       case FromCore.response:
         return this.#respond(message[2], message[3]);
       case FromCore.responseTrailers:
-        this.#setting.observer.responseTrailers(message[2]);
-        this.#clientDone = true;
-        return this.#client.trailers(message[2]);
+        return this.#trailersToClient(message[2]);
       case FromCore.clientReset:
         return this.#resetClient();
       case FromCore.pauseClient:
@@ -158,9 +154,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     try {
       this.#call = upstream.send(headers, end, this.#upstreamEvents());
     } catch (error) {
-      // Headers that cannot be sent, as Node sees it.
-      observer.problem(error);
-      setImmediate(() => this.fault("reset"));
+      this.#unsendable(error);
       return;
     }
     if (this.#upstreamPause !== 0) this.#call.pause(true);
@@ -197,6 +191,24 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     if (end) this.#watchTime();
   }
 
+  #trailersToUpstream(trailers: FlatHeaders): void {
+    this.#setting.observer.forwardedTrailers(trailers);
+    try {
+      this.#call?.trailers(trailers);
+    } catch (error) {
+      this.#call?.reset();
+      this.#unsendable(error);
+      return;
+    }
+    this.#watchTime();
+  }
+
+  /** Headers or trailers that cannot be sent to the upstream, as Node sees it. */
+  #unsendable(error: unknown): void {
+    this.#setting.observer.problem(error);
+    setImmediate(() => this.fault("reset"));
+  }
+
   #respond(headers: FlatHeaders, end: boolean): void {
     const { observer } = this.#setting;
     observer.response(headers, end);
@@ -208,6 +220,19 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     } catch (error) {
       observer.problem(error);
       this.#clientDone = true;
+      this.#client.reset();
+    }
+  }
+
+  #trailersToClient(trailers: FlatHeaders): void {
+    const { observer } = this.#setting;
+    observer.responseTrailers(trailers);
+    if (this.#clientDone) return;
+    this.#clientDone = true;
+    try {
+      this.#client.trailers(trailers);
+    } catch (error) {
+      observer.problem(error);
       this.#client.reset();
     }
   }

@@ -4,6 +4,7 @@ import type { HostReport } from "../../host/host-report.ts";
 import type { HttpFilterFactory } from "../../host/http-filter.ts";
 import { HttpExchange } from "../../host/exchange/http-exchange.ts";
 import { NO_BYTES } from "./http-side.ts";
+import { LogGate } from "./log-gate.ts";
 import { PieceReader, PieceWriter } from "./pieces.ts";
 import { Slots } from "./slots.ts";
 import type { Address, PropertyValue, UpstreamInfo } from "../../host/stream-info.ts";
@@ -49,9 +50,11 @@ export class RunCore {
   readonly #pieces = new PieceWriter();
   #taken = 0;
   #told = 0;
+  readonly #gate: LogGate;
 
   constructor(options: RunCoreOptions) {
     this.#options = options;
+    this.#gate = new LogGate(() => options.clock.monotonic());
     this.#upstream = {
       address: addressOf(options.upstreamAddress),
       localAddress: undefined,
@@ -77,6 +80,7 @@ export class RunCore {
 
   /** Posts what is there. To be called after timers, too. */
   flush(): void {
+    this.#tellLeftOut();
     if (this.#messages.length === 0 && this.#taken === this.#told) return;
     const messages = this.#messages;
     const { shared, transfer } = this.#pieces.take();
@@ -86,11 +90,22 @@ export class RunCore {
   }
 
   log(entry: LogEntry): void {
-    this.#messages.push([FromCore.log, 0, entry]);
+    const text = this.#gate.take(entry.text);
+    if (text === undefined) return;
+    this.#messages.push([FromCore.log, 0, text === entry.text ? entry : { ...entry, text }]);
   }
 
   report(report: HostReport): void {
-    this.#messages.push([FromCore.report, 0, report]);
+    const message = this.#gate.take(report.message);
+    if (message !== undefined) this.#messages.push([FromCore.report, 0, { ...report, message }]);
+  }
+
+  #tellLeftOut(): void {
+    const count = this.#gate.leftOut();
+    if (count === 0) return;
+    const text = `${count} lines of the log were left out: there are more than can be shown`;
+    const nobody = { plugin: undefined, contextId: undefined, stream: false };
+    this.#messages.push([FromCore.log, 0, { level: "warn", source: "host", text, ...nobody }]);
   }
 
   #one(message: CoreInput, pieces: PieceReader): void {

@@ -86,13 +86,17 @@ export class CaseRunner {
       answerLimitMs: Math.max(CASE_MS, this.#hardLimitMs * 60),
       onMessage: (message) => {
         const event = message as { readonly log?: LogEntry; readonly trace?: TraceEvent };
-        if (event.log !== undefined) this.#seen.logs.push(event.log);
-        if (event.trace !== undefined) this.#seen.trace.push(event.trace);
+        const { logs, trace } = this.#seen;
+        if (event.log !== undefined) logs.push(event.log);
+        if (event.trace !== undefined) trace.push(event.trace);
+        for (const seen of [logs, trace]) if (seen.length > MOST_SEEN) seen.splice(0, MOST_SEEN / 2);
       },
     });
   }
 }
 
 const LAST_CALLS = 10;
+/** Lines, and calls, that are kept of a case that hangs. */
+const MOST_SEEN = 2000;
 /** Milliseconds a case may take at least. */
 const CASE_MS = 60_000;
