@@ -22,7 +22,8 @@ export function readPlainYaml(text: string, listKey: string): PlainYaml | undefi
     const { written, lines } = reader;
     return { value, lines, written: (at) => written.get(at.map((part) => `\0${part}`).join("")) };
   } catch (error) {
-    if (error instanceof NotPlain) return undefined;
+    // Lists in lists without end run out of stack: the library says where.
+    if (error instanceof NotPlain || error instanceof RangeError) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { usageError } from "../../domain/errors.ts";
 import { formatReference, parseImageReference } from "../../domain/image-reference.ts";
 import type { ProfileName } from "../../host/profile.ts";
 import { mergeGiven } from "./given.ts";
@@ -38,9 +39,23 @@ export interface PlanOptions {
   readonly strictBudgets: boolean;
 }
 
-/** Makes the cases of a file, each with its filters and modules, for every combination of the matrix. */
+/** Cases of one file: combinations of its matrix times tests. */
+const MOST_CASES = 100_000;
+
+/** Makes the cases of a file, each with its filters and modules, for every combination of the matrix. Throws `TEST_FILE_INVALID`. */
 export async function planCases(parsed: ParsedTestFile, options: PlanOptions): Promise<readonly PlannedCase[]> {
   const { file } = parsed;
+  const { modules = [undefined], configs = [undefined], profiles = [undefined] } = file.matrix ?? {};
+  const count = modules.length * configs.length * profiles.length * file.tests.length;
+  if (count > MOST_CASES) {
+    throw usageError(
+      "TEST_FILE_INVALID",
+      `${parsed.path}: its matrix makes ${count} cases, and a file has at most ${MOST_CASES}`,
+      {
+        hint: "make the matrix smaller, or use several files",
+      },
+    );
+  }
   const cases: PlannedCase[] = [];
   for (const combination of combinations(file)) {
     for (const [index, test] of file.tests.entries()) {

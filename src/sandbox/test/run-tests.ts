@@ -105,7 +105,7 @@ async function plan(
   { found, others }: { readonly found: ReadonlyMap<string, Promise<TestModule>>; readonly others: boolean },
 ): Promise<{ readonly chosen: readonly Chosen[]; readonly modules: readonly TestModule[] }> {
   const cases: PlannedCase[] = [];
-  for (const file of files) cases.push(...(await planCases(file, { ...request, cwd, find })));
+  for (const file of files) for (const one of await planCases(file, { ...request, cwd, find })) cases.push(one);
   return { chosen: selected(cases, name, others), modules: await Promise.all(found.values()) };
 }
 

@@ -96,11 +96,27 @@ export const duration: Shape<string | number> = {
     ],
   }),
   read: (value, at, context) => {
-    if (typeof value === "number" && value >= 0 && Number.isFinite(value)) return value;
-    if (typeof value === "string" && DURATION.test(value)) return value;
+    if ((typeof value === "number" && value >= 0) || (typeof value === "string" && DURATION.test(value))) {
+      return durationNanoseconds(value) <= LONGEST ? value : wrong(context, at, "expected a time of at most 10 years");
+    }
     return wrong(context, at, `expected a time like 120ms, 1s or 1m30s, but this is ${kindOf(value)}`);
   },
 };
+
+/** Nanoseconds of a time that was read with {@link duration}. */
+export function durationNanoseconds(value: string | number): number {
+  if (typeof value === "number") return value * 1e6;
+  let total = 0;
+  for (const [, amount = "0", unit = "ms"] of value.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/gu)) {
+    total += Number(amount) * (UNITS[unit] ?? 1e6);
+  }
+  return total;
+}
+
+const UNITS: Readonly<Record<string, number>> = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** Ten years; a number without end is no time. */
+const LONGEST = 10 * 366 * 24 * 3600e9;
 
 /** A regular expression. The schema says `format: regex`. */
 export const regex: Shape<string> = {

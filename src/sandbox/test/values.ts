@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { errnoOf, messageOf, usageError } from "../../domain/errors.ts";
 import { utf8ByteString } from "../../host/byte-string.ts";
@@ -6,19 +6,12 @@ import { lowerAscii } from "../../host/header-map.ts";
 import type { ReadBytes } from "./matchers.ts";
 import type { Body, Chunk, Content, Duration, HeaderValues } from "./model-values.ts";
 import type { Settings } from "./model.ts";
+import { durationNanoseconds } from "./scalar-shapes.ts";
 
 /** Nanoseconds. */
 export function nanoseconds(duration: Duration | undefined): bigint {
-  if (duration === undefined) return 0n;
-  if (typeof duration === "number") return BigInt(Math.round(duration * 1e6));
-  let total = 0;
-  for (const [, amount = "0", unit = "ms"] of duration.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/gu)) {
-    total += Number(amount) * (UNITS[unit] ?? 1e6);
-  }
-  return BigInt(Math.round(total));
+  return duration === undefined ? 0n : BigInt(Math.round(durationNanoseconds(duration)));
 }
-
-const UNITS: Readonly<Record<string, number>> = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
 /** Nanoseconds as a person reads them: `120ms`, `1.5s`. */
 export function formatNanoseconds(time: bigint): string {
@@ -26,14 +19,21 @@ export function formatNanoseconds(time: bigint): string {
   return ms < 1000 ? `${ms}ms` : `${ms / 1000}s`;
 }
 
-/** Reads files beside a test file, each once. Throws `FILE_UNREADABLE` (usage). */
+/**
+ * Reads files a test file names, each once; paths start at its folder and may lead out of it. Throws `FILE_UNREADABLE`
+ * (usage), also for what is no regular file: one that never ends, or never begins, would hold the thread for ever.
+ */
 export function fileReader(folder: string): ReadBytes {
   const known = new Map<string, string>();
   return (path) => {
     const found = known.get(path);
     if (found !== undefined) return found;
     try {
-      const text = readFileSync(resolve(folder, path)).toString("latin1");
+      const full = resolve(folder, path);
+      const file = statSync(full);
+      if (!file.isFile()) throw new Error("it is no regular file");
+      if (file.size > MOST_NAMED) throw new Error(`it is larger than ${MOST_NAMED / 1024 / 1024} MiB`);
+      const text = readFileSync(full).toString("latin1");
       known.set(path, text);
       return text;
     } catch (error) {
@@ -45,6 +45,9 @@ export function fileReader(folder: string): ReadBytes {
     }
   };
 }
+
+/** Bytes of the largest file a test may name. */
+const MOST_NAMED = 64 * 1024 * 1024;
 
 /** The bytes that content means. */
 export function contentBytes(content: Content, readBytes: ReadBytes): Uint8Array {

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { errnoOf, messageOf, usageError } from "../../../domain/errors.ts";
 import { readAtMost } from "../../../platform/read-file.ts";
@@ -16,12 +16,19 @@ export async function readNamedFiles(suite: GoogleSuite, testFile: string): Prom
 
 async function readNamed(path: string, folder: string): Promise<ReadFile> {
   try {
-    return { content: latin1(await readFile(resolve(folder, path))) };
+    const full = resolve(folder, path);
+    if (!(await stat(full)).isFile()) throw new Error("it is no regular file");
+    const bytes = await readAtMost(full, MOST_NAMED);
+    if (bytes === undefined) throw new Error(`it is larger than ${MOST_NAMED / 1024 / 1024} MiB`);
+    return { content: latin1(bytes) };
   } catch (error) {
     const why = errnoOf(error) === "ENOENT" ? "there is no such file" : messageOf(error);
     return { problem: `cannot read ${path} (from ${folder}): ${why}` };
   }
 }
+
+/** Bytes of the largest file a test may name. */
+const MOST_NAMED = 64 * 1024 * 1024;
 
 function namedFiles(suite: GoogleSuite): Set<string> {
   const names = new Set<string>();
