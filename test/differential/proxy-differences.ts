@@ -22,12 +22,6 @@ export const proxyDifferences: readonly ProxyDifference[] = [
     seen: ["small-status", "local-odd-status", "local-status-0"],
   },
   {
-    title: "trailers over HTTP/1.1",
-    envoy: "drops them unless it is told to keep them.",
-    here: "Filters see them, and they are passed on.",
-    seen: ["trailers-http1"],
-  },
-  {
     title: "a response body shorter than its content-length",
     envoy: "sends what there is, and an HTTP/1 client waits.",
     here: "The connection is closed, at times before the last bytes were sent.",

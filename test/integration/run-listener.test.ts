@@ -104,20 +104,47 @@ test("bodies and trailers go through in pieces, both ways, over HTTP/1.1 and HTT
   await expect.poll(() => access.at(-1)).toMatchObject({ status: 200, bytesIn: 11, bytesOut: 11 });
 });
 
-test("trailers of HTTP/1.1 are dropped, as Envoy does by default; the body is not", async () => {
-  const upstream = await serve((_call, response) => {
+test("trailers of HTTP/1.1 are dropped both ways, as Envoy does by default; bodies are not", async () => {
+  const upstream = await serve((call, response) => {
     response.writeHead(200, { trailer: "x-sum" });
-    response.write("body");
-    response.addTrailers({ "x-sum": "4" });
-    response.end();
+    call.on("data", (piece: Buffer) => response.write(piece));
+    call.on("end", () => {
+      response.addTrailers({ "x-sum": "4" });
+      response.end(JSON.stringify(call.trailers));
+    });
   });
   const { url } = await startTestProxy({ upstream });
-  const call = request(url, { agent: false }).end();
+  const call = request(url, { agent: false, method: "POST", headers: { trailer: "x-there" } });
+  call.write("body");
+  call.addTrailers({ "x-there": "1" });
+  call.end();
   const [response] = (await once(call, "response")) as [IncomingMessage];
   let body = "";
   response.setEncoding("utf8").on("data", (text: string) => (body += text));
   await once(response, "end");
-  expect({ body, trailers: response.trailers }).toEqual({ body: "body", trailers: {} });
+  expect({ body, trailers: response.trailers }).toEqual({ body: "body{}", trailers: {} });
+});
+
+test("an answer to half a request ends the connection and says so; other answers leave it open", async () => {
+  const { port } = await startTestProxy({
+    filters: [
+      passThrough((callbacks) => ({
+        decodeHeaders: () => {
+          callbacks().sendLocalReply({ status: 403, body: new Uint8Array(), headers: [], grpcStatus: -1, details: "" });
+          return "stop-iteration";
+        },
+      })),
+    ],
+  });
+  const half = await raw(port, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab");
+  expect(half).toMatch(/^HTTP\/1\.1 403 /u);
+  expect(half.toLowerCase()).toContain("\r\nconnection: close\r\n");
+  const twice = await raw(
+    port,
+    "GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+  );
+  expect(twice.match(/HTTP\/1\.1 403 /gu)).toHaveLength(2);
+  expect(twice.toLowerCase().match(/keep-alive/gu)).toBeNull();
 });
 
 test("a slow client makes the upstream wait, and a slow upstream the client", async () => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { lowerAscii } from "../../host/header-map.ts";
-import { HOP_BY_HOP, lowerNames } from "./flat-headers.ts";
+import { HOP_BY_HOP } from "./flat-headers.ts";
 import { type Downstream, type DownstreamEvents, NO_BYTES, type RequestHead } from "./http-side.ts";
 import type { Connection, FlatHeaders } from "./messages.ts";
 
@@ -61,21 +61,20 @@ export class Http1Downstream implements Downstream {
     response.on("drain", () => events.drained());
     if (end) return;
     request.on("data", (chunk: Buffer) => events.data(chunk, false));
-    request.on("end", () => {
-      const trailers = lowerNames(request.rawTrailers);
-      if (trailers.length > 0) events.trailers(trailers);
-      else events.data(NO_BYTES, true);
-    });
+    // Envoy drops trailers of HTTP/1, both ways.
+    request.on("end", () => void events.data(NO_BYTES, true));
     request.on("error", () => undefined); // the response's close tells it
   }
 
   headers(headers: FlatHeaders, end: boolean): void {
     const response = this.#response;
-    const { status, flat, length } = responseHeaders(headers);
+    const { status, flat, length, closes } = responseHeaders(headers);
     const bodyless = this.#request.method === "HEAD" || status === 204 || status === 304 || status < 200;
     if (end && length === undefined && !bodyless) flat.push("content-length", "0");
     // A client would take 1xx for a word in between, and wait; less cannot be written here.
     if (status > 999 || status < 200) return this.reset();
+    // Node would say that the connection is kept; Envoy says only when it is not.
+    if (response.shouldKeepAlive && !closes) response.removeHeader("connection");
     response.writeHead(status, flat);
     if (end) return this.#finish();
     // Headers go out with what follows them in this turn; alone only when nothing does.
@@ -92,10 +91,7 @@ export class Http1Downstream implements Downstream {
     return flowing;
   }
 
-  trailers(trailers: FlatHeaders): void {
-    const pairs: [string, string][] = [];
-    for (let at = 0; at < trailers.length; at += 2) pairs.push([trailers[at] ?? "", trailers[at + 1] ?? ""]);
-    this.#response.addTrailers(pairs);
+  trailers(_trailers: FlatHeaders): void {
     this.#finish();
   }
 
@@ -121,20 +117,25 @@ interface ResponseParts {
   /** What goes on the wire. */
   readonly flat: string[];
   readonly length: string | undefined;
+  /** The connection ends with this response: Envoy wants that after an answer to half a request. */
+  readonly closes: boolean;
 }
 
 function responseHeaders(headers: FlatHeaders): ResponseParts {
   const flat: string[] = [];
   let status = 0;
   let length: string | undefined;
+  let closes = false;
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? "";
     const value = headers[at + 1] ?? "";
     if (name === ":status") status = Number(value) || 0;
     else if (name.charCodeAt(0) !== COLON && !HOP_BY_HOP.has(name)) flat.push(name, value);
     if (name === "content-length") length = value;
+    if (name === "connection" && lowerAscii(value) === "close") closes = true;
   }
-  return { status, flat, length };
+  if (closes) flat.push("connection", "close");
+  return { status, flat, length, closes };
 }
 
 const COLON = 0x3a;

@@ -63,11 +63,9 @@ class Http1Call implements UpstreamCall {
     return flowing;
   }
 
-  trailers(trailers: FlatHeaders): void {
+  /** Ends the request: Envoy drops trailers on the way to HTTP/1, and those that come from there. */
+  trailers(_trailers: FlatHeaders): void {
     this.#sentBody = true;
-    const pairs: [string, string][] = [];
-    for (let at = 0; at < trailers.length; at += 2) pairs.push([trailers[at] ?? "", trailers[at + 1] ?? ""]);
-    this.#request.addTrailers(pairs);
     this.#request.end();
   }
 
@@ -125,9 +123,7 @@ class Http1Call implements UpstreamCall {
     response.on("end", () => {
       if (this.#done) return;
       this.#done = true;
-      const trailers = lowerNames(response.rawTrailers);
-      if (trailers.length > 0) events.trailers(trailers);
-      else events.data(NO_BYTES, true);
+      events.data(NO_BYTES, true);
     });
     response.on("error", () => this.#fault("reset"));
     response.on("close", () => this.#fault("reset"));
