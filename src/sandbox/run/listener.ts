@@ -94,8 +94,10 @@ const LIMITS = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75
 
 function http1Server({ onRequest }: ListenerOptions, connectionOf: (socket: Socket) => Connection): Server {
   const take = (request: IncomingMessage, response: ServerResponse): void => {
-    if (request.httpVersion === "1.0") {
-      response.writeHead(426, ["connection", "close", "content-type", "text/plain"]).end("HTTP/1.1 is needed\n");
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      const [status, text] = refusal;
+      response.writeHead(status, ["connection", "close", "content-type", "text/plain"]).end(`${text}\n`);
       return;
     }
     const client = new Http1Downstream(request, response);
@@ -103,6 +105,8 @@ function http1Server({ onRequest }: ListenerOptions, connectionOf: (socket: Sock
     client.listen(onRequest(head, client), head.end);
   };
   const server = createHttp1(LIMITS, take);
+  // All of them, to be counted here: Node leaves out those beyond its own limit without a word.
+  server.maxHeadersCount = 0;
   server.on("checkContinue", (request, response) => {
     response.writeContinue();
     take(request, response);
@@ -111,6 +115,19 @@ function http1Server({ onRequest }: ListenerOptions, connectionOf: (socket: Sock
   server.emit("listening");
   return server;
 }
+
+/** Status and reason of a request that is not proxied, as Envoy's defaults have it. */
+function refusalOf({ httpVersion, rawHeaders, headers }: IncomingMessage): readonly [number, string] | undefined {
+  if (httpVersion !== "1.1") return [426, "HTTP/1.1 is needed"];
+  if (rawHeaders.length / 2 > MOST_HEADERS) return [431, `more than ${MOST_HEADERS} headers`];
+  const coding = headers["transfer-encoding"];
+  // Another coding would be lost on the way, and the body be taken for something else.
+  if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") return [501, "only chunked is understood"];
+  return undefined;
+}
+
+/** Fields of a request. */
+const MOST_HEADERS = 100;
 
 interface Http2Side {
   readonly server: Http2Server;
