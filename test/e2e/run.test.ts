@@ -44,6 +44,19 @@ test("a filter that traps is told with its callback; requests are refused, or le
   expect(await fetchOnce(open.url)).toMatchObject({ status: 200 });
 });
 
+test("--record writes a trap down as a test that passes, and nothing of the streams a filter that is gone refused", async () => {
+  const dir = tempDir();
+  const file = writeFilter(dir, [{ ...HEADERS, body: MISBEHAVIOUR.trap }]);
+  const run = await startRun([file, "--record", "recorded.test.yaml"], dir);
+  for (let times = 0; times < 3; times += 1) expect(await fetchOnce(run.url)).toMatchObject({ status: 503 });
+  const told = run.lines().filter((line) => String(line["message"]).includes("not recorded"));
+  run.child.kill("SIGINT");
+  await run.result;
+  expect(told).toMatchObject([{ level: "warn", message: "exchanges are not recorded while the filter is gone" }]);
+  const tested = await runCli(["test", "recorded.test.yaml", "-o", "json"], { home: dir });
+  expect(JSON.parse(tested.stdout)).toMatchObject({ passed: 1, failed: 0 });
+});
+
 test("a filter that grows its memory without end is stopped at the limit, and the listener stays", async () => {
   const dir = tempDir();
   const run = await startRun([writeFilter(dir, [{ ...HEADERS, body: MISBEHAVIOUR.grow }])], dir);

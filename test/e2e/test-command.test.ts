@@ -90,6 +90,11 @@ describe("wasme test", () => {
     expect((await runCli(["test", "none.yaml"], { home })).stderr).toContain("there is no file or folder none.yaml");
     expect((await runCli(["test"], { home: tempDir() })).stderr).toContain("there is no test file in this folder");
     expect((await runCli(["test", "-t", "("], { home })).code).toBe(2);
+    const module = await runCli(["test", "hello.wasm"], { home });
+    expect(module).toMatchObject({
+      code: 2,
+      stderr: "Error: hello.wasm is a module, not a test file\nHint: wasme test --module hello.wasm\n",
+    });
   });
 
   test("reports as TAP, JUnit and JSON, and into a file", async () => {
@@ -147,7 +152,8 @@ describe("wasme test", () => {
     copyFileSync(HELLO_WASM, join(home, "hello.wasm"));
     await until("2 passed");
     writeFileSync(join(home, "a.test.yaml"), "test: 1");
-    await until('unknown key "test" in a test file; did you mean "tests"?');
+    await until("Hint: docs/reference/test-files.md");
+    await until("Waiting for changes (Ctrl-C ends it)");
     writeFileSync(join(home, "a.test.yaml"), TESTS);
     await until("1 failed, 1 passed");
     child.kill("SIGINT");

@@ -33,6 +33,7 @@ export function createRunLog(context: Context): RunLog {
 function textLog({ terminal, events }: Context): (entry: RunLogEntry, time: string) => void {
   const { style } = terminal.stderr;
   const told = new Set<string>();
+  let lastLog: string | undefined;
   const line = (text: string): void => terminal.stderr.write(`${text}\n`);
   return (entry, time) => {
     switch (entry.type) {
@@ -49,8 +50,11 @@ function textLog({ terminal, events }: Context): (entry: RunLogEntry, time: stri
       case "callout":
         return line(`${style.dim(time)} ${calloutText(entry.record, style)}`);
       case "log":
+        lastLog = entry.entry.text;
         return line(`${style.dim(time)} ${logText(entry.entry, style)}`);
       case "report":
+        // Envoy logs a trap; the report of it has the same words.
+        if (entry.report.message === lastLog) return undefined;
         return isNews(entry.report, told) ? line(`${style.dim(time)} ${reportText(entry.report, style)}`) : undefined;
       default:
         return assertNever(entry);
@@ -73,19 +77,19 @@ function accessText(record: AccessRecord, style: Style): string {
   const end = [
     formatSize(bytesOut),
     `${ms} ms`,
-    ...(details === undefined || details === "via_upstream" ? [] : [details]),
+    ...(details === undefined || details === "" || details === "via_upstream" ? [] : [details]),
     ...(flags === "" ? [] : [flags]),
     ...(clientGone ? ["client left"] : []),
     ...(pausedIn.length === 0 ? [] : [`paused in ${pausedIn.join(", ")}`]),
   ].join(", ");
-  return `${paint(status === 0 ? "---" : String(status))} ${method} ${redact(path)} ${style.dim(redact(end))}`;
+  return `${paint(status === 0 ? "---" : String(status))} ${redact(method)} ${redact(path)} ${style.dim(redact(end))}`;
 }
 
 function calloutText({ cluster, request, answer, fault, ms }: CalloutRecord, style: Style): string {
   const method = valueOf(request.headers, ":method");
   const path = valueOf(request.headers, ":path");
   const status = answer === undefined ? style.red(fault ?? "failed") : valueOf(answer.headers, ":status");
-  return `${style.cyan("→")} ${status} ${method} ${redact(path)} ${style.dim(`at ${cluster}, ${ms} ms`)}`;
+  return `${style.cyan("→")} ${status} ${redact(method)} ${redact(path)} ${style.dim(`at ${cluster}, ${ms} ms`)}`;
 }
 
 function logText({ level, text, plugin, source }: LogEntry, style: Style): string {

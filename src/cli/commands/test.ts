@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { messageOf, usageError } from "../../domain/errors.ts";
+import { usageError } from "../../domain/errors.ts";
 import type { RunTestsRequest, TestRun } from "../../sandbox/test/run-tests.ts";
 import { type CommandSpec, manyArguments } from "../command-spec.ts";
 import type { Context } from "../context.ts";
@@ -9,6 +9,7 @@ import { type Outcome, versioned } from "../outcome.ts";
 
 const REPORTERS = ["text", "tap", "junit", "json"] as const;
 const PROFILES = ["envoy", "google", "nginx"] as const;
+const WAITING = { type: "milestone", message: "Waiting for changes (Ctrl-C ends it)" } as const;
 
 /** `wasme test [PATH…]`. */
 export const test: CommandSpec = {
@@ -83,9 +84,12 @@ export const test: CommandSpec = {
         context.terminal.stdout.write(
           `${outcome.text(context.terminal.stdout.style, context.terminal.stdout.width)}\n`,
         );
+        context.events(WAITING);
       };
+      const { printError } = await import("../print-error.ts");
       const failed = (error: unknown): void => {
-        context.terminal.stderr.write(`${context.terminal.stderr.style.red("Error:")} ${messageOf(error)}\n`);
+        printError(error, { stderr: context.terminal.stderr, global: context.global });
+        context.events(WAITING);
       };
       await watchTests(deps, request, { show, failed });
       context.signal.throwIfAborted();

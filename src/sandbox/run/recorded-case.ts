@@ -95,6 +95,7 @@ function expectationOf(exchange: RecordedExchange, write: HeaderWriter): Expecta
   const changed = forwarded === undefined ? {} : changes(request, forwarded, { write, skip: FORWARD_VOLATILE });
   const upstream = forwarded === undefined ? ("never" as const) : changed;
   return {
+    ...(exchange.trapped ? { trap: true } : {}),
     response: response === undefined ? { reset: true } : responseOf(response, answer, write),
     ...(upstream === "never" || Object.keys(upstream).length > 0 ? { upstream } : {}),
   };

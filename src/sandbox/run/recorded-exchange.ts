@@ -18,9 +18,14 @@ export interface RecordedExchange {
   readonly answer: RecordedMessage | undefined;
   readonly fault: UpstreamFault | undefined;
   readonly response: RecordedMessage | undefined;
+  /** The filter trapped while it went on. */
+  readonly trapped: boolean;
   /** Callouts that were sent while it went on. */
   readonly callouts: readonly CalloutRecord[];
 }
+
+/** Why an exchange is no test case. */
+export type NotRecorded = "too-large" | "broken" | "filter-gone";
 
 /** Bytes of one body that are kept; a larger exchange is not recorded. */
 const MOST_BODY = 1024 * 1024;
@@ -28,7 +33,7 @@ const MOST_BODY = 1024 * 1024;
 /** Keeps what goes by, beside the access record. */
 export class RecordingObserver extends AccessObserver {
   readonly #protocol: string;
-  readonly #recorded: (exchange: RecordedExchange | "too-large" | "broken") => void;
+  readonly #recorded: (exchange: RecordedExchange | NotRecorded) => void;
   readonly #request = new MessageRecorder();
   readonly #forwarded = new MessageRecorder();
   readonly #answer = new MessageRecorder();
@@ -36,10 +41,11 @@ export class RecordingObserver extends AccessObserver {
   readonly #callouts: CalloutRecord[] = [];
   #fault: UpstreamFault | undefined;
   #broken = false;
+  #trapped = false;
 
   constructor(
     access: ConstructorParameters<typeof AccessObserver>,
-    recorded: (exchange: RecordedExchange | "too-large" | "broken") => void,
+    recorded: (exchange: RecordedExchange | NotRecorded) => void,
   ) {
     super(...access);
     this.#protocol = access[0];
@@ -49,6 +55,11 @@ export class RecordingObserver extends AccessObserver {
   /** Adds a callout that ended while this exchange went on. */
   callout(record: CalloutRecord): void {
     this.#callouts.push(record);
+  }
+
+  /** The filter trapped in a callback of this exchange, as far as can be told. */
+  trap(): void {
+    this.#trapped = true;
   }
 
   override request(headers: FlatHeaders, end: boolean): void {
@@ -116,6 +127,8 @@ export class RecordingObserver extends AccessObserver {
     super.ended(end);
     const sides = [this.#request, this.#forwarded, this.#answer, this.#response];
     if (this.#broken || end.details?.startsWith("wasm_fail_stream{") === true) return this.#recorded("broken");
+    // A test has a fresh VM: what a filter that trapped before made of this cannot come again.
+    if (end.details === "wasm_fail_stream" && !this.#trapped) return this.#recorded("filter-gone");
     if (sides.some((side) => side.tooLarge)) return this.#recorded("too-large");
     this.#recorded({
       protocol: this.#protocol,
@@ -124,6 +137,7 @@ export class RecordingObserver extends AccessObserver {
       answer: this.#answer.message(),
       fault: this.#fault,
       response: this.#response.message(),
+      trapped: this.#trapped,
       callouts: this.#callouts,
     });
   }

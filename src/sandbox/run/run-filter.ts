@@ -72,7 +72,10 @@ export async function runFilter(
       clusters,
       events: {
         log: (entry) => log({ type: "log", entry }),
-        report: (report) => log({ type: "report", report }),
+        report: (report) => {
+          if (report.code === "trap") tape?.trap(report.callback);
+          log({ type: "report", report });
+        },
         callout: (record) => {
           tape?.callout(record);
           log({ type: "callout", record });

@@ -4,7 +4,7 @@ import type { AccessRecord } from "./access-observer.ts";
 import type { CalloutRecord } from "./http-callouts.ts";
 import type { FilterRequest } from "./load-filter.ts";
 import { openRecordFile, type RecordFile } from "./record-file.ts";
-import { type RecordedExchange, RecordingObserver } from "./recorded-exchange.ts";
+import { type NotRecorded, type RecordedExchange, RecordingObserver } from "./recorded-exchange.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** The recorder of a run. */
@@ -17,6 +17,8 @@ export interface Tape {
   ): RecordingObserver;
   /** A callout ended: it is taken for one of the request that began last of those still open. */
   callout(record: CalloutRecord): void;
+  /** A filter trapped in this callback: it is taken for one of the request that began last of those still open. */
+  trap(callback: string | undefined): void;
   /** Waits until everything is written. */
   done(): Promise<void>;
 }
@@ -43,6 +45,7 @@ class FileTape implements Tape {
   readonly #log: RunLog;
   readonly #open = new Set<RecordingObserver>();
   #writing: Promise<void> = Promise.resolve();
+  #toldGone = false;
 
   constructor(target: RecordFile, file: string, log: RunLog) {
     this.#target = target;
@@ -58,7 +61,7 @@ class FileTape implements Tape {
     const observer: RecordingObserver = new RecordingObserver([protocol, onAccess, onProblem], (exchange) => {
       this.#open.delete(observer);
       if (typeof exchange !== "string") this.#write(exchange);
-      else if (exchange === "too-large") this.#warn("an exchange with more than 1 MiB of body was not recorded");
+      else this.#tellLeftOut(exchange);
     });
     this.#open.add(observer);
     return observer;
@@ -66,6 +69,10 @@ class FileTape implements Tape {
 
   callout(record: CalloutRecord): void {
     [...this.#open].at(-1)?.callout(record);
+  }
+
+  trap(callback: string | undefined): void {
+    if (callback !== undefined && OF_STREAMS.test(callback)) [...this.#open].at(-1)?.trap();
   }
 
   async done(): Promise<void> {
@@ -79,7 +86,17 @@ class FileTape implements Tape {
     this.#writing = this.#writing.then(async () => await written);
   }
 
-  #warn(message: string): void {
-    this.#log({ type: "warning", message });
+  #tellLeftOut(why: NotRecorded): void {
+    if (why === "too-large") this.#warn("an exchange with more than 1 MiB of body was not recorded");
+    if (why !== "filter-gone" || this.#toldGone) return;
+    this.#toldGone = true;
+    this.#warn("exchanges are not recorded while the filter is gone", "--fail reload starts it anew after a trap");
+  }
+
+  #warn(message: string, hint?: string): void {
+    this.#log({ type: "warning", message, ...(hint === undefined ? {} : { hint }) });
   }
 }
+
+/** Callbacks of a stream's own, not of the filter as a whole. */
+const OF_STREAMS = /^proxy_on_(?:context_create|(?:request|response)_|http_call_response|grpc_|log|done)/u;

@@ -4,7 +4,8 @@ import { usageError } from "../../domain/errors.ts";
 
 /**
  * The test files that paths mean, as the user would name them, sorted: a file is one whatever its name, a folder is searched
- * for `*.test.yaml`, `.yml`, `.json`, and for Google's `.textpb` and `.textproto`. Throws `TEST_FILE_NOT_FOUND` (usage).
+ * for `*.test.yaml`, `.yml`, `.json`, and for Google's `.textpb` and `.textproto`. Throws `TEST_FILE_NOT_FOUND`, and
+ * `TEST_FILE_INVALID` for a module (usage).
  */
 export async function findTestFiles(cwd: string, paths: readonly string[]): Promise<readonly string[]> {
   const found = new Set<string>();
@@ -13,6 +14,11 @@ export async function findTestFiles(cwd: string, paths: readonly string[]): Prom
     if (what === undefined) {
       throw usageError("TEST_FILE_NOT_FOUND", `there is no file or folder ${path}`, {
         hint: "name test files or folders",
+      });
+    }
+    if (!what.isDirectory() && path.endsWith(".wasm")) {
+      throw usageError("TEST_FILE_INVALID", `${path} is a module, not a test file`, {
+        hint: `wasme test --module ${path}`,
       });
     }
     if (!what.isDirectory()) found.add(path);
