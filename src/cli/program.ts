@@ -1,9 +1,13 @@
-import { Command, CommanderError, Option } from "commander";
+import { createRequire } from "node:module";
+import type { Command } from "commander";
 import { didYouMean } from "../domain/did-you-mean.ts";
 import { usageError } from "../domain/errors.ts";
 import { allCommands, GROUPS } from "./command-index.ts";
 import type { CommandSpec, Input, OptionSpec } from "./command-spec.ts";
 import { globalOptions } from "./options/global.ts";
+
+// With `import`, Node would search its text for the names of its exports first.
+const commander = createRequire(import.meta.url)("commander") as typeof import("commander");
 
 /** What a command line asks for. */
 export type Invocation =
@@ -22,7 +26,7 @@ export function parseCommandLine(argv: readonly string[], spec: CommandSpec | un
   const take = (found: Invocation): void => {
     invocation = found;
   };
-  const root = silent(new Command("wasme"));
+  const root = silent(new commander.Command("wasme"));
   addOptions(root, globalOptions);
   root.allowExcessArguments().action(() => {
     if (root.args[0] !== undefined) throw unknownCommand(root.args[0], root);
@@ -87,7 +91,7 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
   addOptions(command, globalOptions);
   command.action((...given: unknown[]) => {
     const self = given.at(-1);
-    const extra = self instanceof Command ? self.args[0] : undefined;
+    const extra = self instanceof commander.Command ? self.args[0] : undefined;
     if (extra !== undefined) throw unknownCommand(extra, command);
     take({ type: "help", topic: name });
   });
@@ -122,7 +126,7 @@ function refuseExcess(command: Command, spec: CommandSpec): void {
 
 function addOptions(command: Command, options: readonly OptionSpec[]): void {
   for (const spec of options) {
-    const option = new Option(spec.flags, spec.description);
+    const option = new commander.Option(spec.flags, spec.description);
     if (spec.choices !== undefined) option.choices(spec.choices);
     if (spec.repeatable === true) option.argParser(accumulate);
     if (spec.required === true) option.makeOptionMandatory();
@@ -148,7 +152,7 @@ export class HelpWanted extends Error {
 
 /** Commander's errors in our words. */
 function translate(error: unknown): unknown {
-  if (!(error instanceof CommanderError)) return error;
+  if (!(error instanceof commander.CommanderError)) return error;
   const choice = INVALID_CHOICE.exec(error.message);
   if (choice !== null) {
     const [, flag = "", value = "", choices = ""] = choice;

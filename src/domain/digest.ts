@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { WasmeError } from "./errors.ts";
 
 /** A content digest `sha256:<64 hex>` or `sha512:<128 hex>` (OCI image spec, descriptor.md "Digests"). */
@@ -24,7 +24,7 @@ export function parseDigest(text: string): Digest {
 
 /** The sha256 digest of `bytes`. */
 export function digestOf(bytes: Uint8Array | string): Digest {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
+  return `sha256:${newHash("sha256").update(bytes).digest("hex")}` as Digest;
 }
 
 /** The algorithm and hex part of a digest. */
@@ -47,9 +47,14 @@ export interface DigestStream {
 /** Starts hashing with the algorithm of `like`, `sha256` when none is given. */
 export function startDigest(like?: Digest): DigestStream {
   const algorithm = like === undefined ? "sha256" : digestParts(like).algorithm;
-  const hash = createHash(algorithm);
+  const hash = newHash(algorithm);
   return {
     update: (chunk) => void hash.update(chunk),
     digest: () => `${algorithm}:${hash.digest("hex")}` as Digest,
   };
+}
+
+/** Loads Node's cryptography with the first hash: it takes 5 ms, and most commands that know references hash nothing. */
+function newHash(algorithm: DigestAlgorithm): Hash {
+  return process.getBuiltinModule("node:crypto").createHash(algorithm);
 }

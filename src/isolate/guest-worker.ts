@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { type Transferable, Worker } from "node:worker_threads";
 import { errnoOf } from "../domain/errors.ts";
 import { defaultMemoryMegabytes, watchMemory } from "./memory-watch.ts";
-import type { WorkerReply, WorkerRequest } from "./protocol.ts";
+import type { WorkerBirth, WorkerReply, WorkerRequest } from "./protocol.ts";
 import { watchHeartbeat } from "./watchdog.ts";
 
 /** How a worker is started. */
@@ -54,6 +55,16 @@ export class WorkerGone extends Error {
   }
 }
 
+/** Loads the entry with `require` where Node can: its hundred modules take a quarter less time than with `import`. */
+const BOOT = `
+const { entry } = require("node:worker_threads").workerData;
+if (process.features.require_module) require(entry);
+else import(require("node:url").pathToFileURL(entry));
+`;
+
+/** That Node 20 calls this `require` an experiment is no news; the entry's path has no links in it any more. */
+const QUICK = ["--disable-warning=ExperimentalWarning", "--preserve-symlinks"];
+
 /** Milliseconds one call into a guest may take when nothing else is said. */
 export const HARD_LIMIT_MS = 1000;
 
@@ -68,10 +79,11 @@ const HEAP_MEGABYTES = 512;
 export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   const { hardLimitMs = HARD_LIMIT_MS, heapMegabytes = HEAP_MEGABYTES, answerLimitMs = ANSWER_LIMIT_MS } = options;
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(options.entry, {
-    workerData: { data: options.data, heartbeat },
+  const worker = new Worker(BOOT, {
+    eval: true,
+    workerData: { data: options.data, heartbeat, entry: fileURLToPath(options.entry) } satisfies WorkerBirth,
     resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
-    execArgv: [],
+    execArgv: QUICK,
   });
   const waiting = new Map<number, Waiting>();
   let reason: WorkerEnd | undefined;

@@ -14,4 +14,6 @@ export type WorkerReply =
 export interface WorkerBirth {
   readonly data: unknown;
   readonly heartbeat: Int32Array;
+  /** Path of the file to load first. */
+  readonly entry: string;
 }
