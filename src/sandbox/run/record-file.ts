@@ -1,10 +1,11 @@
+import { stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
-import { errnoOf, usageError } from "../../domain/errors.ts";
+import { errnoOf, usageError, WasmeError } from "../../domain/errors.ts";
 import { readAtMost } from "../../platform/read-file.ts";
 import { writeFileAtomic } from "../../platform/atomic-file.ts";
 import type { ModuleSource } from "../module-source.ts";
 import type { FilterSettings, TestCase } from "../test/model.ts";
-import { MAX_TEST_FILE, parseTestFile } from "../test/parse-test-file.ts";
+import { MAX_TEST_FILE, MAX_TESTS, parseTestFile } from "../test/parse-test-file.ts";
 import type { FilterRequest } from "./load-filter.ts";
 import { recordedCase } from "./recorded-case.ts";
 import type { RecordedExchange } from "./recorded-exchange.ts";
@@ -21,7 +22,11 @@ export interface RecordOptions {
 
 /** A test file that grows with every exchange. */
 export interface RecordFile {
-  /** Writes the case at the end. Rejects with `TEST_FILE_INVALID`, or what writing throws; the file is whole then, too. */
+  /**
+   * Writes the case at the end. Rejects with `TEST_FILE_INVALID`, with `FILE_TOO_LARGE` when nobody could read the file
+   * any more, with `RECORDING_BEHIND` when too many wait to be written, or what writing throws; the file is whole then,
+   * too. A new file is its owner's only (mode 0600): bodies and paths may hold what others should not see.
+   */
   append(exchange: RecordedExchange): Promise<void>;
 }
 
@@ -33,18 +38,30 @@ export async function openRecordFile(options: RecordOptions): Promise<RecordFile
   const path = resolve(options.cwd, options.file);
   await readTests(path, options.file);
   let last: Promise<void> = Promise.resolve();
+  let waiting = 0;
   return {
     append: async (exchange) => {
+      if (waiting >= MOST_WAITING) throw behind();
+      waiting += 1;
       const mine = last.then(async () => await appendCase(path, options, exchange));
       last = mine.catch(() => undefined);
-      await mine;
+      await mine.finally(() => (waiting -= 1));
     },
   };
 }
 
+/** Exchanges that wait to be written: each may hold some mebibytes. */
+const MOST_WAITING = 64;
+
+function behind(): WasmeError {
+  return new WasmeError("failed", "RECORDING_BEHIND", "more exchanges come than can be written", {
+    hint: "record a few requests, not a load test",
+  });
+}
+
 /** Read anew each time: the user may have the file in an editor. */
 async function appendCase(path: string, options: RecordOptions, exchange: RecordedExchange): Promise<void> {
-  const { text, names } = await readTests(path, options.file);
+  const { text, names, count, mode } = await readTests(path, options.file);
   const yaml = await import("yaml");
   const document = yaml.parseDocument(text ?? "");
   if (text === undefined) {
@@ -54,13 +71,27 @@ async function appendCase(path: string, options: RecordOptions, exchange: Record
   document.addIn(["tests"], document.createNode(test));
   const shown = yaml.isMap(document.contents) ? document.get("tests") : undefined;
   if (yaml.isSeq(shown)) shown.flow = false;
-  await writeFileAtomic(path, Buffer.from(document.toString({ lineWidth: 0 })), { mode: 0o644 });
+  const bytes = Buffer.from(document.toString({ lineWidth: 0 }));
+  if (bytes.length > MAX_TEST_FILE || count >= MAX_TESTS) {
+    throw usageError(
+      "FILE_TOO_LARGE",
+      `${options.file} is full: a test file has at most 4 MiB and ${MAX_TESTS} tests`,
+      {
+        hint: "record to another file",
+      },
+    );
+  }
+  await writeFileAtomic(path, bytes, { mode });
 }
 
 interface Tests {
   /** `undefined` when there is no file yet. */
   readonly text: string | undefined;
   readonly names: ReadonlySet<string>;
+  /** Tests it has. */
+  readonly count: number;
+  /** Who may read it. */
+  readonly mode: number;
 }
 
 async function readTests(path: string, shown: string): Promise<Tests> {
@@ -68,15 +99,18 @@ async function readTests(path: string, shown: string): Promise<Tests> {
   try {
     bytes = await readAtMost(path, MAX_TEST_FILE);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return { text: undefined, names: new Set() };
+    if (errnoOf(error) === "ENOENT") return { ...NO_TESTS, mode: 0o600 };
     throw usageError("FILE_UNREADABLE", `--record: cannot read ${shown}`, { cause: error });
   }
   if (bytes === undefined) throw usageError("FILE_TOO_LARGE", `--record: ${shown} is larger than 4 MiB`);
   const text = Buffer.from(bytes).toString("utf8");
-  if (text.trim() === "") return { text: undefined, names: new Set() };
+  const mode = (await stat(path)).mode & 0o777;
+  if (text.trim() === "") return { ...NO_TESTS, mode };
   const { file } = await parseTestFile(text, shown);
-  return { text, names: new Set(file.tests.map(({ name }) => name)) };
+  return { text, names: new Set(file.tests.map(({ name }) => name)), count: file.tests.length, mode };
 }
+
+const NO_TESTS = { text: undefined, names: new Set<string>(), count: 0 } as const;
 
 function nameOf({ request, response }: RecordedExchange, taken: ReadonlySet<string>): string {
   const value = (name: string): string => request.headers[request.headers.indexOf(name) + 1] ?? "";

@@ -21,7 +21,8 @@ export interface ParsedTestFile {
 
 /** Bytes of a test file. */
 export const MAX_TEST_FILE: number = 4 * 1024 * 1024;
-const MAX_TESTS = 10_000;
+/** Tests of a file. */
+export const MAX_TESTS = 10_000;
 const MAX_ALIASES = 100;
 const SHOWN = 4;
 
