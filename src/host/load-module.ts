@@ -3,11 +3,12 @@ import { MalformedModule } from "../wasm/binary-reader.ts";
 import { CALLBACKS, INITIALIZE, MAIN_FUNCTIONS, START } from "../wasm/callbacks.ts";
 import { checkExports, type ExportFindings } from "../wasm/check-exports.ts";
 import { checkImports } from "../wasm/check-imports.ts";
-import { checkModule } from "../wasm/check-module.ts";
 import { detectAbi } from "../wasm/detect-abi.ts";
 import { fileKind } from "../wasm/file-kind.ts";
 import { hostImport, PROXY_MODULE } from "../wasm/host-imports.ts";
+import type { ModuleProblem } from "../wasm/module-report.ts";
 import { type ParsedModule, parseModule } from "../wasm/parse-module.ts";
+import { malformed, notAModule } from "../wasm/unreadable-module.ts";
 import type { HostModule, ModuleMemory, UnknownImport } from "./host-module.ts";
 import { limitMemory } from "./memory-limit.ts";
 import { ModuleRefused } from "./module-refused.ts";
@@ -113,12 +114,17 @@ function describe(
 }
 
 function parse(bytes: Uint8Array): ParsedModule {
+  const kind = fileKind(bytes);
+  if (kind.kind !== "module") throw unreadable(notAModule(kind));
   try {
-    if (fileKind(bytes).kind === "module") return parseModule(bytes);
+    return parseModule(bytes);
   } catch (error) {
-    if (!(error instanceof MalformedModule)) throw error;
+    throw error instanceof MalformedModule ? unreadable(malformed(error)) : error;
   }
-  throw new ModuleRefused("Failed to parse corrupted Wasm module", checkModule(bytes).problems);
+}
+
+function unreadable(problem: ModuleProblem): ModuleRefused {
+  return new ModuleRefused("Failed to parse corrupted Wasm module", [problem]);
 }
 
 function limit(bytes: Uint8Array, pages: number): Uint8Array {

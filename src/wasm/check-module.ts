@@ -12,6 +12,7 @@ import type { ModuleImport } from "./imports.ts";
 import type { ImportSummary, ModuleProblem, ModuleReport, ModuleWarning } from "./module-report.ts";
 import { type ParsedModule, parseModule } from "./parse-module.ts";
 import { formatType } from "./types.ts";
+import { malformed, notAModule, REBUILD } from "./unreadable-module.ts";
 
 /** Circumstances the check may look at. */
 export interface CheckOptions {
@@ -151,44 +152,6 @@ function summarise(imports: readonly ModuleImport[]): readonly ImportSummary[] {
     seen.set(JSON.stringify(summary), summary);
   }
   return [...seen.values()];
-}
-
-const REBUILD = "build or download it again";
-
-function notAModule(kind: Exclude<FileKind, { kind: "module" }>): ModuleProblem {
-  switch (kind.kind) {
-    case "component":
-      return {
-        code: "MODULE_IS_COMPONENT",
-        kind: "incompatible",
-        message: "is a WebAssembly component, not a core module; proxies load core modules only",
-        hint: "build a core module: wasm32-wasip1 for Rust, -buildmode=c-shared for Go, no componentize step",
-      };
-    case "unknown-version":
-      return {
-        code: "MODULE_NOT_WASM",
-        kind: "usage",
-        message: "has the WebAssembly magic number but a version that does not exist",
-        hint: REBUILD,
-      };
-    case "other": {
-      const what = kind.looksLike === undefined ? "" : `: it looks like ${kind.looksLike}`;
-      return {
-        code: "MODULE_NOT_WASM",
-        kind: "usage",
-        message: `is not a WebAssembly module${what}`,
-        hint: NOT_WASM_HINT,
-      };
-    }
-  }
-}
-
-const NOT_WASM_HINT = "give the .wasm file that your compiler wrote";
-
-function malformed(error: MalformedModule): ModuleProblem {
-  const what = error.truncated ? "is cut off" : "is corrupted";
-  const message = `${what} at byte ${error.offset}: ${error.message}`;
-  return { code: "MODULE_MALFORMED", kind: "usage", message, hint: REBUILD };
 }
 
 function unreadable(bytes: Uint8Array, kind: FileKind, problem: ModuleProblem): ModuleReport {

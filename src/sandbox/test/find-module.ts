@@ -2,7 +2,6 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { usageError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
-import { parseRuntimeConfig, rootIdsOf } from "../../domain/runtime-config.ts";
 import { readAtMost } from "../../platform/read-file.ts";
 import type { ModuleSource, ModuleSourceDeps } from "../module-source.ts";
 import type { FindModule, TestModule, WantedModule } from "./plan-cases.ts";
@@ -29,7 +28,9 @@ async function fromFile(path: string): Promise<TestModule> {
   if (bytes === undefined) throw usageError("FILE_TOO_LARGE", `${path} is larger than ${MAX_MODULE} bytes`);
   const config = join(dirname(path), "runtime-config.json");
   const text = await readAtMost(config, MAX_CONFIG).catch(() => undefined);
-  const parsed = text === undefined ? undefined : parseRuntimeConfig(Buffer.from(text).toString("utf8"), config).config;
+  if (text === undefined) return { key: path, bytes, rootIds: [], sources: [path] };
+  const { parseRuntimeConfig, rootIdsOf } = await import("../../domain/runtime-config.ts");
+  const parsed = parseRuntimeConfig(Buffer.from(text).toString("utf8"), config).config;
   return { key: path, bytes, rootIds: rootIdsOf(parsed), sources: [path] };
 }
 

@@ -8,21 +8,6 @@ import { contentBytes, formatNanoseconds, nanoseconds } from "./values.ts";
 /** The wall clock of every test that gives none. */
 const DEFAULT_TIME = "2026-01-01T00:00:00Z";
 
-/** What was given for all, with a test's own laid over it: key by key within each kind. */
-export function mergeGiven(base: Given = {}, own: Given = {}): Given {
-  const merged = (key: "shared" | "queues" | "properties" | "metadata" | "filterState"): object =>
-    base[key] === undefined && own[key] === undefined ? {} : { [key]: { ...base[key], ...own[key] } };
-  return {
-    ...base,
-    ...own,
-    ...merged("shared"),
-    ...merged("queues"),
-    ...merged("properties"),
-    ...merged("metadata"),
-    ...merged("filterState"),
-  };
-}
-
 /** Nanoseconds since 1970. */
 export function startTime(given: Given): bigint {
   return timeOf(given.time ?? DEFAULT_TIME);

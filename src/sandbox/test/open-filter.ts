@@ -88,7 +88,7 @@ async function plan(
   const modules = new Map<string, Uint8Array>();
   const filters: PlannedFilter[] = [];
   for (const { settings, bytes } of settingsOf(options)) {
-    const found = bytes === undefined ? await find(wantedModule(settings, cwd)) : { key: "", bytes, rootIds: [] };
+    const found = bytes === undefined ? await find(await wantedModule(settings, cwd)) : { key: "", bytes, rootIds: [] };
     modules.set(found.key, found.bytes);
     filters.push({ settings, module: found.key, rootId: found.rootIds[0] ?? "" });
   }

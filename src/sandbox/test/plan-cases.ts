@@ -1,8 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { usageError } from "../../domain/errors.ts";
-import { formatReference, parseImageReference } from "../../domain/image-reference.ts";
 import type { ProfileName } from "../../host/profile.ts";
-import { mergeGiven } from "./given.ts";
+import { mergeGiven } from "./merge-given.ts";
 import type { FilterSettings, Settings, TestCase, TestFile } from "./model.ts";
 import type { ParsedTestFile } from "./parse-test-file.ts";
 import type { PlannedCase, PlannedFilter } from "./planned-case.ts";
@@ -98,7 +97,7 @@ async function planCase(
   const filters: PlannedFilter[] = [];
   for (const [place, settings] of settingsOf(file, test, combination).entries()) {
     const override = place === 0 ? options.module : undefined;
-    const module = await options.find(override ?? wantedModule(settings, folder));
+    const module = await options.find(override ?? (await wantedModule(settings, folder)));
     filters.push({ settings, module: module.key, rootId: module.rootIds[0] ?? "" });
   }
   return {
@@ -140,8 +139,9 @@ function overlay(base: FilterSettings, own: FilterSettings): FilterSettings {
 }
 
 /** What to look for by a filter's settings; paths start at the folder. */
-export function wantedModule({ module, image }: FilterSettings, folder: string): WantedModule {
+export async function wantedModule({ module, image }: FilterSettings, folder: string): Promise<WantedModule> {
   if (module !== undefined) return { path: resolve(folder, module), folder };
-  if (image !== undefined) return { image: formatReference(parseImageReference(image)), folder };
-  return { folder };
+  if (image === undefined) return { folder };
+  const { formatReference, parseImageReference } = await import("../../domain/image-reference.ts");
+  return { image: formatReference(parseImageReference(image)), folder };
 }
