@@ -3,7 +3,7 @@
  * Runs before `npm test` and `npm run demo`, with Node alone.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -27,7 +27,10 @@ function newest(folder) {
 }
 
 const installed = join(root, "node_modules/.package-lock.json");
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs)
-  npm("ci");
+const outdated =
+  !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs;
+// A linked folder is another clone's: npm ci would empty that.
+const linked = lstatSync(join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+if (outdated && !linked) npm("ci");
 const built = join(root, "node_modules/.wasme-built");
 if (!existsSync(built) || statSync(built).mtimeMs < newest(join(root, "src"))) npm("run", "--silent", "build");
