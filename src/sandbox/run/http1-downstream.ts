@@ -62,7 +62,7 @@ export class Http1Downstream implements Downstream {
     if (end) return;
     request.on("data", (chunk: Buffer) => events.data(chunk, false));
     // Envoy drops trailers of HTTP/1, both ways.
-    request.on("end", () => void events.data(NO_BYTES, true));
+    request.on("end", () => events.data(NO_BYTES, true));
     request.on("error", () => undefined); // the response's close tells it
   }
 
