@@ -5,7 +5,7 @@ import type { SmokeResult } from "./smoke-result.ts";
 export function failureFindings(smoke: SmokeResult, context: FindingContext): readonly CheckFinding[] {
   const { failure, outcome } = smoke;
   if (failure === undefined) return [];
-  const words = firstLine(failure.message);
+  const words = withLogged(firstLine(failure.message), smoke);
   if (outcome === "stuck" || outcome === "crashed") return [goneFinding(outcome, failure.callback, words)];
   if (failure.step === "configure" && (context.config ?? "") === "") {
     const message = `does not accept an empty plugin configuration: ${words}`;
@@ -15,6 +15,13 @@ export function failureFindings(smoke: SmokeResult, context: FindingContext): re
   }
   const unnamed = failure.step === "root-context" && context.rootId === "" && context.config === undefined;
   return [moduleFinding(unnamed ? "warning" : "error", START_FAILURES[failure.step](words))];
+}
+
+/** Envoy's words say that it failed; the filter's last words, where there are some, say why. */
+function withLogged(words: string, { failure, lines }: SmokeResult): string {
+  const own = lines.map(({ text }) => firstLine(text)).filter((line) => failure?.message.includes(line) !== true);
+  const last = own.at(-1);
+  return last === undefined ? words : `${words} (it logged: ${last})`;
 }
 
 /** For whatever fails because of it. */
