@@ -34,6 +34,7 @@ export function claimField(
 function unknown(schema: MessageSchema, name: string): FieldClaim {
   const names = Object.keys(schema.fields);
   const near = didYouMean(name, names);
-  const hint = near === undefined ? `its fields are ${names.join(", ")}` : `did you mean "${near}"?`;
+  const instead = schema.insteadOf === undefined ? "" : `; ${schema.insteadOf}`;
+  const hint = near === undefined ? `its fields are ${names.join(", ")}${instead}` : `did you mean "${near}"?`;
   return { problem: `${schema.name} has no field "${name}"`, hint };
 }

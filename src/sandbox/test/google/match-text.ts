@@ -25,24 +25,33 @@ export function matchTexts(
 ): MatchFailure | undefined {
   const test = testOf(matcher, readFile);
   if ("problem" in test) return { message: test.problem, expected: undefined };
-  const invert = matcher.invert === true;
+  const { wanted } = test;
   const found = texts.find((text) => test.matches(text));
-  if ((found !== undefined) !== invert) return undefined;
-  const { expected } = test;
-  if (invert) return { message: `a ${what} ${expected}, and none should`, expected: `no ${what} that ${expected}` };
-  return { message: `no ${what} ${expected}`, expected: `a ${what} that ${expected}` };
+  if (matcher.invert === true) {
+    if (found === undefined) return undefined;
+    return { message: `the ${what} is ${shown(found)}, expected none ${wanted}`, expected: `no ${what} ${wanted}` };
+  }
+  if (found !== undefined) return undefined;
+  return { message: `${among(what, texts)}, expected one ${wanted}`, expected: `a ${what} ${wanted}` };
+}
+
+/** What there was to choose from: the texts themselves only when that is short, as a report has them elsewhere too. */
+function among(what: string, texts: readonly string[]): string {
+  if (texts.length < 2) return texts[0] === undefined ? `there is no ${what}` : `the ${what} is ${shown(texts[0])}`;
+  const all = texts.map(shown).join(", ");
+  return all.length > SHORT ? `there are ${texts.length} ${what}s` : `the ${what}s are ${all}`;
 }
 
 type TextTest =
-  | { readonly matches: (text: string) => boolean; readonly expected: string }
+  | { readonly matches: (text: string) => boolean; readonly wanted: string }
   | { readonly problem: string };
 
 function testOf({ exact, regex, file }: GoogleMatcher, readFile: FileReader): TextTest {
-  if (exact !== undefined) return { matches: (text) => text === exact, expected: `is ${shown(exact)}` };
+  if (exact !== undefined) return { matches: (text) => text === exact, wanted: `that is ${shown(exact)}` };
   if (file !== undefined) {
     try {
       const content = readFile(file);
-      return { matches: (text) => text === content, expected: `is the content of ${file}` };
+      return { matches: (text) => text === content, wanted: `that is the content of ${file}` };
     } catch (error) {
       return { problem: messageOf(error) };
     }
@@ -50,7 +59,7 @@ function testOf({ exact, regex, file }: GoogleMatcher, readFile: FileReader): Te
   if (regex === undefined) return { problem: 'a matcher has to have "exact", "regex" or "file"' };
   try {
     const pattern = re2FullMatch(regex);
-    return { matches: (text) => pattern.test(readable(text)), expected: `matches ${regex}` };
+    return { matches: (text) => pattern.test(readable(text)), wanted: `that matches ${regex}` };
   } catch (error) {
     if (!(error instanceof RegexProblem)) throw error;
     return { problem: `bad regex: ${error.message}` };
@@ -70,3 +79,4 @@ export function shown(bytes: string): string {
 }
 
 const SHOWN = 400;
+const SHORT = 60;

@@ -170,6 +170,7 @@ function suiteOf(expectation: MessageSchema): MessageSchema {
   return {
     name: "TestSuite",
     fields: { env: one(ENV), runtime: { ...one(ENV), olderNameOf: "env" }, test: many(test) },
+    insteadOf: "a plugin's configuration is given with --config @FILE",
   };
 }
 

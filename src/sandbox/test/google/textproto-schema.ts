@@ -25,6 +25,8 @@ export interface FieldSchema {
 export interface MessageSchema {
   readonly name: string;
   readonly fields: Readonly<Record<string, FieldSchema>>;
+  /** What to try when a text that is no such message is given for one: the end of a hint. */
+  readonly insteadOf?: string;
 }
 
 /**
