@@ -34,12 +34,13 @@ export function instantiate(scope: LinkScope, module: HostModule, options: LinkO
   const put = (from: string, name: string, value: unknown): void => {
     (imports[from] ??= bare())[name] = value;
   };
-  const functions = { proxy: hostFunctions(scope), wasi: wasiFunctions(scope) };
+  const proxy = hostFunctions(scope);
+  const wasi = module.imports.some((subject) => !subject.startsWith(`${PROXY_MODULE}.`)) ? wasiFunctions(scope) : {};
   for (const subject of module.imports) {
     const dot = subject.indexOf(".");
     const from = subject.slice(0, dot);
     const name = subject.slice(dot + 1);
-    const own = (from === PROXY_MODULE ? functions.proxy : functions.wasi)[name];
+    const own = (from === PROXY_MODULE ? proxy : wasi)[name];
     const call = guarded(scope, from, name, offered(scope, { from, name, own }, options.capabilities));
     put(from, name, scope.environment.trace === undefined ? call : tracedCall(scope, name, call));
   }

@@ -5,16 +5,7 @@ import type { HostFunction } from "./webassembly.ts";
 
 /** WASI as Envoy serves it, the same for both of its module names. */
 export function wasiFunctions(scope: KernelScope): Readonly<Record<string, HostFunction>> {
-  const refused = (name: string): HostFunction => {
-    const answer = REFUSALS[name] ?? Errno.notSupported;
-    return () => answer;
-  };
-  const outputOnly: HostFunction = (fd: number) => (isOutput(fd) ? Errno.success : Errno.badFile);
-  return {
-    ...Object.fromEntries(WASI_IMPORTS.map(({ name }) => [name, refused(name)])),
-    ...Object.fromEntries(OUTPUT_ONLY.map((name) => [name, outputOnly])),
-    ...wasiCalls(scope),
-  };
+  return { ...ALIKE, ...wasiCalls(scope) };
 }
 
 /** `errno` of WASI preview 1, the ones that are used. */
@@ -30,14 +21,14 @@ const Errno = {
 } as const;
 
 /** They do nothing, and mind only whether the file is one of the two that can be written to. */
-const OUTPUT_ONLY: readonly string[] = [
+const OUTPUT_ONLY: ReadonlySet<string> = new Set([
   "fd_allocate",
   "fd_datasync",
   "fd_fdstat_set_rights",
   "fd_filestat_set_size",
   "fd_filestat_set_times",
   "fd_sync",
-];
+]);
 
 function isOutput(fd: number): boolean {
   return fd === 1 || fd === 2;
@@ -58,6 +49,20 @@ const REFUSALS: Readonly<Record<string, number>> = {
   fd_prestat_get: Errno.badFile,
   path_open: Errno.noEntry,
 };
+
+/** What needs no memory: the same functions for every VM. */
+const ALIKE: Readonly<Record<string, HostFunction>> = Object.fromEntries(
+  WASI_IMPORTS.map(({ name }) => [name, OUTPUT_ONLY.has(name) ? outputOnly : refused(name)]),
+);
+
+function outputOnly(fd: number): number {
+  return isOutput(fd) ? Errno.success : Errno.badFile;
+}
+
+function refused(name: string): HostFunction {
+  const answer = REFUSALS[name] ?? Errno.notSupported;
+  return () => answer;
+}
 
 function wasiCalls(scope: KernelScope): Record<string, HostFunction> {
   return { ...outputCalls(scope), ...emptyCalls(scope), ...environmentCalls(scope), ...clockCalls(scope) };
