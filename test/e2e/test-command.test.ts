@@ -116,6 +116,8 @@ describe("wasme test", () => {
     const json = await runCli(["test", "--reporter", "json"], { home });
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: "TestReport", version: 1, passed: 1, failed: 1 });
     expect([tap.code, junit.code, json.code]).toEqual([1, 1, 1]);
+    const nowhere = await runCli(["test", "--reporter", "junit", "--reporter-file", "hello.wasm/out.xml"], { home });
+    expect(nowhere).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("cannot write") });
   });
 
   test("--update writes what came and keeps everything else", async () => {
@@ -142,7 +144,7 @@ describe("wasme test", () => {
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text: string) => (out += text));
     const until = async (text: string): Promise<void> => {
       while (!out.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
-      out = "";
+      out = out.slice(out.indexOf(text) + text.length);
     };
     await until("1 failed, 1 passed");
     writeFileSync(join(home, "a.test.yaml"), TESTS.replace("404", "200").replace("there", "Jo"));

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { usageError } from "../../domain/errors.ts";
 import type { RunTestsRequest, TestRun } from "../../sandbox/test/run-tests.ts";
 import { type CommandSpec, manyArguments } from "../command-spec.ts";
@@ -77,16 +77,15 @@ export const test: CommandSpec = {
     });
     const deps = { cwd: context.cwd, signal: context.signal, find: moduleFinder(source, context.events) };
     const update = flag(options, "update");
+    await tryReportFile(context, text(options, "reporterFile"));
     if (flag(options, "watch")) {
       const { watchTests } = await import("../../sandbox/test/watch-tests.ts");
       const show = async (run: TestRun): Promise<void> => {
-        const outcome = await outcomeOf(context, options, run, update);
-        context.terminal.stdout.write(
-          `${outcome.text(context.terminal.stdout.style, context.terminal.stdout.width)}\n`,
-        );
+        await printOutcome(await outcomeOf(context, options, run, update), context.terminal.stdout, context.global);
         context.events(WAITING);
       };
       const { printError } = await import("../print-error.ts");
+      const { printOutcome } = await import("../render/outcome.ts");
       const failed = (error: unknown): void => {
         printError(error, { stderr: context.terminal.stderr, global: context.global });
         context.events(WAITING);
@@ -100,6 +99,13 @@ export const test: CommandSpec = {
     return await outcomeOf(context, options, run, update);
   },
 };
+
+/** Before the tests run: a report that cannot be written would lose what they showed. */
+async function tryReportFile({ cwd }: Context, file: string | undefined): Promise<void> {
+  if (file === undefined) return;
+  const { createDraft } = await import("../../platform/atomic-file.ts");
+  await (await createDraft(dirname(resolve(cwd, file)))).discard();
+}
 
 function readRequest(context: Context, paths: readonly string[], options: Values): RunTestsRequest {
   const module = text(options, "module");
