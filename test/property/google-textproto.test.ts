@@ -77,6 +77,41 @@ it("prints every suite so that it reads back to the same", async () => {
   );
 });
 
+/** The same text as people write it: other brackets and quotes, separators, colons before blocks, comments, one line. */
+function laidOut(printed: string, pick: () => number): string {
+  const open: string[] = [];
+  const lines = printed.split("\n").map((line) => line.trim());
+  return lines
+    .map((line, index) => {
+      const goesOn = line.endsWith(":") || lines[index + 1]?.startsWith('"') === true;
+      if (line.endsWith(" {")) {
+        const angle = pick() === 0;
+        open.push(angle ? ">" : "}");
+        return `${line.slice(0, -2)}${pick() === 0 ? ":" : ""}${angle ? "<" : "{"}`;
+      }
+      const end = goesOn ? "" : (["", ",", ";"][pick() % 3] ?? "");
+      if (line === "}") return `${open.pop() ?? ""}${end}`;
+      return line === "" ? "" : `${line}${end}`;
+    })
+    .map((line) => `${line}${[" ", "\n", '\t# a { " comment\n', "\r\n"][pick() % 4] ?? ""}`)
+    .join("");
+}
+
+it("reads a suite however it is laid out", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      record({ env, test: fc.array(test, { maxLength: 2 }) }, ["test"]),
+      fc.infiniteStream(fc.nat({ max: 11 })),
+      async (suite, picks) => {
+        const layout = laidOut(printGoogleTests(suite), () => picks.next().value);
+        const { suite: read } = await readGoogleTests(layout, "a.textpb");
+        expect(read).toEqual(suite);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 it("ends every text with a suite or a place, never otherwise", async () => {
   const piece = fc.constantFrom(
     "test",

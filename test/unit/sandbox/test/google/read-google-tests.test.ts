@@ -136,6 +136,18 @@ describe("mistakes", () => {
     ],
     ["a.yaml", "tests: [3]", "1:9: Test is a map of its fields", undefined],
     [
+      "tests_config.textpb",
+      "# how long\nexpiry_seconds: 3600",
+      '2:1: TestSuite has no field "expiry_seconds"',
+      "its fields are env, runtime, test; a plugin's configuration is given with --config @FILE",
+    ],
+    [
+      "https.textpb",
+      "https://example.com/1 test {}",
+      '1:1: TestSuite has no field "https"',
+      "its fields are env, runtime, test; a plugin's configuration is given with --config @FILE",
+    ],
+    [
       "a.yaml",
       "tests: [",
       "1:9: Flow sequence in block collection must be sufficiently indented and end with a ]",

@@ -38,6 +38,10 @@ async function lines(script: string, textproto: string): Promise<string[]> {
   return logs.filter(({ stream, text }) => stream && text.includes(" -> ")).map(({ text }) => text);
 }
 
+function statusIn(line: string): number {
+  return Number(/-> (\d+)/u.exec(line)?.[1]);
+}
+
 const BOTH = `test { request_headers { input { header { key: "X-One" value: "1" } header { key: ":path" value: "/a" } } }
   request_body { input { content: "hello" } } response_headers { input { header { key: "x-two" value: "2" } } } }`;
 
@@ -47,6 +51,19 @@ describe("the rules of the tester", () => {
     const seen = await lines(`rqh: ${look}\nrqb: ${look}\nrsh: ${look}\nlog: ${look}`, BOTH);
     const statuses = seen.map((line) => /-> (\d+)/u.exec(line)?.[1]);
     expect(statuses.join("")).toBe("0022222222002222");
+  });
+
+  it("have shared data and take a tick period, though no tick comes; calls out, queues and metrics are not there", async () => {
+    const script = `cfg: set_tick 10; set_data key value 0
+rqh: get_data key; set_data key more 0; get_data key; register_queue q; define 0 m
+tick: log 2 ticked`;
+    const { logs } = await run(script, BOTH);
+    const said = logs.map(({ text }) => text);
+    expect(said.filter((text) => / (?:set_tick|set_data|get_data) /u.test(text)).map(statusIn)).toEqual([
+      0, 0, 0, 0, 0,
+    ]);
+    expect(said.filter((text) => / (?:register_queue|define) /u.test(text)).map(statusIn)).toEqual([12, 12]);
+    expect(said).not.toContain("ticked");
   });
 
   it("keep the case of names, join what is given twice, and count entries", async () => {
@@ -135,7 +152,9 @@ describe("what is checked", () => {
     ]);
     expect(told(await run("", file("immediate { http_status: 403 }")))).toEqual([
       "test[0].request_headers.result.immediate: the filter sent no response of its own, and one is expected",
-      expect.stringMatching(/result\.log\[0\]: the log line is ".* rsh #2 0 0", expected none that matches \.\*rsh #\.\*$/u),
+      expect.stringMatching(
+        /result\.log\[0\]: the log line is ".* rsh #2 0 0", expected none that matches \.\*rsh #\.\*$/u,
+      ),
     ]);
   });
 
@@ -160,7 +179,9 @@ describe("what is checked", () => {
         response_headers { result { ${only("rsh")} } } response_body { input { content: "a" } result { ${only("rsb")} } }
         stream_destroy { log { exact: "in_done" } ${only("log")} log { exact: "in_del" } log { exact: "in_nothing" } } }`,
     );
-    expect(told(outcome)).toEqual(['test[0].stream_destroy.log[9]: there are 9 log lines, expected one that is "in_nothing"']);
+    expect(told(outcome)).toEqual([
+      'test[0].stream_destroy.log[9]: there are 9 log lines, expected one that is "in_nothing"',
+    ]);
   });
 
   it("logs of the stream, not what it writes as its root", async () => {
