@@ -14,6 +14,7 @@ import { limitMemory } from "./memory-limit.ts";
 import { ModuleRefused } from "./module-refused.ts";
 import { envoyWords } from "./module-words.ts";
 import { profileOf, type ProfileName } from "./profile.ts";
+import { MOST_ELEMENTS, possibleElements } from "./table-limit.ts";
 import { webAssembly, type WasmModule } from "./webassembly.ts";
 
 /** How a module is taken. */
@@ -77,6 +78,7 @@ function prepare(bytes: Uint8Array, options: LoadOptions): Prepared {
   ];
   const [first] = problems;
   if (first !== undefined) throw new ModuleRefused(envoyWords(first, module, abi), problems);
+  checkTables(module);
   const limited = limit(bytes, pages);
   const memory = memoryOf(module, pages);
   return {
@@ -92,6 +94,17 @@ function prepare(bytes: Uint8Array, options: LoadOptions): Prepared {
       imports: importNames(module).filter((name) => !stubbed.has(name)),
     }),
   };
+}
+
+/** A table beyond what engines have, or more tables than the heap of a thread holds. */
+function checkTables(module: ParsedModule): void {
+  const elements = possibleElements(module);
+  if (elements <= MOST_ELEMENTS) return;
+  const message = `may fill tables with ${elements} elements, and ${MOST_ELEMENTS} are allowed`;
+  const hint = "give its tables a maximum";
+  throw new ModuleRefused(`the module ${message}`, [
+    { code: "MODULE_TABLES_TOO_LARGE", kind: "incompatible", message, hint },
+  ]);
 }
 
 function describe(

@@ -76,6 +76,9 @@ const ANSWER_LIMIT_MS = 60_000;
 
 const HEAP_MEGABYTES = 512;
 
+/** Milliseconds a thread may take to end before it is taken for gone. */
+const LATE_MS = 2000;
+
 /**
  * Starts a thread for guests and watches it: a guest that does not return within the hard limit ends its thread, never
  * this one. The entry calls `serveWorker`. A worker that ended is not started again; whoever needs another starts one.
@@ -118,16 +121,17 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   worker.on("error", (error) => {
     reason ??= crash(error, heapMegabytes);
   });
-  const ended = new Promise<WorkerEnd>((resolve) => {
-    worker.on("exit", () => {
-      unwatch();
-      unwatchMemory();
-      reason ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
-      for (const { reject } of waiting.values()) reject(new WorkerGone(reason));
-      waiting.clear();
-      resolve(reason);
-    });
-  });
+  let tellEnd: (end: WorkerEnd) => void = () => undefined;
+  const ended = new Promise<WorkerEnd>((resolve) => (tellEnd = resolve));
+  const over = (): void => {
+    unwatch();
+    unwatchMemory();
+    reason ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
+    for (const { reject } of waiting.values()) reject(new WorkerGone(reason));
+    waiting.clear();
+    tellEnd(reason);
+  };
+  worker.on("exit", over);
   let last = 0;
   const send = (request: WorkerRequest, transfer: readonly Transferable[]): void => {
     worker.postMessage(request, transfer);
