@@ -152,8 +152,8 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
       }
     },
     stop: async () => {
-      reason ??= { reason: "stopped", message: "the filter was stopped" };
-      await worker.terminate();
+      giveUp({ reason: "stopped", message: "the filter was stopped" });
+      await ended;
     },
     ended,
   };
