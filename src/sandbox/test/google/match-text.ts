@@ -42,9 +42,7 @@ function among(what: string, texts: readonly string[]): string {
   return all.length > SHORT ? `there are ${texts.length} ${what}s` : `the ${what}s are ${all}`;
 }
 
-type TextTest =
-  | { readonly matches: (text: string) => boolean; readonly wanted: string }
-  | { readonly problem: string };
+type TextTest = { readonly matches: (text: string) => boolean; readonly wanted: string } | { readonly problem: string };
 
 function testOf({ exact, regex, file }: GoogleMatcher, readFile: FileReader): TextTest {
   if (exact !== undefined) return { matches: (text) => text === exact, wanted: `that is ${shown(exact)}` };

@@ -25,7 +25,8 @@ export function isGoogleTestFile(text: string, path: string): boolean {
 
 const TEXT_ENDING = /\.(?:textpb|textproto|txtpb|pbtxt)$/iu;
 const YAML_ENDING = /\.ya?ml$/iu;
-const PHASE = /^[ \t-]+["']?(?:(?:request|response)_(?:headers|body)|(?:plugin|stream)_init|stream_destroy)["']?\s*:/mu;
+const PHASE =
+  /^[ \t-]+["']?(?:(?:request|response)(?:_h|H)eaders|(?:request|response)(?:_b|B)ody|(?:plugin|stream)(?:_i|I)nit|stream(?:_d|D)estroy)["']?\s*:/mu;
 /** Words of wasme's own test files at the places where Google's have none. */
 const OURS = /^(?:filter|matrix|\$schema)\s*:|^[ \t-]+(?:expect|steps|given)\s*:/mu;
 

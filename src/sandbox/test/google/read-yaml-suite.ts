@@ -76,11 +76,11 @@ class YamlReader {
   #field(message: TextMessage, schema: MessageSchema, { pair, given }: GivenPair): void {
     const { key, value } = pair;
     const written = this.#yaml.isScalar(key) ? textOf(key) : "";
-    if (schema.name === "Test" && written === "body_chunking_plan" && this.#yaml.isMap<Node, Node>(value)) {
+    if (schema.name === "Test" && snakeCase(written) === "body_chunking_plan" && this.#yaml.isMap<Node, Node>(value)) {
       for (const inner of value.items) this.#field(message, schema, { pair: inner, given });
       return;
     }
-    const name = ALIASES[schema.name]?.[written] ?? written;
+    const name = ALIASES[schema.name]?.[written] ?? snakeCase(written);
     const claim = claimField(schema, name, { given, again: false });
     if ("problem" in claim) throw this.#problem(key, claim.problem, claim.hint);
     const { field, property } = claim;
@@ -132,6 +132,11 @@ class YamlReader {
   #place(node: Node): TextPlace {
     return this.#placeAt(node.range?.[0] ?? 0);
   }
+}
+
+/** The tester reads YAML by way of JSON, where Protobuf takes `requestHeaders` for `request_headers`. */
+function snakeCase(name: string): string {
+  return name.replace(/(?<=[a-z])[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** As written: `yes`, `1.0` and `010` are texts where a text is expected, and nothing is the empty one. */

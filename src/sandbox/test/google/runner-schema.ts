@@ -170,7 +170,7 @@ function suiteOf(expectation: MessageSchema): MessageSchema {
   return {
     name: "TestSuite",
     fields: { env: one(ENV), runtime: { ...one(ENV), olderNameOf: "env" }, test: many(test) },
-    insteadOf: "a plugin's configuration is given with --config @FILE",
+    insteadOf: "a plugin's configuration is no test file: name the test files, and give it with --config @FILE",
   };
 }
 

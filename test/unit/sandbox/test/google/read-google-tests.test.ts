@@ -65,6 +65,16 @@ describe("a suite", () => {
     expect([...fromYaml.lines.values()]).toEqual([4, 23]);
   });
 
+  it("is the same in YAML whether names have underscores or capitals, as Protobuf's JSON takes both", async () => {
+    const camel = yaml.replace(/_([a-z])(?=\w*["']?\s*:)/gu, (_, letter: string) => letter.toUpperCase());
+    expect(camel).toContain("requestHeaders:");
+    expect(camel).toContain("bodyChunkingPlan:");
+    expect(camel).not.toMatch(/[a-z]_[a-z]+:/u);
+    expect(isGoogleTestFile(camel, "a.yaml")).toBe(true);
+    const { suite } = await readGoogleTests(camel, "a.yaml");
+    expect(suite).toEqual((await readGoogleTests(yaml, "a.yaml")).suite);
+  });
+
   it("prints so that it reads back to the same", async () => {
     const { suite } = await readGoogleTests(textproto, "a.textpb");
     const again = await readGoogleTests(printGoogleTests(suite), "b.textpb");
@@ -139,13 +149,13 @@ describe("mistakes", () => {
       "tests_config.textpb",
       "# how long\nexpiry_seconds: 3600",
       '2:1: TestSuite has no field "expiry_seconds"',
-      "its fields are env, runtime, test; a plugin's configuration is given with --config @FILE",
+      "its fields are env, runtime, test; a plugin's configuration is no test file: name the test files, and give it with --config @FILE",
     ],
     [
       "https.textpb",
       "https://example.com/1 test {}",
       '1:1: TestSuite has no field "https"',
-      "its fields are env, runtime, test; a plugin's configuration is given with --config @FILE",
+      "its fields are env, runtime, test; a plugin's configuration is no test file: name the test files, and give it with --config @FILE",
     ],
     [
       "a.yaml",
@@ -169,6 +179,7 @@ describe("whose file it is", () => {
     ["a.yaml", yaml, true],
     ["a.yml", "test:\n- plugin_init: {log: {exact: a}}", true],
     ["a.yaml", "tests:\n- name: a\n  request: {path: /}\n  expect: {response: {status: 200}}", false],
+    ["a.yaml", "test:\n- name: a\n  streamDestroy: {log: {exact: a}}", true],
     ["a.yaml", "filter: {}\ntests:\n- name: a\n  phases:\n  - request_headers: {}\n", false],
     ["a.json", yaml, false],
   ])("%s", (path, text, google) => {
