@@ -2,7 +2,7 @@ import type { Context } from "./context.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What a value is, for shell completion: a fixed list, a local image, a file or folder, or nothing to offer. */
-export type Completion = "image" | "file" | "directory" | "none" | readonly string[];
+export type Completion = "image" | "image-or-file" | "file" | "directory" | "none" | readonly string[];
 
 /** One option, as data: help, parsing, completion and docs are all made of it. */
 export interface OptionSpec {

@@ -112,8 +112,10 @@ async function values(
   if (completion === undefined || completion === "none") return { candidates: [], files: "none" };
   if (completion === "file") return { candidates: [], files: "files" };
   if (completion === "directory") return { candidates: [], files: "directories" };
-  const all = completion === "image" ? await images(io) : completion.map((value) => ({ value, description: "" }));
-  return { candidates: all.filter(({ value }) => value.startsWith(current)), files: "none" };
+  const ofImages = completion === "image" || completion === "image-or-file";
+  const all = ofImages ? await images(io) : completion.map((value) => ({ value, description: "" }));
+  const candidates = all.filter(({ value }) => value.startsWith(current));
+  return { candidates, files: completion === "image-or-file" ? "files" : "none" };
 }
 
 async function images(io: { env: Env; cwd: string }): Promise<Candidate[]> {

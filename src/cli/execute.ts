@@ -45,11 +45,20 @@ function parse(argv: readonly string[], spec: CommandSpec | undefined): Invocati
   } catch (error) {
     if (error instanceof HelpWanted) return { type: "help", topic: error.topic };
     if (!(error instanceof WasmeError) || error.code !== PARSE_ERROR) throw error;
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    const hint = hintOf(error, spec);
     const usage = spec === undefined ? "wasme <command> [options]" : usageLine(spec);
     throw new WasmeError(error.kind, error.code, error.message, { ...hint, details: { usage, ...error.details } });
   }
 }
+
+/** What was meant; where something is missing, a line that has everything. */
+function hintOf({ hint, message }: WasmeError, spec: CommandSpec | undefined): { readonly hint?: string } {
+  if (hint !== undefined) return { hint };
+  const [example] = spec?.examples ?? [];
+  return example === undefined || !MISSING.test(message) ? {} : { hint: `for example: ${example.command}` };
+}
+
+const MISSING = /^(?:missing required argument|required option) /u;
 
 async function printHelp(topic: CommandSpec | string | undefined, { stdout }: Terminal): Promise<number> {
   const { renderCommandHelp, renderGroupHelp, renderTopHelp } = await import("./help.ts");

@@ -52,6 +52,7 @@ describe("mistakes in the command line show what was wrong and a usage line", ()
   it("names the required option in the usage line", async () => {
     const { stderr } = await runCli(["build", "precompiled", "x.wasm"], { home: tempDir() });
     expect(stderr).toContain("Usage: wasme build precompiled [options] -t <ref> <file>\n");
+    expect(stderr).toMatch(/^Hint: for example: wasme build precompiled \S+ -t /mu);
   });
 
   it("an output format that does not exist", async () => {

@@ -24,10 +24,18 @@ export const bench: CommandSpec = {
     { command: "wasme bench . --requests 1000000", does: "does it leak in the long run?" },
   ],
   arguments: [
-    { name: "<filter>", description: "image of the local store, module file, or project folder", complete: "image" },
+    {
+      name: "<filter>",
+      description: "image of the local store, module file, or project folder",
+      complete: "image-or-file",
+    },
   ],
   options: [
-    { flags: "--against <filter>", description: "another one to compare with, in the same configuration" },
+    {
+      flags: "--against <filter>",
+      description: "another one to compare with, in the same configuration",
+      complete: "image-or-file",
+    },
     { flags: "--requests <n>", description: "streams through each filter", default: "20000" },
     { flags: "--open-streams <n>", description: "keep so many more streams under way in each VM meanwhile" },
     { flags: "--config <text>", description: "plugin config, verbatim; @file reads it from a file" },
@@ -36,6 +44,7 @@ export const bench: CommandSpec = {
     {
       flags: "--test <file>",
       description: "take request and response from a test of this file, wasme's or Google's",
+      complete: "file",
       group: REQUEST,
     },
     { flags: "--case <name>", description: "which test; default the first one with a request", group: REQUEST },

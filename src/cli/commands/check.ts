@@ -29,7 +29,9 @@ export const check: CommandSpec = {
     { command: "wasme check hello:v1 --config @hello.json", does: "does it accept this configuration?" },
     { command: "wasme check --remote ghcr.io/acme/hello:v1 -o json", does: "in its registry, for a script" },
   ],
-  arguments: [{ name: "<ref|file>", description: "reference of an image, or a compiled module", complete: "image" }],
+  arguments: [
+    { name: "<ref|file>", description: "reference of an image, or a compiled module", complete: "image-or-file" },
+  ],
   options: [
     {
       flags: "--host <host>",

@@ -32,7 +32,11 @@ export const run: CommandSpec = {
     { command: "wasme run . --record recorded.test.yaml", does: "then: wasme test recorded.test.yaml" },
   ],
   arguments: [
-    { name: "<filter>", description: "image of the local store, module file, or project folder", complete: "image" },
+    {
+      name: "<filter>",
+      description: "image of the local store, module file, or project folder",
+      complete: "image-or-file",
+    },
   ],
   options: [
     { flags: "-l, --listen <address>", description: "HOST:PORT; port 0 takes a free one", default: "127.0.0.1:8080" },

@@ -32,7 +32,7 @@ export const test: CommandSpec = {
     {
       flags: "-m, --module <source>",
       description: "module, project folder or image to test instead",
-      complete: "file",
+      complete: "image-or-file",
     },
     {
       flags: "--config <text>",
