@@ -6,10 +6,11 @@ import type { KernelScope } from "./kernel-scope.ts";
 /** Bytes of the longest line that is logged; what is longer ends there. No engine has strings as long as memories. */
 export const MAX_LINE: number = 16 * 1024 * 1024;
 
+const decoder = new TextDecoder();
+
 /** `proxy_log`, and the level below which it says nothing. */
 export function logCalls(scope: KernelScope): Record<string, HostFunction> {
   const { memory } = scope;
-  const decoder = new TextDecoder();
   const threshold = LOG_LEVELS.indexOf(scope.logLevel);
   return {
     proxy_log(level: number, pointer: number, length: number): Status {
