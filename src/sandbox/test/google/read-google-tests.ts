@@ -28,7 +28,7 @@ const YAML_ENDING = /\.ya?ml$/iu;
 const PHASE =
   /^[ \t-]+["']?(?:(?:request|response)(?:_h|H)eaders|(?:request|response)(?:_b|B)ody|(?:plugin|stream)(?:_i|I)nit|stream(?:_d|D)estroy)["']?\s*:/mu;
 /** Words of wasme's own test files at the places where Google's have none. */
-const OURS = /^(?:filter|matrix|\$schema)\s*:|^[ \t-]+(?:expect|steps|given)\s*:/mu;
+const OURS = /^["']?(?:filter|matrix|\$schema)["']?\s*:|^[ \t-]+["']?(?:expect|steps|given)["']?\s*:/mu;
 
 /**
  * Reads a test file of Google's plugin tester, textproto or YAML. Throws `TEST_FILE_INVALID` (usage) with line and column.

@@ -180,6 +180,8 @@ describe("whose file it is", () => {
     ["a.yml", "test:\n- plugin_init: {log: {exact: a}}", true],
     ["a.yaml", "tests:\n- name: a\n  request: {path: /}\n  expect: {response: {status: 200}}", false],
     ["a.yaml", "test:\n- name: a\n  streamDestroy: {log: {exact: a}}", true],
+    ["a.yaml", "tests:\n- name: a\n  steps:\n  - requestHeaders: {}\n", false],
+    ["a.yaml", 'tests:\n- "name": a\n  "steps":\n  - "requestHeaders": {}\n', false],
     ["a.yaml", "filter: {}\ntests:\n- name: a\n  phases:\n  - request_headers: {}\n", false],
     ["a.json", yaml, false],
   ])("%s", (path, text, google) => {
