@@ -27,7 +27,7 @@ export interface CaseOutcome {
 }
 
 /** Runs a case once, in a host of its own. Files that cannot be read are an error of the case. */
-export function runOnce(planned: PlannedCase, setting: CaseSetting, trace: boolean): CaseOutcome {
+export async function runOnce(planned: PlannedCase, setting: CaseSetting, trace: boolean): Promise<CaseOutcome> {
   const world = new CaseWorld(planned, setting, trace);
   const { session, checks, at } = world;
   let error = false;
@@ -35,7 +35,7 @@ export function runOnce(planned: PlannedCase, setting: CaseSetting, trace: boole
     seedHost(session, planned.given, world.vmId, world.readBytes);
     // Filters may call out while they start.
     world.callouts.announce(planned.test.callouts, [...at, "callouts"]);
-    const started = startFilters(world);
+    const started = await startFilters(world);
     error = started === "error";
     if (started === "started") {
       runTest(world);

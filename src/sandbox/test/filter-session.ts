@@ -24,11 +24,11 @@ export class FilterSession {
   }
 
   /** Loads and starts the filters. */
-  open(): SessionAnswer {
+  async open(): Promise<SessionAnswer> {
     const world = this.#world;
     seedHost(world.session, world.planned.given, world.vmId, world.readBytes);
     world.callouts.announce(world.planned.test.callouts, ["callouts"]);
-    startFilters(world);
+    await startFilters(world);
     return this.#answer(undefined);
   }
 

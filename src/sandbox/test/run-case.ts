@@ -9,9 +9,9 @@ import { fileReader } from "./values.ts";
 /** Runs one case in a fresh host. A case that fails is run again, the same in every step, with every call written down. */
 export async function runCase(planned: PlannedCase, setting: CaseSetting): Promise<CaseResult> {
   const started = performance.now();
-  const first = runOnce(planned, setting, setting.live !== undefined);
+  const first = await runOnce(planned, setting, setting.live !== undefined);
   const failed = first.failures.length > 0;
-  const shown = failed && setting.live === undefined ? runOnce(planned, setting, true) : first;
+  const shown = failed && setting.live === undefined ? await runOnce(planned, setting, true) : first;
   const result: CaseResult = {
     file: planned.file,
     line: planned.line,

@@ -1,7 +1,6 @@
 import type { HostModule } from "../../host/host-module.ts";
 import { ModuleRefused } from "../../host/module-refused.ts";
 import type { PluginConfig } from "../../host/plugin-config.ts";
-import { checkModule } from "../../wasm/check-module.ts";
 import type { CaseWorld } from "./case-world.ts";
 import { checkModuleFacts } from "./check-module-facts.ts";
 import { filterConfig } from "./filter-config.ts";
@@ -11,7 +10,7 @@ import type { PlannedFilter } from "./planned-case.ts";
 export type Started = "started" | "over" | "error";
 
 /** Loads and starts all filters of a case, and holds that against what is expected of it. */
-export function startFilters(world: CaseWorld): Started {
+export async function startFilters(world: CaseWorld): Promise<Started> {
   for (const [place, filter] of world.planned.filters.entries()) {
     const module = load(world, filter);
     if (typeof module === "string") return module;
@@ -19,7 +18,7 @@ export function startFilters(world: CaseWorld): Started {
     if (place === 0 && facts !== undefined) {
       checkModuleFacts(world.checks, facts, [...world.at, "expect", "module"], module);
     }
-    const started = start(world, filter, module, place);
+    const started = await start(world, filter, module, place);
     if (started !== "started") return started;
   }
   return checkStarted(world);
@@ -58,7 +57,7 @@ function load(world: CaseWorld, filter: PlannedFilter): HostModule | Exclude<Sta
   }
 }
 
-function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, place: number): Started {
+async function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, place: number): Promise<Started> {
   const alone = world.planned.filters.length === 1;
   const config = filterConfig(filter, { readBytes: world.readBytes, name: alone ? "filter" : `filter${place + 1}` });
   const refused = world.session.start(module, config);
@@ -68,7 +67,8 @@ function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, plac
   const byFilter = reason === "configure" || reason === "vm-start";
   if (byFilter && world.planned.test.expect?.configure === "rejected") return finish(world);
   const words = byFilter ? "rejects its configuration" : "does not start";
-  world.checks.fail(world.at, `the filter ${words}: ${message}${likelyReason(world, filter, { reason, config })}`);
+  const why = await likelyReason(world, filter, { reason, config });
+  world.checks.fail(world.at, `the filter ${words}: ${message}${why}`);
   return "error";
 }
 
@@ -80,13 +80,14 @@ function finish(world: CaseWorld): "over" {
 }
 
 /** What a trap at the start does not say itself: a root id nobody gave, or an SDK that cannot do without a configuration. */
-function likelyReason(
+async function likelyReason(
   { setting }: CaseWorld,
   { module }: PlannedFilter,
   { reason, config }: { readonly reason: string; readonly config: PluginConfig },
-): string {
+): Promise<string> {
   if (reason === "root-context" && config.rootId === "") return " (no rootId is given, and the filter may want one)";
   if (reason !== "configure") return "";
+  const { checkModule } = await import("../../wasm/check-module.ts");
   const text = Buffer.from(config.configuration).toString("latin1");
   const { warnings } = checkModule(setting.modules.bytes(module), { config: text });
   const found = warnings.find(({ code }) => code === "MODULE_NEEDS_CONFIG");

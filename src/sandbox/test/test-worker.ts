@@ -18,7 +18,7 @@ serveWorker(({ heartbeat, post }) => {
       case "open": {
         const { FilterSession: Session } = await import("./filter-session.ts");
         session = new Session(asked.planned, { modules, heartbeat });
-        return session.open();
+        return await session.open();
       }
       case "step":
         return session?.step(asked.step);
