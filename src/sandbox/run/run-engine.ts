@@ -8,7 +8,7 @@ import { type CalloutRecord, HttpCallouts } from "./http-callouts.ts";
 import type { Upstream } from "./http-side.ts";
 import { type OutputBatch, ToCore } from "./messages.ts";
 import { ownBytes } from "./pieces.ts";
-import type { RunStart, RunWorkerData } from "./run-worker.ts";
+import type { RunStart, RunWorkerData, StartQuestion } from "./run-worker.ts";
 
 /** The upstreams filters may call, by name. */
 export interface Clusters {
@@ -45,15 +45,29 @@ export interface RunEngine {
   stop(): Promise<void>;
 }
 
+/** A thread that has loaded what engines need, and waits to be told what to run. */
+export interface SpareEngine {
+  /** Once. */
+  begin(data: RunWorkerData): RunEngine;
+  /** Is of no use any more. */
+  readonly ended: boolean;
+  stop(): Promise<void>;
+}
+
 /** Milliseconds the filters may take to end. */
 const STOP_MS = 1000;
 
 /** Starts the filters of a chain in a thread. */
 export function startEngine(options: EngineOptions): RunEngine {
-  const { data, clusters, events } = options;
+  return spareEngine(options).begin(options.data);
+}
+
+/** Starts a thread for an engine to come: most of what the start of one takes is the start of its thread. */
+export function spareEngine(options: Omit<EngineOptions, "data">): SpareEngine {
+  const { clusters, events } = options;
   const worker = startGuestWorker({
     entry: workerEntry("./run-worker", import.meta.url),
-    data,
+    data: undefined,
     hardLimitMs: options.hardLimitMs,
     onMessage: (batch) => link.receive(batch as OutputBatch),
   });
@@ -80,16 +94,24 @@ export function startEngine(options: EngineOptions): RunEngine {
     log: (entry) => events.log(entry),
     report: (report) => events.report(report),
   });
+  let gone = false;
   const ended = worker.ended.finally(() => {
+    gone = true;
     callouts.close();
     grpc.close();
   });
-  return { link, start: started(worker), ended, stop: async () => await stop(worker) };
+  return {
+    begin: (data) => ({ link, start: started(worker, data), ended, stop: async () => await stop(worker) }),
+    get ended() {
+      return gone;
+    },
+    stop: async () => await worker.stop(),
+  };
 }
 
-async function started(worker: GuestWorker): Promise<RunStart> {
+async function started(worker: GuestWorker, data: RunWorkerData): Promise<RunStart> {
   try {
-    return (await worker.ask("start")) as RunStart;
+    return (await worker.ask({ start: data } satisfies StartQuestion)) as RunStart;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { started: false, reason: error instanceof WorkerGone ? error.end.reason : "bug", message };

@@ -8,7 +8,7 @@ import { type FilterRequest, type LoadedFilter, loadFilter, parseProperties } fr
 import { openClusters, openUpstream } from "./open-upstream.ts";
 import { Proxy } from "./proxy.ts";
 import { reloadOnChange } from "./reload.ts";
-import { type RunEngine, startEngine } from "./run-engine.ts";
+import { type RunEngine, type SpareEngine, spareEngine } from "./run-engine.ts";
 import type { RunLog } from "./run-log.ts";
 import type { RunStart } from "./run-worker.ts";
 import { openTape } from "./tape.ts";
@@ -58,17 +58,8 @@ export async function runFilter(
   const source = await resolveModule(deps, request.source, events);
   let loaded = await loadFilter(source, request, deps.cwd);
   const tape = await openTape(deps, { request, source, log });
-  const engineOf = ({ module, plugin }: LoadedFilter): RunEngine =>
-    startEngine({
-      data: {
-        module,
-        plugins: [plugin],
-        profile: request.profile,
-        logLevel: request.logLevel,
-        clusters: [...clusters.http.keys()],
-        properties,
-        upstreamAddress: address,
-      },
+  const newSpare = (): SpareEngine =>
+    spareEngine({
       clusters,
       events: {
         log: (entry) => log({ type: "log", entry }),
@@ -83,6 +74,21 @@ export async function runFilter(
       },
       hardLimitMs: HARD_LIMIT_MS,
     });
+  // Held ready under --watch, so that a change need not wait for the start of a thread.
+  let spare: SpareEngine | undefined;
+  const engineOf = ({ module, plugin }: LoadedFilter): RunEngine => {
+    const ready = spare?.ended === false ? spare : newSpare();
+    spare = undefined;
+    return ready.begin({
+      module,
+      plugins: [plugin],
+      profile: request.profile,
+      logLevel: request.logLevel,
+      clusters: [...clusters.http.keys()],
+      properties,
+      upstreamAddress: address,
+    });
+  };
   const engine = engineOf(loaded);
   let requests = 0;
   const proxy = new Proxy({
@@ -106,7 +112,7 @@ export async function runFilter(
       }),
   });
   const stopAll = async (): Promise<void> => {
-    await proxy.stop();
+    await Promise.all([proxy.stop(), spare?.stop()]);
     for (const one of [upstream, ...clusters.http.values(), ...clusters.grpc.values()]) one.close();
   };
   try {
@@ -129,9 +135,11 @@ export async function runFilter(
             loaded = next;
             proxy.use(fresh);
           } else await fresh.stop();
+          spare ??= newSpare();
           return result;
         })
       : undefined;
+    if (request.watch) spare = newSpare();
     log({
       type: "started",
       url,

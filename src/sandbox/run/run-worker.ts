@@ -12,7 +12,7 @@ import { CoreCallouts } from "./core-callouts.ts";
 import type { InputBatch } from "./messages.ts";
 import { RunCore } from "./run-core.ts";
 
-/** What the worker of a run is born with. */
+/** What the worker of a run serves. */
 export interface RunWorkerData {
   readonly module: HostModule;
   /** The chain, in the order requests meet it. */
@@ -25,7 +25,12 @@ export interface RunWorkerData {
   readonly upstreamAddress: string;
 }
 
-/** The answer to `start`. */
+/** The first message to the worker. */
+export interface StartQuestion {
+  readonly start: RunWorkerData;
+}
+
+/** The answer to it. */
 export type RunStart =
   | { readonly started: true }
   | { readonly started: false; readonly reason: string; readonly message: string };
@@ -44,8 +49,7 @@ class RunWorker {
   #timer: NodeJS.Timeout | undefined;
   #due: bigint | undefined;
 
-  constructor(scope: WorkerScope) {
-    const data = scope.data as RunWorkerData;
+  constructor(scope: WorkerScope, data: RunWorkerData) {
     this.#data = data;
     const callouts = new CoreCallouts(data.clusters);
     const environment: HostEnvironment = {
@@ -137,9 +141,12 @@ function pooledRandom(): (target: Uint8Array) => void {
 }
 
 serveWorker((scope) => {
-  const worker = new RunWorker(scope);
+  let worker: RunWorker | undefined;
   return (message) => {
-    if (message === "start") return worker.start();
+    if (worker === undefined) {
+      worker = new RunWorker(scope, (message as StartQuestion).start);
+      return worker.start();
+    }
     if (message === "stop") return worker.stop();
     worker.handle(message as InputBatch);
   };
