@@ -15,6 +15,8 @@ export interface ReloadSetting {
   readonly cwd: string;
   readonly events: EventSink;
   readonly log: RunLog;
+  /** Absolute path of what the run itself writes; it may lie in the project. */
+  readonly except: string | undefined;
 }
 
 /** Milliseconds after which a file that could not be loaded is looked at again: it may have been half-written. */
@@ -28,7 +30,7 @@ export async function reloadOnChange(
   setting: ReloadSetting,
   serve: (loaded: LoadedFilter) => Promise<RunStart>,
 ): Promise<SourceWatch> {
-  const { source, request, cwd, log } = setting;
+  const { source, request, cwd, log, except } = setting;
   const files = [request.config, request.vmConfig].flatMap((value) =>
     value?.startsWith("@") === true ? [resolve(cwd, value.slice(1))] : [],
   );
@@ -48,7 +50,7 @@ export async function reloadOnChange(
     }
     working = false;
   };
-  return await watchSource({ paths }, (savedAt) => {
+  return await watchSource({ paths, except }, (savedAt) => {
     due = savedAt;
     void work();
   });

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { HARD_LIMIT_MS, type WorkerEnd } from "../../isolate/guest-worker.ts";
@@ -127,8 +128,9 @@ export async function runFilter(
       onRequest: (head, client) => proxy.accept(head, client),
     });
     const url = `http://${listener.address}`;
+    const recordPath = request.record === undefined ? undefined : resolve(deps.cwd, request.record);
     const watch = request.watch
-      ? await reloadOnChange({ source, request, cwd: deps.cwd, events, log }, async (next) => {
+      ? await reloadOnChange({ source, request, cwd: deps.cwd, events, log, except: recordPath }, async (next) => {
           const fresh = engineOf(next);
           const result = await fresh.start;
           if (result.started) {

@@ -7,6 +7,8 @@ import { basename, dirname, join, relative } from "node:path";
 export interface WatchedSource {
   /** Absolute paths of files, and of folders whose whole tree counts. */
   readonly paths: readonly string[];
+  /** Absolute path of a file in such a folder that does not count. */
+  readonly except?: string | undefined;
 }
 
 /** Milliseconds of silence that end a burst of events: editors write in several steps. */
@@ -22,14 +24,14 @@ export interface SourceWatch {
  * (`performance.now`). Files that are replaced, as editors and compilers do, are followed. In folders, what builds and
  * packages put there is left out.
  */
-export async function watchSource({ paths }: WatchedSource, onChange: (savedAt: number) => void): Promise<SourceWatch> {
-  const tree = new TreeWatch(paths, onChange);
+export async function watchSource(source: WatchedSource, onChange: (savedAt: number) => void): Promise<SourceWatch> {
+  const tree = new TreeWatch(source, onChange);
   await tree.start();
   return tree;
 }
 
 class TreeWatch implements SourceWatch {
-  readonly #paths: readonly string[];
+  readonly #source: WatchedSource;
   readonly #onChange: (savedAt: number) => void;
   readonly #watchers = new Map<string, FSWatcher>();
   #content = "";
@@ -38,8 +40,8 @@ class TreeWatch implements SourceWatch {
   #looking: Promise<void> | undefined;
   #closed = false;
 
-  constructor(paths: readonly string[], onChange: (savedAt: number) => void) {
-    this.#paths = paths;
+  constructor(source: WatchedSource, onChange: (savedAt: number) => void) {
+    this.#source = source;
     this.#onChange = onChange;
   }
 
@@ -73,7 +75,7 @@ class TreeWatch implements SourceWatch {
   /** A digest of everything there is; folders that are new are watched from now on. */
   async #look(): Promise<string> {
     const hash = createHash("sha256");
-    for (const path of this.#paths) {
+    for (const path of this.#source.paths) {
       const found = await stat(path).catch(() => undefined);
       if (found?.isDirectory() === true) await this.#lookAtFolder(path, path, hash);
       else {
@@ -91,7 +93,8 @@ class TreeWatch implements SourceWatch {
       if (entry.name.startsWith(".") || GENERATED.has(entry.name)) continue;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) await this.#lookAtFolder(root, path, hash);
-      else if (entry.isFile()) hash.update(`${relative(root, path)}\0${await fileState(path)}\0`);
+      else if (entry.isFile())
+        hash.update(`${relative(root, path)}\0${await fileState(path)}\0`);
     }
   }
 
