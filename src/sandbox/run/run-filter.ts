@@ -191,5 +191,5 @@ function greeting(
 
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await new Promise<void>((end) => signal.addEventListener("abort", () => end(), { once: true }));
 }

@@ -93,7 +93,7 @@ class TreeWatch implements SourceWatch {
       if (entry.name.startsWith(".") || GENERATED.has(entry.name)) continue;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) await this.#lookAtFolder(root, path, hash);
-      else if (entry.isFile())
+      else if (entry.isFile() && path !== this.#source.except)
         hash.update(`${relative(root, path)}\0${await fileState(path)}\0`);
     }
   }
