@@ -40,25 +40,25 @@ function bare(upstream) {
 }
 
 async function filtered(upstream) {
-  const { startEngine } = await load("sandbox/run/run-engine.js");
+  const { spareEngine } = await load("sandbox/run/run-engine.js");
   const { Proxy } = await load("sandbox/run/proxy.js");
   const { AccessObserver } = await load("sandbox/run/access-observer.js");
   const { loadModule } = await load("host/load-module.js");
   const { pluginConfig } = await load("host/plugin-config.js");
   const none = () => undefined;
-  const engine = startEngine({
-    data: {
-      module: loadModule(readFileSync(modulePath)),
-      plugins: [pluginConfig({ name: "filter" })],
-      profile: "envoy",
-      logLevel: "info",
-      clusters: [],
-      properties: new Map(),
-      upstreamAddress: "127.0.0.1:1",
-    },
+  const spare = spareEngine({
     clusters: { http: new Map(), grpc: new Map() },
     events: { log: none, report: none, callout: none },
     hardLimitMs: 1000,
+  });
+  const engine = spare.begin({
+    module: loadModule(readFileSync(modulePath)),
+    plugins: [pluginConfig({ name: "filter" })],
+    profile: "envoy",
+    logLevel: "info",
+    clusters: [],
+    properties: new Map(),
+    upstreamAddress: "127.0.0.1:1",
   });
   const started = await engine.start;
   if (!started.started) throw new Error(started.message);

@@ -26,7 +26,6 @@ export interface EngineEvents {
 
 /** How an engine is started. */
 export interface EngineOptions {
-  readonly data: RunWorkerData;
   readonly clusters: Clusters;
   readonly events: EngineEvents;
   /** Milliseconds one call into the filter may take. */
@@ -47,7 +46,7 @@ export interface RunEngine {
 
 /** A thread that has loaded what engines need, and waits to be told what to run. */
 export interface SpareEngine {
-  /** Once. */
+  /** Starts the filters of a chain; once. */
   begin(data: RunWorkerData): RunEngine;
   /** Is of no use any more. */
   readonly ended: boolean;
@@ -57,13 +56,8 @@ export interface SpareEngine {
 /** Milliseconds the filters may take to end. */
 const STOP_MS = 1000;
 
-/** Starts the filters of a chain in a thread. */
-export function startEngine(options: EngineOptions): RunEngine {
-  return spareEngine(options).begin(options.data);
-}
-
 /** Starts a thread for an engine to come: most of what the start of one takes is the start of its thread. */
-export function spareEngine(options: Omit<EngineOptions, "data">): SpareEngine {
+export function spareEngine(options: EngineOptions): SpareEngine {
   const { clusters, events } = options;
   const worker = startGuestWorker({
     entry: workerEntry("./run-worker", import.meta.url),
