@@ -139,6 +139,13 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<{
     await proxy.stop();
   });
   const port = Number(listener.address.split(":")[1]);
-  return { url: `http://${listener.address}`, port, proxy, engine, access, problems, close: (ms) => listener.close(ms) };
+  return {
+    url: `http://${listener.address}`,
+    port,
+    proxy,
+    engine,
+    access,
+    problems,
+    close: (ms) => listener.close(ms),
+  };
 }
-
