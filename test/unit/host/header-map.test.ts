@@ -157,9 +157,11 @@ function plainly(
   if (what === "remove") return others;
   if (what === "removeAll") return list.filter(([each]) => each !== name && each !== "x-a");
   if (what === "set") return [...others, [key, value]];
-  const joins = what === "add" && inlineNames(kind).has(key);
-  if (at === -1 || (what === "add" && !joins)) return [...list, [key, value]];
-  const old = list[at]?.[1] ?? "";
-  const joined = what === "put" ? value : [old, value].filter((each) => each !== "").join(",");
-  return list.with(at, [key, joined]);
+  const inPlace = at !== -1 && (what === "put" || inlineNames(kind).has(key));
+  if (!inPlace) return [...list, [key, value]];
+  return list.with(at, [key, what === "put" ? value : joined(list[at]?.[1] ?? "", value)]);
+}
+
+function joined(old: string, value: string): string {
+  return [old, value].filter((each) => each !== "").join(",");
 }
