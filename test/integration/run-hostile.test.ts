@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, connect, type Server } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { openUpstream } from "../../src/sandbox/run/open-upstream.ts";
 import type { Upstream } from "../../src/sandbox/run/http-side.ts";
+import { rawExchange } from "../support/raw-exchange.ts";
 import { fetchOnce } from "../support/run-filter.ts";
 import { passThrough, startTestProxy } from "../support/run-proxy.ts";
 
@@ -70,17 +71,7 @@ test.each([
 /** A request with a body, by hand: all that comes back. */
 async function post(port: number): Promise<string> {
   const chunks = "1\r\na\r\n0\r\n\r\n";
-  return await exchange(port, `POST / HTTP/1.1\r\n${HEAD}transfer-encoding: chunked\r\n\r\n${chunks}`);
-}
-
-async function exchange(port: number, text: string): Promise<string> {
-  const socket = connect(port, "127.0.0.1");
-  let got = "";
-  socket.setEncoding("latin1").on("data", (piece: string) => (got += piece));
-  socket.on("error", () => undefined);
-  socket.write(text, "latin1");
-  await once(socket, "close");
-  return got;
+  return await rawExchange(port, `POST / HTTP/1.1\r\n${HEAD}transfer-encoding: chunked\r\n\r\n${chunks}`);
 }
 
 const HEAD = "host: x\r\nconnection: close\r\n";
@@ -115,7 +106,7 @@ test.each([
 ])("a request with %s is answered, and no second one is seen in it", async (_name, text, status) => {
   const { port, url, access } = await startTestProxy();
   // Node answers 400 at once to what follows a request that is the last of its connection.
-  const answer = await exchange(port, status === 200 ? text : `${text}GET /smuggled HTTP/1.1\r\n${HEAD}\r\n`);
+  const answer = await rawExchange(port, status === 200 ? text : `${text}GET /smuggled HTTP/1.1\r\n${HEAD}\r\n`);
   expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
   expect(answer.match(/HTTP\/1\.1 \d/gu)).toHaveLength(1);
   expect(await fetchOnce(`${url}/next`)).toMatchObject({ status: 200 });

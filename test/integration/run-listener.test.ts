@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { BodyBuffer } from "../../src/host/body-buffer.ts";
 import { openUpstream } from "../../src/sandbox/run/open-upstream.ts";
 import type { Upstream } from "../../src/sandbox/run/http-side.ts";
+import { rawExchange } from "../support/raw-exchange.ts";
 import { fetchOnce } from "../support/run-filter.ts";
 import { passThrough, startTestProxy } from "../support/run-proxy.ts";
 
@@ -27,28 +28,13 @@ async function listening(server: Server, scheme: string): Promise<Upstream> {
   return upstream;
 }
 
-/** Sends bytes on a plain socket and gives all that comes back until it is closed. */
-async function raw(port: number, ...parts: readonly string[]): Promise<string> {
-  const socket = connect(port, "127.0.0.1");
-  let got = "";
-  socket.setEncoding("latin1").on("data", (text: string) => (got += text));
-  socket.on("error", () => undefined);
-  const closed = once(socket, "close");
-  for (const part of parts) {
-    socket.write(part, "latin1");
-    await delay(20);
-  }
-  await closed;
-  return got;
-}
-
 test("tells HTTP/2 from HTTP/1.1 by the preface, however it arrives", async () => {
   const { url, port } = await startTestProxy();
   expect(await fetchOnce(`${url}/one`)).toMatchObject({ status: 200 });
-  const pieces = await raw(port, "GE", "T /two HTTP/1.1\r\nhost: x\r\nconnec", "tion: close\r\n\r\n");
+  const pieces = await rawExchange(port, "GE", "T /two HTTP/1.1\r\nhost: x\r\nconnec", "tion: close\r\n\r\n");
   expect(pieces).toContain('"path": "/two"');
   // As far as the preface goes, and then something else.
-  expect(await raw(port, "PRI * HT", "TP/9.9\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
+  expect(await rawExchange(port, "PRI * HT", "TP/9.9\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /u);
   const session = connectHttp2(url);
   onTestFinished(() => session.destroy());
   const stream = session.request({ ":path": "/three" });
@@ -64,7 +50,7 @@ test("header bytes come through as they are, in both protocols and directions", 
     response.writeHead(200, ["x-back", call.headers["x-there"] ?? "", "set-cookie", "a=1", "set-cookie", "b=2"]).end();
   });
   const { url, port } = await startTestProxy({ upstream });
-  const text = await raw(port, `GET / HTTP/1.1\r\nhost: x\r\nX-There: ${value}\r\nconnection: close\r\n\r\n`);
+  const text = await rawExchange(port, `GET / HTTP/1.1\r\nhost: x\r\nX-There: ${value}\r\nconnection: close\r\n\r\n`);
   expect(text).toContain(`x-back: ${value}\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n`);
   const session = connectHttp2(url);
   onTestFinished(() => session.destroy());
@@ -136,10 +122,10 @@ test("an answer to half a request ends the connection and says so; other answers
       })),
     ],
   });
-  const half = await raw(port, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab");
+  const half = await rawExchange(port, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab");
   expect(half).toMatch(/^HTTP\/1\.1 403 /u);
   expect(half.toLowerCase()).toContain("\r\nconnection: close\r\n");
-  const twice = await raw(
+  const twice = await rawExchange(
     port,
     "GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
   );
@@ -234,13 +220,13 @@ test("HEAD, 204, 100-continue, keep-alive, absolute targets, HTTP/1.0 and upgrad
   expect(await fetchOnce(`${url}/status/204`)).toMatchObject({ status: 204, body: "" });
   const expects =
     "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n";
-  expect(await raw(port, expects, "abc")).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/u);
-  const absolute = await raw(port, "GET http://other/p?q HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  expect(await rawExchange(port, expects, "abc")).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/u);
+  const absolute = await rawExchange(port, "GET http://other/p?q HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
   expect(absolute).toContain('":authority": "other"');
   expect(absolute).toContain('"path": "/p?q"');
-  expect(await raw(port, "GET / HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 426 /u);
+  expect(await rawExchange(port, "GET / HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 426 /u);
   const upgrade = "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n";
-  expect(await raw(port, upgrade)).toMatch(/^HTTP\/1\.1 403 /u);
+  expect(await rawExchange(port, upgrade)).toMatch(/^HTTP\/1\.1 403 /u);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   const before = access.length;
@@ -269,7 +255,7 @@ test("a body that is not as long as its headers say never runs into the next res
   const upstream = await serve((_call, response) => response.end("hello"));
   const bodyOf = async (text: string): Promise<string> => {
     const { port } = await startTestProxy({ upstream, filters: [change(text)] });
-    const answer = await raw(port, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    const answer = await rawExchange(port, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     return answer.split("\r\n\r\n")[1] ?? "";
   };
   expect(await bodyOf("longer than five")).toBe("longe");
