@@ -56,6 +56,21 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
   // The tester keeps the names as they are written, and finds them in any case.
   const nameOf = (name: number, length: number): string | undefined =>
     tester ? memory.latin1(name, length) : memory.name(name, length);
+  const write =
+    (change: "add" | "set"): HostFunction =>
+    (type: number, name: number, length: number, text: number, textLength: number): Status => {
+      scope.assertRunning();
+      if (type >>> 0 > LAST_MAP) return Status.badArgument;
+      const key = nameOf(name, length);
+      const value = memory.latin1(text, textLength);
+      if (key === undefined || value === undefined) return Status.invalidMemoryAccess;
+      const map = writable(scope, type);
+      if (map === undefined) return Status.badArgument;
+      if (change === "add") map.add(key, value);
+      else map.set(key, value);
+      changed(scope, type);
+      return Status.ok;
+    };
   return {
     proxy_get_header_map_value(
       type: number,
@@ -74,36 +89,8 @@ function valueCalls(scope: KernelScope): Record<string, HostFunction> {
       if (value !== undefined) return memory.giveLatin1(value, outPointer, outLength);
       return missing === Status.ok ? memory.give(NOTHING, outPointer, outLength) : missing;
     },
-    proxy_add_header_map_value(type: number, name: number, length: number, text: number, textLength: number): Status {
-      scope.assertRunning();
-      if (type >>> 0 > LAST_MAP) return Status.badArgument;
-      const key = nameOf(name, length);
-      const value = memory.latin1(text, textLength);
-      if (key === undefined || value === undefined) return Status.invalidMemoryAccess;
-      const map = writable(scope, type);
-      if (map === undefined) return Status.badArgument;
-      map.add(key, value);
-      changed(scope, type);
-      return Status.ok;
-    },
-    proxy_replace_header_map_value(
-      type: number,
-      name: number,
-      length: number,
-      text: number,
-      textLength: number,
-    ): Status {
-      scope.assertRunning();
-      if (type >>> 0 > LAST_MAP) return Status.badArgument;
-      const key = nameOf(name, length);
-      const value = memory.latin1(text, textLength);
-      if (key === undefined || value === undefined) return Status.invalidMemoryAccess;
-      const map = writable(scope, type);
-      if (map === undefined) return Status.badArgument;
-      map.set(key, value);
-      changed(scope, type);
-      return Status.ok;
-    },
+    proxy_add_header_map_value: write("add"),
+    proxy_replace_header_map_value: write("set"),
     proxy_remove_header_map_value(type: number, name: number, length: number): Status {
       scope.assertRunning();
       if (type >>> 0 > LAST_MAP) return Status.badArgument;

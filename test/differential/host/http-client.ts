@@ -1,5 +1,5 @@
 import { HttpExchange } from "../../../src/host/exchange/http-exchange.ts";
-import { http1RequestHeaders } from "./http1-codec.ts";
+import { http1RequestHeaders } from "../../../src/host/exchange/http1-headers.ts";
 import { HeaderMap } from "../../../src/host/header-map.ts";
 import type { HttpFilterFactory } from "../../../src/host/http-filter.ts";
 import { requestHeaders } from "../envoy/client.ts";

@@ -1,5 +1,5 @@
 import type { HttpExchange, UpstreamSink } from "../../../src/host/exchange/http-exchange.ts";
-import { http1ResponseHeaders, toHttp1 } from "./http1-codec.ts";
+import { http1ResponseHeaders, toHttp1 } from "../../../src/host/exchange/http1-headers.ts";
 import { HeaderMap } from "../../../src/host/header-map.ts";
 import type { Address, UpstreamInfo } from "../../../src/host/stream-info.ts";
 import { pairsOf } from "../envoy/http2-wire.ts";

@@ -264,13 +264,14 @@ describe.skipIf(missing !== "")(`HTTP streams${missing && `: ${missing}`}`, () =
 
   it("change headers with Envoy's rules and tell the route cache of request headers", () => {
     const { stream } = run(
-      "rqh: add 0 Host b; add 0 X-A 1; add 0 x-a 2; replace 0 x-a 3; remove 0 nope; get 0 HOST; set_pairs 0 {:PATH: /x}; pairs 0; add 4 a b; get 8 a; map_size 6",
+      "rqh: add 0 Host b; add 0 X-A 1; add 0 x-a 2; replace 0 x-a 3; map_size 0; remove 0 nope; get 0 HOST; set_pairs 0 {:PATH: /x}; pairs 0; add 4 a b; get 8 a; map_size 6",
     );
     expect(stream.requestHeaders().slice(3)).toEqual([
       "add 0 Host b -> 0",
       "add 0 X-A 1 -> 0",
       "add 0 x-a 2 -> 0",
       "replace 0 x-a 3 -> 0",
+      "map_size 0 -> 0 33",
       "remove 0 nope -> 0",
       'get 0 HOST -> 0 "a,b"',
       "set_pairs 0 {:PATH: /x} -> 0",

@@ -88,7 +88,7 @@ export function quoteBytes(bytes: string): string {
 
 /** A string literal for text; what is no ASCII stays as it is, but for control characters. */
 export function quoteText(text: string): string {
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped
   return `"${text.replace(/[\0-\x1f"\\\x7f]/gu, (character) => escapeOf(character))}"`;
 }
 
