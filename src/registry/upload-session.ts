@@ -5,7 +5,7 @@ import type { HttpResponse } from "../platform/http-transport.ts";
 import type { FollowedResponse } from "./follow-redirects.ts";
 import { redirectTarget } from "./redirects.ts";
 import type { RepositoryContext } from "./repository-context.ts";
-import type { RetryBudget } from "./retry.ts";
+import { type RetryBudget, TransientError } from "./retry.ts";
 import type { Scope } from "./scopes.ts";
 import type { ApiRequest } from "./session.ts";
 
@@ -108,20 +108,29 @@ export class UploadSession {
   async cancel(): Promise<void> {
     if (this.isGone) return;
     this.isGone = true;
-    const { context } = this.#upload;
+    const signal = AbortSignal.timeout(FAREWELL_MS);
     try {
-      const { response } = await context.session.once({
-        method: "DELETE",
-        target: this.#location,
-        repository: context.repository,
-        scopes: context.scopes(),
-        action: "end an upload",
-        signal: AbortSignal.timeout(FAREWELL_MS),
+      // What ended the upload may have broken the connection that this goes over: a second try takes a new one.
+      const answer = this.#farewell(signal).catch((error: unknown) => {
+        if (error instanceof TransientError) return this.#farewell(signal);
+        throw error;
       });
-      response.discard();
+      (await answer).response.discard();
     } catch {
       // The registry forgets it by itself.
     }
+  }
+
+  #farewell(signal: AbortSignal): Promise<FollowedResponse> {
+    const { context } = this.#upload;
+    return context.session.once({
+      method: "DELETE",
+      target: this.#location,
+      repository: context.repository,
+      scopes: context.scopes(),
+      action: "end an upload",
+      signal,
+    });
   }
 
   /** The place may move with every answer; the old one is not to be used again. Its query is kept as it is. */
