@@ -16,7 +16,7 @@ import { type StoredModule, type StoreModuleDeps, storeModule } from "./store-mo
 export interface BuildImageDeps extends ToolchainDeps, StoreModuleDeps {
   readonly signal: AbortSignal;
   readonly cwd: string;
-  readonly paths: Pick<Paths, "tmp">;
+  readonly paths: Pick<Paths, "home" | "tmp">;
 }
 
 /** What to build. Relative paths start at the working directory. */
@@ -32,6 +32,10 @@ export interface BuildImageRequest {
   readonly builder: Builder;
   /** False: dependencies are not installed, missing ones are an error. */
   readonly install: boolean;
+  /** False: the module stays as the compiler made it. */
+  readonly optimize: boolean;
+  /** Builder image for a build in a container; the language's default when absent. */
+  readonly image?: string;
   /** False: a module that no proxy will load is stored all the same, with a warning. */
   readonly check: boolean;
   /** The time to write into the image; none when absent. */
@@ -83,8 +87,12 @@ interface BuildPlan {
 
 async function run(deps: BuildImageDeps, plan: BuildPlan, events: EventSink): Promise<BuildImageResult> {
   const { request, reference, source, runner, outDir } = plan;
-  const { builder, install, check, created } = request;
-  const built: BuiltModule = await runner.build(deps, { source, outDir, builder, install }, events);
+  const { builder, install, optimize, image, check, created } = request;
+  const built: BuiltModule = await runner.build(
+    deps,
+    { source, outDir, builder, install, optimize, ...(image !== undefined && { image }) },
+    events,
+  );
   deps.signal.throwIfAborted();
   const module = { file: built.modulePath, title: "the built module", reference, check, created, out: plan.out };
   const stored = await storeModule(deps, { ...module, config: plan.config }, events);

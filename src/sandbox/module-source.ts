@@ -103,7 +103,11 @@ async function fromFolder(deps: ModuleSourceDeps, { source, path }: Place, event
   const outDir = await temporaryFolder(deps.paths.tmp);
   try {
     const started = performance.now();
-    const built = await runner.build(deps, { source: path, outDir, builder: "auto", install: true }, events);
+    const built = await runner.build(
+      deps,
+      { source: path, outDir, builder: "auto", install: true, optimize: true },
+      events,
+    );
     const compileMs = performance.now() - started;
     deps.signal.throwIfAborted();
     const bytes = await readInputFile(built.modulePath, "built module", MAX_MODULE);

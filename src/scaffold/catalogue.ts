@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 import { didYouMean } from "../domain/did-you-mean.ts";
 import { usageError } from "../domain/errors.ts";
 
-/** One starter filter: a folder of files under `templates/`. */
+/** One starter filter: folders of files under `templates/`, laid over each other. */
 export interface Template {
   readonly name: string;
   /** What the filter does, half a sentence. */
   readonly summary: string;
-  /** Absolute. */
-  readonly folder: string;
+  /** Absolute; what the language's templates share first, a file of a later folder wins. */
+  readonly folders: readonly string[];
 }
 
 /** A language a filter can be started in, as `init --language` names it; its first template is the default. */
@@ -34,7 +34,7 @@ export async function loadCatalogue(folder: string = TEMPLATES): Promise<readonl
   return languages.map((language) => {
     const [first, ...rest] = language.templates.map((entry) => ({
       ...entry,
-      folder: join(dirname(file), entry.folder),
+      folders: entry.folders.map((part) => join(dirname(file), part)),
     }));
     if (first === undefined) throw new TypeError(`${file} has no template for ${language.name}`);
     return { ...language, templates: [first, ...rest] };

@@ -52,7 +52,7 @@ export async function initProject(deps: InitDeps, request: InitRequest, events: 
   const template = findTemplate(language, request.template);
   const directory = resolve(deps.cwd, request.directory);
   const name = packageName(basename(directory));
-  const files = await renderTemplate(template.folder, { name, platform: platformOf(request) });
+  const files = await renderTemplate(template.folders, { name, platform: platformOf(request) });
   const target = await inspectTarget(directory, files, request.force === true);
   deps.signal?.throwIfAborted();
   if (target.overwritten.length === 0) await placeFiles(directory, files);

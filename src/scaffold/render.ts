@@ -18,17 +18,23 @@ export interface RenderInput {
 }
 
 /**
- * The files of a project made from the template in `folder`, sorted by path. `_gitignore` becomes `.gitignore`
- * (npm drops files of that name from packages); the name goes into `package.json` and its lock file.
+ * The files of a project made from a template's folders, sorted by path; a file of a later folder wins. `_gitignore`
+ * becomes `.gitignore` (npm drops files of that name from packages); the name goes into `package.json` and its lock
+ * file.
  */
-export async function renderTemplate(folder: string, input: RenderInput): Promise<readonly RenderedFile[]> {
+export async function renderTemplate(folders: readonly string[], input: RenderInput): Promise<readonly RenderedFile[]> {
+  const layers = await Promise.all(folders.map((folder) => renderFolder(folder, input)));
+  const files = new Map(layers.flat().map((file) => [file.path, file]));
+  return withPlatform([...files.values()], input).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function renderFolder(folder: string, input: RenderInput): Promise<readonly RenderedFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length).replaceAll("\\", "/").replace(/^\//u, ""))
     .filter((path) => !path.split("/").some((part) => LEFT_BEHIND.has(part)));
-  const files = await Promise.all(paths.map((path) => renderFile(folder, path, input)));
-  return withPlatform(files, input).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  return await Promise.all(paths.map((path) => renderFile(folder, path, input)));
 }
 
 /** What npm accepts as the name of a package made in a folder called `folder`; `filter` when nothing is left. */

@@ -49,6 +49,13 @@ export async function runNpm(deps: ToolchainDeps, call: NpmCall, events: EventSi
   return { ok: result.exitCode === 0, exitCode: result.exitCode, lines, code };
 }
 
+/** The version of the npm that {@link runNpm} would run; `undefined` when there is none. */
+export async function npmVersion(deps: ToolchainDeps): Promise<string | undefined> {
+  const { command, before } = findNpm(deps.env);
+  const { exitCode, stdout } = await deps.exec(command, [...before, "--version"], { env: outsideScripts(deps.env) });
+  return exitCode === 0 ? stdout.trim() : undefined;
+}
+
 /** Passes on the error lines that {@link runNpm} kept back: as `output`, or as `debug` when they are told otherwise. */
 export function tellNpmErrors(result: NpmResult, type: "output" | "debug", events: EventSink): void {
   for (const line of result.lines.filter(isNpmError)) {

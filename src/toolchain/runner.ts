@@ -1,23 +1,27 @@
+import type { BuildFacts } from "../domain/build-facts.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { Env } from "../platform/env.ts";
+import type { Paths } from "../platform/paths.ts";
 import type { ProcessRunner } from "../platform/process-runner.ts";
 
 /** Languages that can be built from source. */
-export type BuildLanguage = "assemblyscript";
+export type BuildLanguage = "assemblyscript" | "rust" | "go" | "tinygo" | "cpp";
 
 /**
- * How a build runs: `native` calls the compiler itself, `npm` runs the project's own `asbuild` script, `auto` takes
- * the first that fits the project.
+ * How a build runs: `native` calls the compiler itself, `npm` uses what the project's npm packages carry (a build
+ * script, a compiler), `container` a builder image in Docker or podman; `auto` takes the first that serves.
  */
-export type Builder = "auto" | "native" | "npm";
+export type Builder = "auto" | "native" | "npm" | "container";
 
-export const BUILDERS: readonly Builder[] = ["auto", "native", "npm"];
+export const BUILDERS: readonly Builder[] = ["auto", "native", "npm", "container"];
 
 /** What a toolchain needs of the outside world. */
 export interface ToolchainDeps {
   readonly exec: ProcessRunner;
   readonly env: Env;
   readonly signal: AbortSignal;
+  /** `home` holds caches (`cache/`) and tools installed once (`tools/`). */
+  readonly paths: Pick<Paths, "home" | "tmp">;
 }
 
 /** One build. */
@@ -29,6 +33,10 @@ export interface ToolchainRequest {
   readonly builder: Builder;
   /** False under `--no-install`: nothing is downloaded, missing dependencies are an error. */
   readonly install: boolean;
+  /** False under `--no-optimize`: the module stays as the compiler made it. */
+  readonly optimize: boolean;
+  /** Builder image for `container`; the language's default when absent. */
+  readonly image?: string;
 }
 
 /** What a build made. */
@@ -37,6 +45,24 @@ export interface BuiltModule {
   readonly modulePath: string;
   /** Compiler and version: `assemblyscript 0.28.20`. */
   readonly toolchain: string;
+  readonly facts: BuildFacts;
+}
+
+/** A tool that a language needs or can use, as `doctor` shows it. */
+export interface ToolReport {
+  /** What is typed: `cargo`, `wasm32-wasip1`, `em++`. */
+  readonly tool: string;
+  /** `ok`; `missing`; `unfit`: there, but it cannot build a filter; `optional`: not there and not needed. */
+  readonly state: "ok" | "missing" | "unfit" | "optional";
+  /** Where it was found, absolute. */
+  readonly where?: string;
+  readonly version?: string;
+  /** What it is for, half a sentence. */
+  readonly purpose: string;
+  /** Why it is unfit, one sentence. */
+  readonly problem?: string;
+  /** The exact command that brings it on this system. */
+  readonly install?: string;
 }
 
 /** Builds one language. */
@@ -48,6 +74,8 @@ export interface ToolchainRunner {
   detect(source: string): Promise<string | undefined>;
   /** Builds. Throws errors of kind `build-failed`, `usage`, `unreachable`; leaves the source folder's own files alone. */
   build(deps: ToolchainDeps, request: ToolchainRequest, events: EventSink): Promise<BuiltModule>;
+  /** What is there of what the language needs, best way first. Starts short probes; changes nothing but their cache. */
+  report(deps: ToolchainDeps): Promise<readonly ToolReport[]>;
 }
 
 /** The module's name in `outDir`, the same for every language. */

@@ -195,7 +195,9 @@ function bootstrap(withFilter) {
 /** The template, built with its own script in a copy of its folder. */
 function buildStarter() {
   const folder = join(work, "starter");
-  cpSync(join(ROOT, "templates/assemblyscript"), folder, { recursive: true });
+  for (const part of ["_common", "add-header"]) {
+    cpSync(join(ROOT, "templates/assemblyscript", part), folder, { recursive: true });
+  }
   execFileSync("npm", ["ci", "--silent"], { cwd: folder, stdio: "inherit" });
   execFileSync("npm", ["run", "--silent", "asbuild"], { cwd: folder, stdio: "inherit" });
   return join(folder, "build/release.wasm");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { compileFilter, compilerFolder, templateFolder } from "../conformance/support/compile-filter.ts";
+import { compileFilter, compilerFolder, starterFolder, templateFolder } from "../conformance/support/compile-filter.ts";
 import { installOnce } from "./cache.mjs";
 import { clangBuild, clangVersion } from "./clang.ts";
 import { goBuild } from "./go.ts";
@@ -130,7 +130,7 @@ function go(name: string): Recipe {
 function assemblyScript(name: string): Recipe {
   const source = name === "hello" ? undefined : name;
   return {
-    folders: [join(templateFolder, "assembly"), join(FILTERS, "assemblyscript")],
+    folders: [join(templateFolder, "assembly"), join(starterFolder, "assembly"), join(FILTERS, "assemblyscript")],
     version: "",
     build: async (output) => {
       await compilerFolder();

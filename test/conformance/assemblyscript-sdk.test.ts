@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { component } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
-import { compileFilter, compilerFolder, templateFolder } from "./support/compile-filter.ts";
+import { compileFilter, compilerFolder, starterFolder, templateFolder } from "./support/compile-filter.ts";
 import { FilterDriver } from "./support/filter-driver.ts";
 import { buffers, maps } from "./support/proxy-state.ts";
 
@@ -155,7 +155,7 @@ describe.skipIf(missing !== "")(`building${missing && `: ${missing}`}`, () => {
   it("gives the same module from npm run asbuild as in-process", async () => {
     const folder = await mkdtemp(join(tmpdir(), "wasme-template-"));
     try {
-      await cp(templateFolder, folder, { recursive: true });
+      for (const part of [templateFolder, starterFolder]) await cp(part, folder, { recursive: true });
       await symlink(join(await compilerFolder(), "node_modules"), join(folder, "node_modules"));
       await runOk("npm", ["run", "asbuild"], { cwd: folder });
       expect(

@@ -28,7 +28,7 @@ async function build(
   const outDir = await emptyFolder();
   const built = await assemblyscript.build(
     deps,
-    { source, outDir, builder: "auto", install: false, ...request },
+    { source, outDir, builder: "auto", install: false, optimize: true, ...request },
     ignore,
   );
   return { ...built, bytes: await readFile(built.modulePath) };
@@ -72,7 +72,7 @@ describe("the template", () => {
     const { events, sink } = recorder();
     const outDir = await emptyFolder();
     const before = await tree(source);
-    const request = { source, outDir, builder: "auto", install: true } as const;
+    const request = { source, outDir, builder: "auto", install: true, optimize: true } as const;
     const built = await assemblyscript.build(toolchainDeps(), request, sink);
     expect(checkModule(await readFile(built.modulePath)).ok).toBe(true);
     expect(events.filter((event) => event.type === "task.end")).toMatchObject([
@@ -88,7 +88,7 @@ describe("a filter that does not compile", () => {
     const source = await templateProject(context);
     const line = await appendCode(source, 'export function f(): i32 {\n  return "no number";\n}\n');
     const { events, sink } = recorder();
-    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false } as const;
+    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false, optimize: true } as const;
     const error = await failure(assemblyscript.build(toolchainDeps(), request, sink));
     expect(error).toMatchObject({ kind: "build-failed", code: "COMPILE_FAILED" });
     expect(error.message).toContain(`assembly/index.ts:${line + 1}:10: Type `);
@@ -112,7 +112,7 @@ describe("a filter that does not compile", () => {
     const source = await templateProject(context);
     await useTransform(source, "console.error('bye'); process.exit(3);");
     const { events, sink } = recorder();
-    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false } as const;
+    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false, optimize: true } as const;
     const error = await failure(assemblyscript.build(toolchainDeps(), request, sink));
     expect(error).toMatchObject({ kind: "build-failed" });
     expect(error.message).toContain("exit code 3");
@@ -127,7 +127,7 @@ describe("an abort", () => {
     await useTransform(source, `writeFileSync(${JSON.stringify(started)}, ""); for (;;) {}`);
     const controller = new AbortController();
     const outDir = await emptyFolder();
-    const request = { source, outDir, builder: "auto", install: false } as const;
+    const request = { source, outDir, builder: "auto", install: false, optimize: true } as const;
     const work = assemblyscript.build(toolchainDeps({ signal: controller.signal }), request, ignore);
     const settled = work.catch(() => undefined);
     await waitFor("the transform to start", () => stat(started).catch(() => undefined));
@@ -171,7 +171,7 @@ describe("projects of the old tool", () => {
     const source = await fixtureProject(context, "assemblyscript-proxy-runtime-0.1.8");
     await setScript(source, "asc assembly/index.ts -b build/optimized.wasm -O3 --use abort=abort_proc_exit");
     const { events, sink } = recorder();
-    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false } as const;
+    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false, optimize: true } as const;
     const built = await assemblyscript.build(toolchainDeps(), request, sink);
     expect(checkModule(await readFile(built.modulePath)).ok).toBe(true);
     expect(events.find((event) => event.type === "warning")).toMatchObject({ message: expect.stringContaining("-b") });
@@ -181,7 +181,7 @@ describe("projects of the old tool", () => {
     const source = await fixtureProject(context, "assemblyscript-2020");
     await appendCode(source, "export function f(): i32 { return nothing; }\n");
     const { events, sink } = recorder();
-    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false } as const;
+    const request = { source, outDir: await emptyFolder(), builder: "auto", install: false, optimize: true } as const;
     const error = await failure(assemblyscript.build(toolchainDeps(), request, sink));
     expect(error).toMatchObject({ code: "SCRIPT_FAILED", kind: "build-failed" });
     expect(error.message).toContain("Cannot find name 'nothing'");
@@ -193,7 +193,7 @@ describe("projects of the old tool", () => {
 describe("dependencies", () => {
   it("are not installed under --no-install", async () => {
     const source = await copyWithout(join(FIXTURES, "assemblyscript-2020"), "node_modules");
-    const error = await failure(build(source, { install: false }));
+    const error = await failure(build(source, { install: false, optimize: true }));
     expect(error).toMatchObject({ code: "INSTALL_REFUSED", kind: "usage" });
     expect(error.hint).toContain("npm ci");
     await expect(stat(join(source, "node_modules"))).rejects.toThrow("ENOENT");
@@ -209,7 +209,7 @@ describe("dependencies", () => {
       npm_config_cache: await emptyFolder(),
     };
     const { events, sink } = recorder();
-    const request = { source, outDir: await emptyFolder(), builder: "auto", install: true } as const;
+    const request = { source, outDir: await emptyFolder(), builder: "auto", install: true, optimize: true } as const;
     const error = await failure(assemblyscript.build(toolchainDeps({ env }), request, sink));
     expect(error).toMatchObject({ code: "NPM_UNREACHABLE", kind: "unreachable" });
     expect(error.message).toContain(`http://127.0.0.1:${port}`);
@@ -219,7 +219,7 @@ describe("dependencies", () => {
   it("must be named in package.json", async () => {
     const source = await emptyFolder();
     await writeFile(join(source, "package.json"), "{}");
-    expect(await failure(build(source, { install: true }))).toMatchObject({
+    expect(await failure(build(source, { install: true, optimize: true }))).toMatchObject({
       code: "COMPILER_NOT_NAMED",
       kind: "usage",
     });
@@ -229,7 +229,7 @@ describe("dependencies", () => {
     const source = await copyWithout(await templateProject(context), "node_modules");
     const manifest = join(source, "package.json");
     await writeFile(manifest, (await readFile(manifest, "utf8")).replace("0.28.20", "0.28.0"));
-    const error = await failure(build(source, { install: true }));
+    const error = await failure(build(source, { install: true, optimize: true }));
     expect(error).toMatchObject({ code: "NPM_LOCK_OUTDATED", kind: "usage" });
   });
 
@@ -240,7 +240,7 @@ describe("dependencies", () => {
     await writeFile(join(outer, "package.json"), '{"scripts":{"env":"node -p \'JSON.stringify(process.env)\'"}}');
     const { stdout } = await runOk("npm", ["run", "--silent", "env"], { cwd: outer });
     const env = JSON.parse(stdout) as NodeJS.ProcessEnv;
-    const built = await build(source, { install: true }, toolchainDeps({ env }));
+    const built = await build(source, { install: true, optimize: true }, toolchainDeps({ env }));
     expect(checkModule(built.bytes).ok).toBe(true);
     expect(await readdir(outer)).toEqual(["package.json"]);
   });

@@ -13,11 +13,19 @@ const ignore = (): void => undefined;
 
 async function world(overrides: Partial<BuildImageDeps> = {}): Promise<BuildImageDeps & { readonly tmp: string }> {
   const [home, tmp, cwd] = [await emptyFolder(), await emptyFolder(), await emptyFolder()];
-  return { ...toolchainDeps(), store: openStore(join(home, "images")), paths: { tmp }, cwd, tmp, ...overrides };
+  return { ...toolchainDeps(), store: openStore(join(home, "images")), paths: { home, tmp }, cwd, tmp, ...overrides };
 }
 
 function request(source: string, more: Partial<BuildImageRequest> = {}): BuildImageRequest {
-  return { tag: "localhost:5000/hello:v1", source, builder: "auto", install: false, check: true, ...more };
+  return {
+    tag: "localhost:5000/hello:v1",
+    source,
+    builder: "auto",
+    install: false,
+    optimize: true,
+    check: true,
+    ...more,
+  };
 }
 
 async function names(deps: Pick<BuildImageDeps, "store">): Promise<readonly string[]> {

@@ -12,6 +12,7 @@ import { installOnce } from "../components/cache.mjs";
 import { installing } from "../components/missing.ts";
 import { need } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
+import { tempDir } from "../support/temp-dir.ts";
 import { digestOf } from "../../src/domain/digest.ts";
 
 /** The fixture projects of old shapes. */
@@ -28,7 +29,7 @@ export async function emptyFolder(): Promise<string> {
 export async function templateProject(context: TestContext, name = "hello"): Promise<string> {
   const folder = join(await emptyFolder(), name);
   await initProject({ cwd: "/" }, { directory: folder, language: "assemblyscript" }, () => undefined);
-  await symlink(await nodeModules(context, join(TEMPLATES, "assemblyscript")), join(folder, "node_modules"));
+  await symlink(await nodeModules(context, join(TEMPLATES, "assemblyscript/_common")), join(folder, "node_modules"));
   return folder;
 }
 
@@ -55,9 +56,10 @@ function nodeModules(context: TestContext, project: string): Promise<string> {
   });
 }
 
-/** The real outside world for a toolchain. */
+/** The real outside world for a toolchain, with a home of its own. */
 export function toolchainDeps(overrides: Partial<ToolchainDeps> = {}): ToolchainDeps {
-  return { exec: runProcess, env: process.env, signal: new AbortController().signal, ...overrides };
+  const paths = { home: join(tempDir(), ".wasme"), tmp: tmpdir() };
+  return { exec: runProcess, env: process.env, signal: new AbortController().signal, paths, ...overrides };
 }
 
 /** Gathers events. */

@@ -47,6 +47,7 @@ export const build: CommandSpec = {
       ...runtimeConfigOf(context, options),
       builder: choice(options, "builder", BUILDERS, "auto"),
       install: notDenied(options, "install"),
+      optimize: true,
       check: notDenied(options, "check"),
       ...sourceDateOf(context),
       ...(out === undefined ? {} : { out }),

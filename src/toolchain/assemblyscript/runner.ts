@@ -9,7 +9,9 @@ import {
   type ToolchainDeps,
   type ToolchainRequest,
   type ToolchainRunner,
+  type ToolReport,
 } from "../runner.ts";
+import { npmVersion } from "../npm.ts";
 import { defaultArguments, fitArguments } from "./arguments.ts";
 import { compileError, compilerLines } from "./build-error.ts";
 import { compileAssemblyScript } from "./compile.ts";
@@ -28,6 +30,7 @@ export const assemblyscript: ToolchainRunner = {
   marks: `asconfig.json, ${ENTRY}, or assemblyscript in package.json`,
   detect: recogniseAsProject,
   build,
+  report,
 };
 
 async function build(deps: ToolchainDeps, request: ToolchainRequest, events: EventSink): Promise<BuiltModule> {
@@ -48,7 +51,16 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   } finally {
     events({ type: "task.end", id, ok });
   }
-  return { modulePath, toolchain: label };
+  const facts = { language: "assemblyscript", compiler: label, builder: own ? "native" : "npm" } as const;
+  return { modulePath, toolchain: label, facts };
+}
+
+/** The compiler comes with each project: only npm has to be there. */
+async function report(deps: ToolchainDeps): Promise<readonly ToolReport[]> {
+  const purpose = "installs the compiler that the project's lock file pins";
+  const version = await npmVersion(deps);
+  if (version !== undefined) return [{ tool: "npm", state: "ok", version, purpose }];
+  return [{ tool: "npm", state: "missing", purpose, install: "install Node.js with npm" }];
 }
 
 interface Compilation {

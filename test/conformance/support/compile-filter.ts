@@ -7,8 +7,11 @@ import { runOk } from "../../components/run.ts";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
 
-/** The folder that `wasme init --language assemblyscript` copies. */
-export const templateFolder: string = join(ROOT, "templates/assemblyscript");
+/** What `wasme init --language assemblyscript` copies into every project: the SDK and the compiler's options. */
+export const templateFolder: string = join(ROOT, "templates/assemblyscript/_common");
+
+/** What it copies over that for the starter filter. */
+export const starterFolder: string = join(ROOT, "templates/assemblyscript/add-header");
 
 interface Compiler {
   main(argv: string[], options: CompilerOptions): Promise<{ error: Error | null; stderr: { toString(): string } }>;
@@ -43,13 +46,13 @@ export async function compileFilter(name?: string, extra: readonly string[] = []
   const file = join(await compilerFolder(), "node_modules/assemblyscript/dist/asc.js");
   const compiler = (await import(pathToFileURL(file).href)) as Compiler;
   const entry =
-    name === undefined ? "assembly/index.ts" : join(ROOT, `test/fixtures/filters/assemblyscript/${name}.ts`);
+    name === undefined
+      ? join(starterFolder, "assembly/index.ts")
+      : join(ROOT, `test/fixtures/filters/assemblyscript/${name}.ts`);
   let module: Uint8Array | undefined;
   const { error, stderr } = await compiler.main([...(await buildArguments()), "--baseDir", templateFolder, ...extra], {
     readFile: (path, folder) =>
-      readFile(path === "assembly/index.ts" && name !== undefined ? entry : join(folder, path), "utf8").catch(
-        () => null,
-      ),
+      readFile(path === "assembly/index.ts" ? entry : join(folder, path), "utf8").catch(() => null),
     writeFile: (_path, content) => {
       if (typeof content !== "string") module = content;
     },

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -38,15 +39,17 @@ describe("a new project", () => {
   it("differs from the template in nothing else", async () => {
     const cwd = tempDir();
     const result = await init(cwd);
-    const template = join(TEMPLATES, "assemblyscript");
+    const folders = ["_common", "add-header"].map((part) => join(TEMPLATES, "assemblyscript", part));
+    const inTemplate = (path: string): string =>
+      folders.map((folder) => join(folder, path)).findLast((file) => existsSync(file)) ?? path;
     const named = new Set(["package.json", "package-lock.json"]);
     for (const path of result.files.filter((item) => !named.has(item))) {
       const source = path.replace(/\.gitignore$/u, "_gitignore");
-      const [made, given] = [await readFile(join(cwd, "hello", path)), await readFile(join(template, source))];
+      const [made, given] = [await readFile(join(cwd, "hello", path)), await readFile(inTemplate(source))];
       expect(made.equals(given), path).toBe(true);
     }
     const made = await readFile(join(cwd, "hello", "package.json"), "utf8");
-    expect(made.replace('"hello"', '"filter"')).toBe(await readFile(join(template, "package.json"), "utf8"));
+    expect(made.replace('"hello"', '"filter"')).toBe(await readFile(inTemplate("package.json"), "utf8"));
   });
 
   it("goes into the working directory and into folders that do not exist yet", async () => {
@@ -111,7 +114,7 @@ describe("a folder that is not empty", () => {
     const events: ProgressEvent[] = [];
     const result = await init(cwd, { force: true }, events);
     expect(await files(folder)).toEqual(["assembly/mine.ts", "notes.txt", ...result.files].toSorted());
-    const template = await readFile(join(TEMPLATES, "assemblyscript/asconfig.json"));
+    const template = await readFile(join(TEMPLATES, "assemblyscript/_common/asconfig.json"));
     expect((await readFile(join(folder, "asconfig.json"))).equals(template)).toBe(true);
     expect(events).toEqual([{ type: "milestone", message: "Overwrote asconfig.json" }]);
   });

@@ -29,7 +29,7 @@ describe("renderTemplate", () => {
     await writeFile(join(folder, "sub/package.json"), text);
     await writeFile(join(folder, "sub/_gitignore"), "build/\n");
     await writeFile(join(folder, "sub/node_modules/x.js"), "");
-    const files = await renderTemplate(folder, { name: "new", platform: undefined });
+    const files = await renderTemplate([folder], { name: "new", platform: undefined });
     expect(files.map((file) => file.path)).toEqual(["package.json", "sub/.gitignore", "sub/package.json"]);
     expect(String(files[0]?.bytes)).toBe('{\n  "name": "new",\n  "x": { "name": "filter" }\n}\n');
     expect(String(files[2]?.bytes)).toBe(text);
@@ -38,7 +38,7 @@ describe("renderTemplate", () => {
   it("appends the platform to a README that is there", async () => {
     const folder = tempDir();
     await writeFile(join(folder, "README.md"), "# Mine\n");
-    const [readme] = await renderTemplate(folder, { name: "n", platform: "gloo" });
+    const [readme] = await renderTemplate([folder], { name: "n", platform: "gloo" });
     expect(String(readme?.bytes)).toMatch(/^# Mine\n\n## Platform\n\nStarted with gloo in mind/u);
   });
 });
@@ -60,7 +60,7 @@ describe("the catalogue", () => {
     const catalogue = await loadCatalogue();
     expect(catalogue.map((language) => language.name)).toContain("assemblyscript");
     for (const template of catalogue.flatMap((language) => language.templates)) {
-      const files = await renderTemplate(template.folder, { name: "n", platform: undefined });
+      const files = await renderTemplate(template.folders, { name: "n", platform: undefined });
       expect(files.map((file) => file.path)).toContain("runtime-config.json");
     }
   });
