@@ -302,6 +302,34 @@ describe("uploading in pieces", () => {
     expect(await registry.openUploads()).toEqual([]);
   });
 
+  it("says farewell once more when the connection broke under it, and no more than that", async () => {
+    registry.on(second, fault.refuse(403, "DENIED", "quota"));
+    registry.on("upload.delete", fault.resetUpload(0), 1);
+    await expect(push(repository(inPieces))).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+    expect(registry.count("upload.delete")).toBe(2);
+    expect(await registry.openUploads()).toEqual([]);
+
+    registry.reset();
+    registry.on("upload.patch", fault.refuse(403, "DENIED", "quota"));
+    registry.on("upload.delete", fault.resetUpload(0));
+    await expect(push(repository(inPieces))).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+    expect(registry.count("upload.delete")).toBe(2);
+    expect(clock.waits).toEqual([]);
+  });
+
+  it("takes a farewell whose answer was lost, and one that is refused, as they are", async () => {
+    registry.on("upload.patch", fault.refuse(403, "DENIED", "quota"));
+    registry.on("upload.delete", fault.loseAnswer(), 1);
+    await expect(push(repository(inPieces))).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+    expect(await registry.openUploads()).toEqual([]);
+
+    registry.reset();
+    registry.on("upload.patch", fault.refuse(403, "DENIED", "quota"));
+    registry.on("upload.delete", fault.refuse(405, "UNSUPPORTED", "no farewells"));
+    await expect(push(repository(inPieces))).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+    expect(registry.count("upload.delete")).toBe(1);
+  });
+
   it("passes an error at the end of the source on, and uploads nothing", async () => {
     const damaged: BodySource = {
       size: module.byteLength,
