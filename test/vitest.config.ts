@@ -1,4 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { inCi } from "./components/missing.ts";
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -11,7 +12,7 @@ const config: ViteUserConfig = defineConfig({
     // Two cores in CI: more workers would only make timeouts of real components more likely.
     maxWorkers: 2,
     // One: docs/decisions/0006-second-try.md. The reporter names every test that needed it.
-    retry: process.env["CI"] === undefined ? 0 : 1,
+    retry: inCi() ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 180_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"], reporter: ["text-summary"] },

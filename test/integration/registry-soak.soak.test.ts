@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { inCi } from "../components/missing.ts";
 import { auditLane, soakRun, startLane, tidyLane } from "../support/fault-soak.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -6,7 +7,7 @@ import { tempDir } from "../support/temp-dir.ts";
  * `WASME_SOAK_SEED=N` repeats a soak, `WASME_SOAK_RUNS=N` makes it longer or shorter. CI runs the same faults every
  * time, so that a change is judged and not the dice; everywhere else the search goes on.
  */
-const CI_SEED = process.env["CI"] === undefined ? undefined : 20_261_121;
+const CI_SEED = inCi() ? 20_261_121 : undefined;
 const SEED = Number(process.env["WASME_SOAK_SEED"] ?? CI_SEED ?? Date.now() % 1_000_000_000);
 const RUNS = Number(process.env["WASME_SOAK_RUNS"] ?? 1000);
 const LANES = 8;
