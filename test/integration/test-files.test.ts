@@ -396,7 +396,7 @@ tests:
 test("the tests of the AssemblyScript template pass with the starter", async (context) => {
   const module = await need(context, "as-hello", async () => await fixture("as-hello"));
   const yaml = readFileSync(
-    new URL("../../templates/assemblyscript/add-header/filter.test.yaml", import.meta.url),
+    new URL("../../templates/_shared/add-header/filter.test.yaml", import.meta.url),
     "utf8",
   );
   const folder = testFolder(module, yaml);

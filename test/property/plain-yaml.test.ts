@@ -6,7 +6,7 @@ import { readPlainYaml } from "../../src/sandbox/test/plain-yaml.ts";
 
 const page = readFileSync(new URL("../../docs/reference/test-files.md", import.meta.url), "utf8");
 const examples = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gmu)].map(([, text = ""]) => text);
-const template = readFileSync(new URL("../../templates/assemblyscript/add-header/filter.test.yaml", import.meta.url), "utf8");
+const template = readFileSync(new URL("../../templates/_shared/add-header/filter.test.yaml", import.meta.url), "utf8");
 
 /** Whatever is read the plain way means the same to the library, to the last number and line. True when it was read. */
 function agrees(text: string): boolean {
