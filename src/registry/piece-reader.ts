@@ -10,6 +10,9 @@ export class PieceReader {
   /** Read, but not passed on. */
   #rest: Uint8Array = new Uint8Array();
   #at = 0;
+  /** Counts the readings: an older one that was given up, but waits for its chunk still, is to take nothing more. */
+  #turn = 0;
+  #isWaiting = false;
 
   constructor(body: BodySource) {
     this.#body = body;
@@ -24,13 +27,16 @@ export class PieceReader {
   async close(): Promise<void> {
     const chunks = this.#chunks;
     this.#chunks = undefined;
+    this.#isWaiting = false;
     await chunks?.return?.();
   }
 
   async *#read(start: number, end: number): AsyncGenerator<Uint8Array> {
-    if (this.#chunks === undefined || this.#at !== start) await this.#seek(start);
-    while (this.#at < end) {
-      const chunk = await this.#next();
+    const turn = ++this.#turn;
+    // The chunk that an older reading waits for is lost to this one.
+    if (this.#chunks === undefined || this.#at !== start || this.#isWaiting) await this.#seek(start, turn);
+    while (turn === this.#turn && this.#at < end) {
+      const chunk = await this.#next(turn);
       if (chunk === undefined) return; // the transport tells that it was too short
       const taken = chunk.subarray(0, end - this.#at);
       this.#rest = chunk.subarray(taken.byteLength);
@@ -38,20 +44,26 @@ export class PieceReader {
       yield taken;
     }
     if (end < this.#body.size) return;
-    const extra = await this.#next();
+    const extra = await this.#next(turn);
     if (extra !== undefined) yield extra;
   }
 
-  async #seek(start: number): Promise<void> {
+  async #seek(start: number, turn: number): Promise<void> {
     await this.close();
+    if (turn !== this.#turn) return;
     this.#rest = new Uint8Array();
     this.#at = start;
     this.#chunks = this.#body.open(start)[Symbol.asyncIterator]();
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
+  /** The next chunk; `undefined` at the end, and for a reading that is not the newest. */
+  async #next(turn: number): Promise<Uint8Array | undefined> {
+    if (turn !== this.#turn) return undefined;
     if (this.#rest.byteLength > 0) return this.#rest;
+    this.#isWaiting = true;
     const next = await this.#chunks?.next();
+    if (turn !== this.#turn) return undefined;
+    this.#isWaiting = false;
     return next === undefined || next.done === true ? undefined : next.value;
   }
 }

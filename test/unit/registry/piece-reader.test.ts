@@ -66,6 +66,30 @@ describe("PieceReader", () => {
     expect(await read(reader.piece(6, 4))).toBe("ghij");
   });
 
+  it("gives a piece whole while an older reading of it, given up, waits for its chunk still", async () => {
+    const body = source(100);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let opened = 0;
+    const reader = new PieceReader({
+      size: body.size,
+      async *open(start = 0) {
+        opened += 1;
+        if (opened === 1) await held;
+        yield* body.open(start);
+      },
+    });
+    const piece = reader.piece(0, 5);
+    const given = piece.open()[Symbol.asyncIterator]();
+    const late = given.next();
+    const again = [read(piece), read(piece)];
+    release();
+    expect(await late).toEqual({ done: true, value: undefined });
+    expect(await Promise.all(again)).toEqual(["", "abcde"]);
+    expect(await read(reader.piece(5, 5))).toBe("fghij");
+    expect(body.closed()).toBe(body.opened.length - 1);
+  });
+
   it("reads the last piece to the end of the body, so that its check is heard", async () => {
     const damaged = source(4, () => {
       throw new Error("damaged");
