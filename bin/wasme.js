@@ -16,6 +16,11 @@ try {
   process.stderr.write("Error: the folder you are in is gone\nHint: cd to another one\n");
   process.exit(2);
 }
-const { main } = await import("../dist/cli/main.js");
+// What runs filters is joined into one file; the rest loads little.
+const { load } = process.getBuiltinModule("node:module").createRequire(import.meta.url)("./joined.cjs");
+const joined = /^(?:test|run|bench|check)$/u.test(process.argv[2])
+  ? load(`${import.meta.dirname}/../dist/cli/main.js`)
+  : undefined;
+const { main } = joined ?? (await import("../dist/cli/main.js"));
 const { env, stdin, stdout, stderr } = process;
 process.exitCode = await main(process.argv.slice(2), { env, stdin, stdout, stderr, cwd });

@@ -16,4 +16,6 @@ export interface WorkerBirth {
   readonly heartbeat: Int32Array;
   /** Path of the file to load first. */
   readonly entry: string;
+  /** Path of the file that loads it. */
+  readonly loader: string;
 }

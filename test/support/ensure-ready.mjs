@@ -33,4 +33,5 @@ const outdated =
 const linked = lstatSync(join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink() === true;
 if (outdated && !linked) npm("ci");
 const built = join(root, "node_modules/.wasme-built");
-if (!existsSync(built) || statSync(built).mtimeMs < newest(join(root, "src"))) npm("run", "--silent", "build");
+const changed = Math.max(...["src", "tools"].map((folder) => newest(join(root, folder))));
+if (!existsSync(built) || statSync(built).mtimeMs < changed) npm("run", "--silent", "build");
