@@ -5,9 +5,11 @@
 export { Action, BodyAction, HeadersAction, PeerType } from "./actions";
 export { Body } from "./body";
 export { currentTimeMilliseconds, currentTimeNanoseconds } from "./clock";
+export { ConfigurationObject, readConfiguration } from "./configuration";
 export { callForeignFunction } from "./foreign-function";
 export { HeaderMap } from "./header-map";
 export { HttpCallResponse } from "./http-call";
+export { JsonKind, JsonReader, JsonValue } from "./json";
 export { LogLevel, log, logAt, logEnabled } from "./log";
 export { decodeText, encodeText } from "./memory";
 export { Counter, Gauge, Histogram } from "./metrics";
