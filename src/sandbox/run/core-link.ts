@@ -1,6 +1,7 @@
 import { assertNever } from "../../domain/errors.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
+import { InputWriter } from "./input-wire.ts";
 import {
   type CalloutMessage,
   type CommandOutput,
@@ -8,15 +9,16 @@ import {
   type CoreOutput,
   FromCore,
   type GrpcOpenMessage,
-  type InputBatch,
   isServiceOutput,
   type OutputBatch,
+  type PieceOutput,
   type ServiceOutput,
   type StreamEnd,
   type ToCore,
 } from "./messages.ts";
-import { PieceReader, PieceWriter } from "./pieces.ts";
+import { readOutput } from "./output-wire.ts";
 import { Slots } from "./slots.ts";
+import type { WireBatch } from "./wire-batch.ts";
 
 /** What the exchange of one stream wants done; told to whoever has its sockets. */
 export interface StreamCommands {
@@ -43,6 +45,10 @@ export interface CoreServices {
 
 type T = typeof ToCore;
 
+/** Turns and messages that are gathered at most. */
+const MOST_TURNS = 5;
+const MOST_MESSAGES = 256;
+
 /** More bytes on their way to the worker make the sockets wait. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
@@ -51,17 +57,18 @@ const MOST_BYTES = 4 * 1024 * 1024;
  * Knows no thread: `post` may lead to one, or to a core beside it.
  */
 export class CoreLink {
-  readonly #post: (batch: InputBatch, transfer: ArrayBuffer[]) => void;
+  readonly #post: (batch: WireBatch, transfer: ArrayBuffer[]) => void;
   readonly #services: CoreServices;
   readonly #streams = new Slots<StreamCommands>();
   readonly #waiting = new Set<() => void>();
-  #batch: CoreInput[] = [];
-  readonly #pieces = new PieceWriter();
-  #scheduled = false;
+  readonly #writer = new InputWriter();
+  #messages = 0;
+  #turns = 0;
+  #held: PieceOutput | undefined;
   #sent = 0;
   #taken = 0;
 
-  constructor(post: (batch: InputBatch, transfer: ArrayBuffer[]) => void, services: CoreServices) {
+  constructor(post: (batch: WireBatch, transfer: ArrayBuffer[]) => void, services: CoreServices) {
     this.#post = post;
     this.#services = services;
   }
@@ -81,18 +88,17 @@ export class CoreLink {
     return this.#streams.take(stream);
   }
 
-  /** Adds a message to those of this turn. */
+  /** Adds a message to those that are to be posted. */
   send(message: CoreInput): void {
-    this.#batch.push(message);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#flush());
+    this.#writer.add(message);
+    this.#messages += 1;
+    if (this.#messages === 1) setImmediate(this.#turn, 0);
   }
 
   /** Adds a piece of a body; false asks to wait for `whenRoom`. */
   sendPiece(kind: T["requestData"] | T["responseData"], id: number, bytes: Uint8Array, end: boolean): boolean {
     this.#sent += bytes.length;
-    this.send([kind, id, this.#pieces.add(bytes), end]);
+    this.send([kind, id, bytes, end]);
     return this.#sent - this.#taken <= MOST_BYTES;
   }
 
@@ -103,8 +109,8 @@ export class CoreLink {
 
   /** Hands out what the core posted. */
   receive(batch: OutputBatch): void {
-    const pieces = new PieceReader(batch.shared);
-    for (const message of batch.messages) this.#one(message, pieces);
+    readOutput(batch.wire, this.#receiveOne);
+    this.#release();
     this.#taken = batch.taken;
     if (this.#waiting.size === 0 || this.#sent - this.#taken > MOST_BYTES / 2) return;
     const waiting = [...this.#waiting];
@@ -112,20 +118,54 @@ export class CoreLink {
     for (const callback of waiting) callback();
   }
 
-  #flush(): void {
-    const messages = this.#batch;
-    const { shared, transfer } = this.#pieces.take();
-    this.#batch = [];
-    this.#scheduled = false;
-    this.#post({ messages, shared }, transfer);
+  /**
+   * Ends a turn of the event loop. While turns bring more, it waits: waking the other thread costs more than a turn, and under
+   * load another turn costs nobody time.
+   */
+  readonly #turn = (before: number): void => {
+    const messages = this.#messages;
+    this.#turns += 1;
+    if (messages > before && messages < MOST_MESSAGES && this.#turns < MOST_TURNS) {
+      setImmediate(this.#turn, messages);
+      return;
+    }
+    this.#messages = 0;
+    this.#turns = 0;
+    const { batch, transfer } = this.#writer.take();
+    this.#post(batch, transfer);
+  };
+
+  /** A piece waits for the next message: where that is the end of the body, which comes alone, both go out in one. */
+  readonly #receiveOne = (message: CoreOutput): void => {
+    const held = this.#held;
+    const isPiece = message[0] === FromCore.requestData || message[0] === FromCore.responseData;
+    if (held !== undefined) {
+      this.#held = undefined;
+      const ends = isPiece && message[3] && message[2].length === 0;
+      if (ends && message[0] === held[0] && message[1] === held[1]) return this.#piece(held, true);
+      this.#piece(held, held[3]);
+    }
+    if (isPiece && !message[3]) this.#held = message;
+    else this.#one(message);
+  };
+
+  #release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#piece(held, held[3]);
   }
 
-  #one(message: CoreOutput, pieces: PieceReader): void {
+  #piece([kind, id, bytes]: PieceOutput, end: boolean): void {
+    this.#streams.get(id)?.piece(kind === FromCore.requestData ? "upstream" : "client", bytes, end);
+  }
+
+  #one(message: CoreOutput): void {
     if (isServiceOutput(message)) return this.#service(message);
+    if (message[0] === FromCore.requestData || message[0] === FromCore.responseData) {
+      return this.#piece(message, message[3]);
+    }
     const stream = this.#streams.get(message[1]);
-    if (message[0] === FromCore.requestData) stream?.piece("upstream", pieces.read(message[2]), message[3]);
-    else if (message[0] === FromCore.responseData) stream?.piece("client", pieces.read(message[2]), message[3]);
-    else if (message[0] !== FromCore.ended) stream?.command(message);
+    if (message[0] !== FromCore.ended) stream?.command(message);
     else {
       this.#streams.free(message[1]);
       stream?.ended(message[2]);

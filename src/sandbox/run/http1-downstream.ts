@@ -85,10 +85,11 @@ export class Http1Downstream implements Downstream {
   }
 
   data(bytes: Uint8Array, end: boolean): boolean {
-    this.#wrote ||= bytes.length > 0;
-    const flowing = bytes.length === 0 || this.#response.write(bytes);
-    if (end) this.#finish();
-    return flowing;
+    this.#wrote ||= end || bytes.length > 0;
+    if (!end) return bytes.length === 0 || this.#response.write(bytes);
+    if (bytes.length === 0) this.#response.end();
+    else this.#response.end(bytes);
+    return true;
   }
 
   trailers(_trailers: FlatHeaders): void {

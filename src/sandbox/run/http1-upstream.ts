@@ -58,9 +58,10 @@ class Http1Call implements UpstreamCall {
 
   data(bytes: Uint8Array, end: boolean): boolean {
     this.#sentBody = true;
-    const flowing = bytes.length === 0 || this.#request.write(bytes);
-    if (end) this.#request.end();
-    return flowing;
+    if (!end) return bytes.length === 0 || this.#request.write(bytes);
+    if (bytes.length === 0) this.#request.end();
+    else this.#request.end(bytes);
+    return true;
   }
 
   /** Ends the request: Envoy drops trailers on the way to HTTP/1, and those that come from there. */

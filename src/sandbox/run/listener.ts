@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
 import { errnoOf, WasmeError } from "../../domain/errors.ts";
+import type { Address } from "../../host/stream-info.ts";
 import { http1Head, Http1Downstream } from "./http1-downstream.ts";
 import { http2Head, Http2Downstream } from "./http2-downstream.ts";
 import type { Downstream, DownstreamEvents, RequestHead } from "./http-side.ts";
@@ -162,18 +163,18 @@ function connections(): (socket: Socket) => Connection {
     last += 1;
     const connection = {
       id: last,
-      source: addressText(socket.remoteAddress, socket.remotePort),
-      destination: addressText(socket.localAddress, socket.localPort),
+      source: hostAndPort(socket.remoteAddress, socket.remotePort),
+      destination: hostAndPort(socket.localAddress, socket.localPort),
     };
     known.set(socket, connection);
     return connection;
   };
 }
 
-const NO_CONNECTION: Connection = { id: 0, source: "", destination: "" };
+const NO_CONNECTION: Connection = { id: 0, source: { address: "", port: 0 }, destination: { address: "", port: 0 } };
 
-function addressText(address = "", port = 0): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+function hostAndPort(host = "", port = 0): Address {
+  return { address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, port };
 }
 
 async function listen(server: NetServer, { host, port }: ListenerOptions): Promise<number> {

@@ -1,14 +1,15 @@
 import type { CalloutFailure } from "../../host/callout.ts";
 import type { LogEntry } from "../../host/environment.ts";
 import type { HostReport } from "../../host/host-report.ts";
-import type { Piece } from "./pieces.ts";
+import type { Address } from "../../host/stream-info.ts";
+import type { WireBatch } from "./wire-batch.ts";
 
 /** A client's connection. */
 export interface Connection {
   readonly id: number;
-  /** `127.0.0.1:4000`, and the same of this end. */
-  readonly source: string;
-  readonly destination: string;
+  readonly source: Address;
+  /** This end. */
+  readonly destination: Address;
 }
 
 /** Names and values in turn; pseudo headers first. One character is one byte. */
@@ -21,15 +22,16 @@ export type UpstreamFault = "refused" | "reset" | "remote-reset" | "timeout" | "
 export interface StreamEnd {
   readonly code: number | undefined;
   readonly details: string | undefined;
-  /** Envoy's bit set; a plain number costs less on its way between threads. */
+  /** Envoy's bit set. */
   readonly flags: number;
   /** Callbacks it was still paused in: `request headers`; absent when it was in none. */
   readonly pausedIn: readonly string[] | undefined;
 }
 
 /**
- * What sockets tell the exchanges, which live in the worker. Messages of one tick travel as one array: a message alone
- * costs more than everything in it. The first number says what it is, the second which stream or callout.
+ * What sockets tell the exchanges, which live in the worker. Messages of one turn travel together, written as text
+ * (`input-wire.ts`): a message alone costs more than everything in it. The first number says what it is, the second which
+ * stream or callout.
  */
 export const ToCore = {
   request: 0,
@@ -56,7 +58,7 @@ export type RequestInput = readonly [T["request"], number, FlatHeaders, boolean,
 
 /** The rest of a stream. */
 export type StreamInput =
-  | readonly [T["requestData"] | T["responseData"], number, Piece, boolean]
+  | readonly [T["requestData"] | T["responseData"], number, Uint8Array, boolean]
   | readonly [T["requestTrailers"] | T["responseTrailers"], number, FlatHeaders]
   | readonly [T["clientGone"], number]
   | readonly [T["response"], number, FlatHeaders, boolean]
@@ -133,8 +135,8 @@ export type CommandOutput =
 
 /** A piece of a body. */
 export type PieceOutput =
-  | readonly [F["requestData"], number, Piece, boolean]
-  | readonly [F["responseData"], number, Piece, boolean];
+  | readonly [F["requestData"], number, Uint8Array, boolean]
+  | readonly [F["responseData"], number, Uint8Array, boolean];
 
 /** A stream is over. */
 export type EndedOutput = readonly [F["ended"], number, StreamEnd];
@@ -156,17 +158,9 @@ export function isServiceOutput(message: CoreOutput): message is ServiceOutput {
   return message[0] > FromCore.ended;
 }
 
-/** Everything of one turn of the sockets. */
-export interface InputBatch {
-  readonly messages: readonly CoreInput[];
-  /** Holds the small pieces of bodies. */
-  readonly shared: Uint8Array | undefined;
-}
-
-/** Everything of one turn of the worker. */
+/** Everything of one turn of the worker, or of a timer in it. */
 export interface OutputBatch {
-  readonly messages: readonly CoreOutput[];
-  readonly shared: Uint8Array | undefined;
+  readonly wire: WireBatch;
   /** Bytes of bodies the worker has taken in so far: what it has not is still on its way. */
   readonly taken: number;
 }

@@ -5,16 +5,16 @@ import type { HttpFilterFactory } from "../../host/http-filter.ts";
 import { HttpExchange } from "../../host/exchange/http-exchange.ts";
 import { NO_BYTES } from "./http-side.ts";
 import { LogGate } from "./log-gate.ts";
-import { PieceReader, PieceWriter } from "./pieces.ts";
+import { InputReader } from "./input-wire.ts";
+import { OutputWriter } from "./output-wire.ts";
 import { Slots } from "./slots.ts";
+import type { WireBatch } from "./wire-batch.ts";
 import type { Address, PropertyValue, UpstreamInfo } from "../../host/stream-info.ts";
 import type { CoreCallouts } from "./core-callouts.ts";
 import { headerMap } from "./flat-headers.ts";
 import {
   type CoreInput,
-  type CoreOutput,
   FromCore,
-  type InputBatch,
   isCalloutInput,
   type OutputBatch,
   type RequestInput,
@@ -46,8 +46,8 @@ export class RunCore {
   readonly #options: RunCoreOptions;
   readonly #exchanges = new Slots<HttpExchange>();
   readonly #upstream: UpstreamInfo;
-  #messages: CoreOutput[] = [];
-  readonly #pieces = new PieceWriter();
+  readonly #reader = new InputReader();
+  readonly #writer = new OutputWriter();
   #taken = 0;
   #told = 0;
   readonly #gate: LogGate;
@@ -63,17 +63,16 @@ export class RunCore {
       poolReadyDuration: undefined,
       endpoints: 1,
     };
-    options.callouts.connect((message) => void this.#messages.push(message));
+    options.callouts.connect((message) => this.#writer.add(message));
   }
 
   /** Handles the messages of one tick and posts what they brought. */
-  handle(batch: InputBatch): void {
-    const pieces = new PieceReader(batch.shared);
+  handle(batch: WireBatch): void {
     let others = false;
-    for (const message of batch.messages) {
-      this.#one(message, pieces);
+    this.#reader.read(batch, (message) => {
+      this.#one(message);
       if (this.#options.settle() > 0 || isCalloutInput(message)) others = true;
-    }
+    });
     if (others) this.sweep();
     this.flush();
   }
@@ -81,23 +80,21 @@ export class RunCore {
   /** Posts what is there. To be called after timers, too. */
   flush(): void {
     this.#tellLeftOut();
-    if (this.#messages.length === 0 && this.#taken === this.#told) return;
-    const messages = this.#messages;
-    const { shared, transfer } = this.#pieces.take();
-    this.#messages = [];
+    if (this.#writer.empty && this.#taken === this.#told) return;
+    const { batch, transfer } = this.#writer.take();
     this.#told = this.#taken;
-    this.#options.post({ messages, shared, taken: this.#taken }, transfer);
+    this.#options.post({ wire: batch, taken: this.#taken }, transfer);
   }
 
   log(entry: LogEntry): void {
     const text = this.#gate.take(entry.text);
     if (text === undefined) return;
-    this.#messages.push([FromCore.log, 0, text === entry.text ? entry : { ...entry, text }]);
+    this.#writer.add([FromCore.log, 0, text === entry.text ? entry : { ...entry, text }]);
   }
 
   report(report: HostReport): void {
     const message = this.#gate.take(report.message);
-    if (message !== undefined) this.#messages.push([FromCore.report, 0, { ...report, message }]);
+    if (message !== undefined) this.#writer.add([FromCore.report, 0, { ...report, message }]);
   }
 
   #tellLeftOut(): void {
@@ -105,15 +102,14 @@ export class RunCore {
     if (count === 0) return;
     const text = `${count} lines of the log were left out: there are more than can be shown`;
     const nobody = { plugin: undefined, contextId: undefined, stream: false };
-    this.#messages.push([FromCore.log, 0, { level: "warn", source: "host", text, ...nobody }]);
+    this.#writer.add([FromCore.log, 0, { level: "warn", source: "host", text, ...nobody }]);
   }
 
-  #one(message: CoreInput, pieces: PieceReader): void {
+  #one(message: CoreInput): void {
     if (isCalloutInput(message)) return this.#options.callouts.handle(message);
     if (message[0] === ToCore.request) return this.#open(message);
     const id = message[1];
-    const bytes =
-      message[0] === ToCore.requestData || message[0] === ToCore.responseData ? pieces.read(message[2]) : NO_BYTES;
+    const bytes = message[0] === ToCore.requestData || message[0] === ToCore.responseData ? message[2] : NO_BYTES;
     this.#taken += bytes.length;
     const exchange = this.#exchanges.get(id);
     if (exchange === undefined || exchange.ended) return;
@@ -131,8 +127,8 @@ export class RunCore {
         startTime: clock.now(),
         protocol,
         connectionId: BigInt(from.id),
-        source: addressOf(from.source),
-        destination: addressOf(from.destination),
+        source: from.source,
+        destination: from.destination,
         clusterName: "upstream",
         overrides: properties,
       },
@@ -140,19 +136,19 @@ export class RunCore {
       upstream: {
         headers: (map, last) => {
           exchange.info.upstream = this.#upstream;
-          this.#messages.push([FromCore.request, id, map.flat.slice(), last]);
+          this.#writer.add([FromCore.request, id, map.flat, last]);
         },
-        data: (bytes, last) => void this.#messages.push([FromCore.requestData, id, this.#pieces.add(bytes), last]),
-        trailers: (map) => void this.#messages.push([FromCore.requestTrailers, id, map.flat.slice()]),
-        reset: () => void this.#messages.push([FromCore.upstreamReset, id]),
-        pause: (paused) => void this.#messages.push([FromCore.pauseUpstream, id, paused]),
+        data: (bytes, last) => this.#writer.add([FromCore.requestData, id, bytes, last]),
+        trailers: (map) => this.#writer.add([FromCore.requestTrailers, id, map.flat]),
+        reset: () => this.#writer.add([FromCore.upstreamReset, id]),
+        pause: (paused) => this.#writer.add([FromCore.pauseUpstream, id, paused]),
       },
       downstream: {
-        headers: (map, last) => void this.#messages.push([FromCore.response, id, map.flat.slice(), last]),
-        data: (bytes, last) => void this.#messages.push([FromCore.responseData, id, this.#pieces.add(bytes), last]),
-        trailers: (map) => void this.#messages.push([FromCore.responseTrailers, id, map.flat.slice()]),
-        reset: (reason) => void this.#messages.push([FromCore.clientReset, id, reason]),
-        pause: (paused) => void this.#messages.push([FromCore.pauseClient, id, paused]),
+        headers: (map, last) => this.#writer.add([FromCore.response, id, map.flat, last]),
+        data: (bytes, last) => this.#writer.add([FromCore.responseData, id, bytes, last]),
+        trailers: (map) => this.#writer.add([FromCore.responseTrailers, id, map.flat]),
+        reset: (reason) => this.#writer.add([FromCore.clientReset, id, reason]),
+        pause: (paused) => this.#writer.add([FromCore.pauseClient, id, paused]),
       },
       report: (report) => this.report(report),
     });
@@ -170,7 +166,7 @@ export class RunCore {
     this.#exchanges.free(id);
     const { responseCode, responseCodeDetails, responseFlags } = exchange.info;
     const { pausedIn } = exchange;
-    this.#messages.push([
+    this.#writer.add([
       FromCore.ended,
       id,
       {

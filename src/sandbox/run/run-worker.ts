@@ -9,8 +9,8 @@ import type { ProfileName } from "../../host/profile.ts";
 import type { PropertyValue } from "../../host/stream-info.ts";
 import { serveWorker, type WorkerScope } from "../../isolate/serve-worker.ts";
 import { CoreCallouts } from "./core-callouts.ts";
-import type { InputBatch } from "./messages.ts";
 import { RunCore } from "./run-core.ts";
+import type { WireBatch } from "./wire-batch.ts";
 
 /** What the worker of a run serves. */
 export interface RunWorkerData {
@@ -88,7 +88,7 @@ class RunWorker {
     }
   }
 
-  handle(batch: InputBatch): void {
+  handle(batch: WireBatch): void {
     this.#core.handle(batch);
     this.#arm();
   }
@@ -148,6 +148,6 @@ serveWorker((scope) => {
       return worker.start();
     }
     if (message === "stop") return worker.stop();
-    worker.handle(message as InputBatch);
+    worker.handle(message as WireBatch);
   };
 });
