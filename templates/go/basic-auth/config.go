@@ -56,14 +56,11 @@ func (c ruleConfig) compile() (rule, error) {
 	if len(c.Credentials) == 0 {
 		return rule{}, errors.New("credentials needs at least one user:password")
 	}
-	r := rule{path: path, methods: c.Methods}
-	for i, host := range c.Hosts {
-		pattern, ok := hostPattern(host)
-		if !ok {
-			return rule{}, fmt.Errorf("hosts[%d]: %q is no host; one * may stand at its beginning or end", i, host)
-		}
-		r.hosts = append(r.hosts, pattern)
+	hosts, err := readHosts(c.Hosts)
+	if err != nil {
+		return rule{}, err
 	}
+	r := rule{hosts: hosts, path: path, methods: c.Methods}
 	for i, text := range c.Credentials {
 		credentials := []byte(text)
 		if !strings.Contains(text, ":") {
@@ -79,26 +76,13 @@ func (c ruleConfig) compile() (rule, error) {
 func (c ruleConfig) path() (pattern, error) {
 	given := c.Prefix + c.Exact + c.Suffix
 	if given == "" || given != c.Prefix && given != c.Exact && given != c.Suffix {
-		return pattern{}, errors.New("one of prefix, exact and suffix is needed, and only one")
+		return nil, errors.New("one of prefix, exact and suffix is needed, and only one")
 	}
 	if strings.ContainsAny(given, "?#") {
-		return pattern{}, fmt.Errorf("%q is no path: a query is no part of it", given)
+		return nil, fmt.Errorf("%q is no path: a query is no part of it", given)
 	}
 	if c.Exact != "" {
-		return pattern{exact: true, prefix: c.Exact}, nil
+		return pattern{c.Exact}, nil
 	}
-	return pattern{prefix: c.Prefix, suffix: c.Suffix}, nil
-}
-
-func hostPattern(host string) (pattern, bool) {
-	host = strings.ToLower(host)
-	before, after, star := strings.Cut(host, "*")
-	switch {
-	case host == "" || strings.Contains(after, "*") || before != "" && after != "":
-		return pattern{}, false
-	case star:
-		return pattern{prefix: before, suffix: after}, true
-	default:
-		return pattern{exact: true, prefix: host}, true
-	}
+	return pattern{c.Prefix, c.Suffix}, nil
 }

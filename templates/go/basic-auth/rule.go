@@ -32,19 +32,6 @@ func (r *rule) accepts(given []byte) bool {
 	return equal == 1
 }
 
-// pattern is a text, or what a text has to begin and to end with.
-type pattern struct {
-	exact          bool
-	prefix, suffix string
-}
-
-func (p pattern) matches(text string) bool {
-	if p.exact {
-		return text == p.prefix
-	}
-	return strings.HasPrefix(text, p.prefix) && strings.HasSuffix(text, p.suffix)
-}
-
 // credentialsOf takes user:password out of an "authorization" header. What is there but cannot be read is found, and
 // is no one's credentials.
 func credentialsOf(header string) (credentials []byte, found bool) {
@@ -62,12 +49,4 @@ func credentialsOf(header string) (credentials []byte, found bool) {
 // decodeBase64 takes base64 with its padding and without.
 func decodeBase64(text string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-}
-
-// hostOf is the host of an :authority, in lower case and without the port.
-func hostOf(authority string) string {
-	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
-		authority = authority[:colon]
-	}
-	return strings.ToLower(authority)
 }

@@ -80,18 +80,15 @@ func (c *ruleConfig) conditions(r *rule) error {
 	if err := c.path(r); err != nil {
 		return err
 	}
-	for i, host := range c.Hosts {
-		parts := strings.Split(strings.ToLower(host), "*")
-		if host == "" || len(parts) > 2 || len(parts) == 2 && parts[0] != "" && parts[1] != "" {
-			return fmt.Errorf("hosts[%d]: %q is no host; one * may stand at its beginning or end", i, host)
-		}
-		r.hosts = append(r.hosts, parts)
+	hosts, err := readHosts(c.Hosts)
+	if err != nil {
+		return err
 	}
-	if c.Hosts != nil && len(c.Hosts) == 0 {
+	if r.hosts = hosts; c.Hosts != nil && len(hosts) == 0 {
 		return errors.New("hosts needs at least one host")
 	}
 	if c.Header != nil {
-		if !isToken(c.Header.Name) {
+		if !isHeaderName(c.Header.Name) {
 			return fmt.Errorf("header.name: %q is no name of a header", c.Header.Name)
 		}
 		r.header, r.value = c.Header.Name, c.Header.Value
@@ -155,20 +152,6 @@ func isPlace(to string) bool {
 		}
 	}
 	return to == "/" || len(to) > 1 && to[0] == '/' && to[1] != '/' && to[1] != '\\'
-}
-
-// isToken tells whether the text can be the name of a header (RFC 9110, section 5.6.2).
-func isToken(text string) bool {
-	for _, c := range []byte(text) {
-		if !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return text != ""
-}
-
-func isAlphanumeric(c byte) bool {
-	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
 func valueOr[T any](given *T, otherwise T) T {

@@ -74,31 +74,6 @@ func (r *redirect) location(rest, query string) string {
 	}
 }
 
-// pattern is the parts of a text between which there may be anything; a single part is the whole text.
-type pattern []string
-
-func (p pattern) matches(text string) bool {
-	last := len(p) - 1
-	if last == 0 {
-		return text == p[0]
-	}
-	text, begins := strings.CutPrefix(text, p[0])
-	text, ends := strings.CutSuffix(text, p[last])
-	for _, part := range p[1:last] {
-		at := strings.Index(text, part)
-		if at < 0 {
-			return false
-		}
-		text = text[at+len(part):]
-	}
-	return begins && ends
-}
-
-// hostOf is the host of an :authority, in lower case and without the port.
-func hostOf(authority string) string {
-	return strings.ToLower(withoutPort(authority))
-}
-
 // sourceIP is the client's address, without port and brackets; "" when the proxy does not know it.
 func sourceIP() string {
 	address, err := proxywasm.GetProperty([]string{"source", "address"})
@@ -106,11 +81,4 @@ func sourceIP() string {
 		return ""
 	}
 	return strings.Trim(withoutPort(string(address)), "[]")
-}
-
-func withoutPort(address string) string {
-	if colon := strings.LastIndexByte(address, ':'); colon > strings.LastIndexByte(address, ']') {
-		return address[:colon]
-	}
-	return address
 }

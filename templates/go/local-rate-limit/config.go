@@ -37,7 +37,7 @@ func readLimits(size int) (config, error) {
 		return config{}, err
 	}
 	c.interval = interval
-	if c.KeyHeader != nil && !isToken(*c.KeyHeader) {
+	if c.KeyHeader != nil && !isHeaderName(*c.KeyHeader) {
 		return config{}, fmt.Errorf("key_header: %q is no name of a header", *c.KeyHeader)
 	}
 	return c, nil
@@ -72,14 +72,3 @@ func parseInterval(text string) (time.Duration, error) {
 }
 
 var units = map[string]time.Duration{"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour}
-
-// isToken tells whether the text can be the name of a header (RFC 9110, section 5.6.2).
-func isToken(text string) bool {
-	for _, c := range []byte(text) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if digit := c >= '0' && c <= '9'; !letter && !digit && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return text != ""
-}

@@ -53,14 +53,14 @@ func (l *labelConfig) check() error {
 	if !isName(l.Name) || len(l.Name) > 64 {
 		return fmt.Errorf("name: %q can be no part of a metric's name", l.Name)
 	}
-	if !isToken(l.Header) {
+	if !isHeaderName(l.Header) {
 		return fmt.Errorf("header: %q is no name of a header", l.Header)
 	}
 	if len(l.Values) == 0 || len(l.Values) > 64 {
 		return errors.New("values: from 1 to 64 are needed")
 	}
 	for _, value := range l.Values {
-		if len(value) > 64 || !isToken(value) || strings.ContainsAny(value, "!#$%&'*+.^`|~") {
+		if len(value) > 64 || !isHeaderName(value) || strings.ContainsAny(value, "!#$%&'*+.^`|~") {
 			return fmt.Errorf("values: %q can be no part of a metric's name", value)
 		}
 	}
@@ -79,7 +79,7 @@ func (c *config) readColumns() error {
 		c.columns = append(c.columns, fields[at])
 	}
 	for _, header := range c.LogHeaders {
-		if !isToken(header) {
+		if !isHeaderName(header) {
 			return fmt.Errorf("log_headers: %q is no name of a header", header)
 		}
 		c.columns = append(c.columns, headerColumn(header))
@@ -94,18 +94,7 @@ func isName(text string) bool {
 
 // isPart tells whether the text is letters in lower case, digits and underscores.
 func isPart(text string) bool {
-	return isToken(text) && text == strings.ToLower(text) && !strings.ContainsAny(text, "!#$%&'*+-.^`|~")
-}
-
-// isToken tells whether the text can be the name of a header (RFC 9110, section 5.6.2).
-func isToken(text string) bool {
-	for _, c := range []byte(text) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if digit := c >= '0' && c <= '9'; !letter && !digit && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return text != ""
+	return isHeaderName(text) && text == strings.ToLower(text) && !strings.ContainsAny(text, "!#$%&'*+-.^`|~")
 }
 
 func all(texts []string, holds func(string) bool) bool {
