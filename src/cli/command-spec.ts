@@ -1,8 +1,19 @@
 import type { Context } from "./context.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What a value is, for shell completion: a fixed list, a local image, a file or folder, or nothing to offer. */
-export type Completion = "image" | "image-or-file" | "file" | "directory" | "none" | readonly string[];
+/**
+ * What a value is, for shell completion: a fixed list, a local image, a file or folder, a language or template that
+ * `init` has, or nothing to offer.
+ */
+export type Completion =
+  | "image"
+  | "image-or-file"
+  | "file"
+  | "directory"
+  | "language"
+  | "template"
+  | "none"
+  | readonly string[];
 
 /** One option, as data: help, parsing, completion and docs are all made of it. */
 export interface OptionSpec {

@@ -20,7 +20,11 @@ export interface CompletionResult {
  * Completes the last of `words` (those after `wasme`). Reads the command data and, for images, the index of the local
  * store; never the network. A broken store offers nothing: completion must not print errors.
  */
-export async function complete(words: readonly string[], io: { env: Env; cwd: string }): Promise<CompletionResult> {
+export async function complete(
+  words: readonly string[],
+  outside: { readonly env: Env; readonly cwd: string },
+): Promise<CompletionResult> {
+  const io = { ...outside, words };
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
   const plain = before.filter((word, at) => !word.startsWith("-") && !GLOBAL_WITH_VALUE.has(before[at - 1] ?? ""));
@@ -42,6 +46,13 @@ export async function complete(words: readonly string[], io: { env: Env; cwd: st
   if (current.startsWith("-")) return { candidates: optionNames(options, current), files: "none" };
   const result = await values(argumentCompletion(spec, before, options, found.length), current, io);
   return { ...result, candidates: [...names, ...result.candidates] };
+}
+
+interface CompletionIo {
+  readonly env: Env;
+  readonly cwd: string;
+  /** All that was typed, the word to complete last. */
+  readonly words: readonly string[];
 }
 
 /** Global options whose value is a word of its own, before the command too. */
@@ -107,18 +118,37 @@ function argumentCompletion(
 async function values(
   completion: Completion | undefined,
   current: string,
-  io: { env: Env; cwd: string },
+  io: CompletionIo,
 ): Promise<CompletionResult> {
   if (completion === undefined || completion === "none") return { candidates: [], files: "none" };
   if (completion === "file") return { candidates: [], files: "files" };
   if (completion === "directory") return { candidates: [], files: "directories" };
-  const ofImages = completion === "image" || completion === "image-or-file";
-  const all = ofImages ? await images(io) : completion.map((value) => ({ value, description: "" }));
+  const all = await candidatesOf(completion, io);
   const candidates = all.filter(({ value }) => value.startsWith(current));
-  return { candidates, files: completion === "image-or-file" ? "files" : "none" };
+  const files = completion === "image-or-file" ? "files" : completion === "template" ? "directories" : "none";
+  return { candidates, files };
 }
 
-async function images(io: { env: Env; cwd: string }): Promise<Candidate[]> {
+type Listed = Exclude<Completion, "none" | "file" | "directory">;
+
+async function candidatesOf(completion: Listed, io: CompletionIo): Promise<readonly Candidate[]> {
+  if (completion === "image" || completion === "image-or-file") return await images(io);
+  if (completion === "language" || completion === "template") return await templates(completion, io.words);
+  return completion.map((value) => ({ value, description: "" }));
+}
+
+/** Languages of the catalogue, or its templates: those of the language that was typed, if one was. */
+async function templates(what: "language" | "template", words: readonly string[]): Promise<Candidate[]> {
+  const { loadCatalogue } = await import("../scaffold/catalogue.ts");
+  const catalogue = await loadCatalogue();
+  if (what === "language") return catalogue.map(({ name, title }) => ({ value: name, description: title }));
+  const typed = words[words.indexOf("--language") + 1] ?? "";
+  const [named] = catalogue.filter(({ name }) => name === typed || words.includes(`--language=${name}`));
+  const rows = (named === undefined ? catalogue : [named]).flatMap((item) => item.templates);
+  return [...new Map(rows.map(({ name, summary }) => [name, { value: name, description: summary }])).values()];
+}
+
+async function images(io: CompletionIo): Promise<Candidate[]> {
   const { openStore } = await import("../store/image-store.ts");
   try {
     const entries = await openStore(resolvePaths(io.env, io.cwd).store).entries();

@@ -41,6 +41,17 @@ export async function loadCatalogue(folder: string = TEMPLATES): Promise<readonl
   });
 }
 
+/**
+ * The languages that have a template of that name. Throws `TEMPLATE_UNKNOWN` (usage) when none has, listing what there
+ * is.
+ */
+export function languagesWith(catalogue: readonly Language[], template: string): readonly [Language, ...Language[]] {
+  const [first, ...rest] = catalogue.filter(({ templates }) => templates.some(isCalled(template)));
+  if (first !== undefined) return [first, ...rest];
+  const all = new Map(catalogue.flatMap(({ templates }) => templates.map((item) => [item.name, item] as const)));
+  throw unknown("TEMPLATE_UNKNOWN", `there is no template ${JSON.stringify(template)}`, template, [...all.values()]);
+}
+
 /** The language of that name. Throws `LANGUAGE_UNKNOWN` (usage), listing what there is. */
 export function findLanguage(catalogue: readonly Language[], name: string): Language {
   const found = catalogue.find((language) => language.name === name.toLowerCase());
@@ -51,10 +62,14 @@ export function findLanguage(catalogue: readonly Language[], name: string): Lang
 /** A template of the language, its first one when no name is given. Throws `TEMPLATE_UNKNOWN` (usage). */
 export function findTemplate(language: Language, name: string | undefined): Template {
   if (name === undefined) return language.templates[0];
-  const found = language.templates.find((template) => template.name === name.toLowerCase());
+  const found = language.templates.find(isCalled(name));
   if (found !== undefined) return found;
   const problem = `${language.name} has no template ${JSON.stringify(name)}`;
   throw unknown("TEMPLATE_UNKNOWN", problem, name, language.templates);
+}
+
+function isCalled(name: string): (template: Template) => boolean {
+  return (template) => template.name === name.toLowerCase();
 }
 
 function unknown(code: string, problem: string, asked: string, there: readonly { readonly name: string }[]): Error {

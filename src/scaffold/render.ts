@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { withName } from "./project-name.ts";
 
 /** A file of a new project. */
 export interface RenderedFile {
@@ -17,62 +18,51 @@ export interface RenderInput {
   readonly platform: string | undefined;
 }
 
-/**
- * The files of a project made from a template's folders, sorted by path; a file of a later folder wins. `_gitignore`
- * becomes `.gitignore` (npm drops files of that name from packages); the name goes into `package.json` and its lock
- * file.
- */
-export async function renderTemplate(folders: readonly string[], input: RenderInput): Promise<readonly RenderedFile[]> {
-  const layers = await Promise.all(folders.map((folder) => renderFolder(folder, input)));
-  const files = new Map(layers.flat().map((file) => [file.path, file]));
-  return withPlatform([...files.values()], input).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+/** Files of one folder, relative to it, `/` between parts. */
+export interface Layer {
+  readonly folder: string;
+  readonly paths: readonly string[];
 }
 
-async function renderFolder(folder: string, input: RenderInput): Promise<readonly RenderedFile[]> {
+/**
+ * The files of a project made from a template's folders, sorted by path; a file of a later folder wins. `_gitignore`
+ * becomes `.gitignore` (npm drops files of that name from packages); the project's name goes into the files that hold
+ * one ({@link withName}).
+ */
+export async function renderTemplate(folders: readonly string[], input: RenderInput): Promise<readonly RenderedFile[]> {
+  return await renderLayers(await Promise.all(folders.map(listLayer)), input);
+}
+
+/** {@link renderTemplate} for folders of which only some files count. */
+export async function renderLayers(layers: readonly Layer[], input: RenderInput): Promise<readonly RenderedFile[]> {
+  const read = await Promise.all(
+    layers.map(({ folder, paths }) => Promise.all(paths.map((path) => readRendered(folder, path)))),
+  );
+  const files = [...new Map(read.flat().map((file) => [file.path, file])).values()];
+  return withPlatform(withName(files, input.name), input).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function listLayer(folder: string): Promise<Layer> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length).replaceAll("\\", "/").replace(/^\//u, ""))
     .filter((path) => !path.split("/").some((part) => LEFT_BEHIND.has(part)));
-  return await Promise.all(paths.map((path) => renderFile(folder, path, input)));
-}
-
-/** What npm accepts as the name of a package made in a folder called `folder`; `filter` when nothing is left. */
-export function packageName(folder: string): string {
-  const name = folder
-    .normalize("NFKD")
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._~-]+/gu, "-")
-    .replaceAll(/^[._-]+|-+$/gu, "")
-    .slice(0, 214);
-  return name === "" || name === "node_modules" ? "filter" : name;
+  return { folder, paths };
 }
 
 /** Made by trying the template out in place; no part of it. */
-const LEFT_BEHIND: ReadonlySet<string> = new Set(["node_modules", "build"]);
+const LEFT_BEHIND: ReadonlySet<string> = new Set(["node_modules", "build", "target"]);
 
-async function renderFile(folder: string, path: string, input: RenderInput): Promise<RenderedFile> {
+async function readRendered(folder: string, path: string): Promise<RenderedFile> {
   const source = join(folder, path);
-  const bytes = await readFile(source);
   const executable = ((await stat(source)).mode & 0o100) !== 0;
-  const named = NAMED[path];
   return {
     path: path.replace(/(?<=^|\/)_gitignore$/u, ".gitignore"),
-    bytes: named === undefined ? bytes : Buffer.from(named(bytes.toString("utf8"), input.name)),
+    bytes: await readFile(source),
     mode: executable ? 0o755 : 0o644,
   };
 }
-
-/** How the project's name gets into files that hold one, everything else of their text kept as it is. */
-const NAMED: Readonly<Record<string, (text: string, name: string) => string>> = {
-  "package.json": (text, name) => text.replace(NAME_KEY, `$1${JSON.stringify(name)}`),
-  "package-lock.json": (text, name) =>
-    text
-      .replace(NAME_KEY, `$1${JSON.stringify(name)}`)
-      .replace(/("packages":\s*\{\s*"":\s*\{\s*"name":\s*)"[^"]*"/u, `$1${JSON.stringify(name)}`),
-};
-
-const NAME_KEY = /^(\{\s*"name":\s*)"[^"]*"/u;
 
 function withPlatform(files: readonly RenderedFile[], input: RenderInput): readonly RenderedFile[] {
   if (input.platform === undefined) return files;

@@ -28,7 +28,11 @@ export async function emptyFolder(): Promise<string> {
 /** A project made by `init`, with its compiler in place; skips the test where npm cannot install it. */
 export async function templateProject(context: TestContext, name = "hello"): Promise<string> {
   const folder = join(await emptyFolder(), name);
-  await initProject({ cwd: "/" }, { directory: folder, language: "assemblyscript" }, () => undefined);
+  await initProject(
+    { ...toolchainDeps(), cwd: "/" },
+    { directory: folder, language: "assemblyscript" },
+    () => undefined,
+  );
   await symlink(await nodeModules(context, join(TEMPLATES, "assemblyscript/_common")), join(folder, "node_modules"));
   return folder;
 }

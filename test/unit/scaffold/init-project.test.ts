@@ -5,12 +5,13 @@ import { describe, expect, it } from "vitest";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { TEMPLATES } from "../../../src/scaffold/catalogue.ts";
 import { initProject, type InitRequest, type InitResult } from "../../../src/scaffold/init-project.ts";
+import { depsIn } from "./scaffold-support.ts";
 import { failure } from "../../support/failure.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 function init(cwd: string, request: Partial<InitRequest> = {}, events: ProgressEvent[] = []): Promise<InitResult> {
   const full = { directory: "hello", language: "assemblyscript", ...request };
-  return initProject({ cwd }, full, (event) => void events.push(event));
+  return initProject(depsIn(cwd), full, (event) => void events.push(event));
 }
 
 async function files(folder: string): Promise<readonly string[]> {
@@ -29,7 +30,11 @@ describe("a new project", () => {
     expect(result.files).toContain(".gitignore");
     expect(result.files.some((path) => path.includes("_gitignore") || path.includes("node_modules"))).toBe(false);
     expect(result.tree).toContain(`  proxy-wasm/ (${countSdk(result.files)} files)`);
-    expect(result.nextCommand).toBe("wasme build './My Filter' -t my-filter:v0.1");
+    expect(result.nextCommand).toBe("wasme test './My Filter'");
+    expect(result.laterCommands).toEqual([
+      "wasme run './My Filter' --watch",
+      "wasme build './My Filter' -t my-filter:v0.1",
+    ]);
     const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as object;
     const lock = JSON.parse(await readFile(join(folder, "package-lock.json"), "utf8")) as object;
     expect(manifest).toMatchObject({ name: "my-filter" });
@@ -39,7 +44,8 @@ describe("a new project", () => {
   it("differs from the template in nothing else", async () => {
     const cwd = tempDir();
     const result = await init(cwd);
-    const folders = ["_common", "add-header"].map((part) => join(TEMPLATES, "assemblyscript", part));
+    const parts = ["_shared/add-header", "assemblyscript/_common", "assemblyscript/add-header"];
+    const folders = parts.map((part) => join(TEMPLATES, part));
     const inTemplate = (path: string): string =>
       folders.map((folder) => join(folder, path)).findLast((file) => existsSync(file)) ?? path;
     const named = new Set(["package.json", "package-lock.json"]);
@@ -55,8 +61,8 @@ describe("a new project", () => {
   it("goes into the working directory and into folders that do not exist yet", async () => {
     const cwd = join(tempDir(), "here");
     await mkdir(cwd);
-    expect(await init(cwd, { directory: "." })).toMatchObject({ nextCommand: "wasme build . -t here:v0.1" });
-    expect(await init(cwd, { directory: "../a/b/c" })).toMatchObject({ nextCommand: "wasme build ../a/b/c -t c:v0.1" });
+    expect(await init(cwd, { directory: "." })).toMatchObject({ nextCommand: "wasme test ." });
+    expect(await init(cwd, { directory: "../a/b/c" })).toMatchObject({ nextCommand: "wasme test ../a/b/c" });
   });
 
   it("goes into a folder that holds a repository only, which stays", async () => {
@@ -150,8 +156,8 @@ describe("a language or template that is not there", () => {
     const cwd = tempDir();
     const language = await failure(init(cwd, { language: "asemblyscript" }));
     expect(language).toMatchObject({ kind: "usage", code: "LANGUAGE_UNKNOWN" });
-    expect(language.hint).toBe("did you mean assemblyscript? choose from: assemblyscript");
-    expect(await failure(init(cwd, { language: "rust" }))).toMatchObject({ code: "LANGUAGE_UNKNOWN" });
+    expect(language.hint).toMatch(/^did you mean assemblyscript\? choose from: assemblyscript/u);
+    expect(await failure(init(cwd, { language: "cobol" }))).toMatchObject({ code: "LANGUAGE_UNKNOWN" });
     const template = await failure(init(cwd, { template: "auth" }));
     expect(template).toMatchObject({ kind: "usage", code: "TEMPLATE_UNKNOWN" });
     expect(template.hint).toContain("add-header");

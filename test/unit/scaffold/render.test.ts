@@ -2,7 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadCatalogue } from "../../../src/scaffold/catalogue.ts";
-import { packageName, renderTemplate } from "../../../src/scaffold/render.ts";
+import { packageName } from "../../../src/scaffold/project-name.ts";
+import { renderTemplate } from "../../../src/scaffold/render.ts";
 import { drawTree } from "../../../src/scaffold/tree.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
