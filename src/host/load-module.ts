@@ -10,6 +10,7 @@ import type { ModuleProblem } from "../wasm/module-report.ts";
 import { type ParsedModule, parseModule } from "../wasm/parse-module.ts";
 import { malformed, notAModule } from "../wasm/unreadable-module.ts";
 import type { HostModule, ModuleMemory, UnknownImport } from "./host-module.ts";
+import { interruptible } from "./interruptible.ts";
 import { limitMemory } from "./memory-limit.ts";
 import { ModuleRefused } from "./module-refused.ts";
 import { envoyWords } from "./module-words.ts";
@@ -79,7 +80,7 @@ function prepare(bytes: Uint8Array, options: LoadOptions): Prepared {
   const [first] = problems;
   if (first !== undefined) throw new ModuleRefused(envoyWords(first, module, abi), problems);
   checkTables(module);
-  const limited = limit(bytes, pages);
+  const limited = limit(module, pages);
   const memory = memoryOf(module, pages);
   return {
     bytes: limited,
@@ -140,9 +141,10 @@ function unreadable(problem: ModuleProblem): ModuleRefused {
   return new ModuleRefused("Failed to parse corrupted Wasm module", [problem]);
 }
 
-function limit(bytes: Uint8Array, pages: number): Uint8Array {
+/** What is compiled: it can be ended at any time, and its memory grows no further than it may. */
+function limit(module: ParsedModule, pages: number): Uint8Array {
   try {
-    return limitMemory(bytes, pages);
+    return limitMemory(interruptible(module), pages);
   } catch (error) {
     if (error instanceof MalformedModule) throw notCompiled(error);
     throw error;

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, sign } from "node:crypto";
+import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { HeaderMap } from "../../../../src/host/header-map.ts";
 import type { ForeignFunction, ForeignFunctions } from "../../../../src/host/foreign.ts";
@@ -311,6 +312,12 @@ describe("foreign functions of Node, as Envoy 1.40 answers", () => {
     expect(run("uncompress", packed as Uint8Array)).toEqual(text("hellohellohello"));
     expect(run("compress", text(""))).toEqual(Uint8Array.of(0x78, 0x9c, 3, 0, 0, 0, 0, 1));
     expect([run("uncompress", text("xx")), run("uncompress", text(""))]).toEqual([3, 3]);
+  });
+
+  it("uncompress gives 64 MiB at most, however little says more", () => {
+    const [most, more] = [0, 1].map((extra) => deflateSync(new Uint8Array(64 * 1024 * 1024 + extra)));
+    expect(run("uncompress", most ?? text(""))).toHaveLength(64 * 1024 * 1024);
+    expect(run("uncompress", more ?? text(""))).toBe(3);
   });
 
   it("verify signatures", () => {

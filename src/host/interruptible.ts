@@ -1,0 +1,145 @@
+import { BinaryReader } from "../wasm/binary-reader.ts";
+import { type Section, SectionId } from "../wasm/sections.ts";
+import { slowInLoops } from "../wasm/slow-instructions.ts";
+import { readTypes } from "../wasm/types.ts";
+import type { ParsedModule } from "../wasm/parse-module.ts";
+
+/**
+ * The module in a form that the engine can end at any time: a copy of the bytes, or the bytes themselves. V8 looks whether
+ * it is to stop where a function is entered and, in a loop, once in so many bytes of code that ran, which are two hundred
+ * thousand rounds of a short one. With an instruction in it that takes a millisecond by itself (`memory.grow`, or filling
+ * a large memory) that is minutes. So in loops an empty function, added at the end, is called before each of these.
+ * Function indexes stay as they were. Throws `MalformedModule`.
+ */
+export function interruptible(module: ParsedModule): Uint8Array {
+  const { bytes, sections } = module;
+  const at = (id: number): Section | undefined => sections.find((section) => section.id === id);
+  const [types, functions, code] = [at(SectionId.type), at(SectionId.function), at(SectionId.code)];
+  if (types === undefined || functions === undefined || code === undefined) return bytes;
+  const slow = slowBodies(bytes, code);
+  if (slow.size === 0) return bytes;
+  const imported = module.imports.filter((item) => item.kind === "function").length;
+  const defined = new BinaryReader(bytes, functions.start, functions.end).u32();
+  const type = readTypes(new BinaryReader(bytes, types.start, types.end)).length;
+  const call = [CALL, ...leb(imported + defined)];
+  const changed = new Map([
+    [types, appended(bytes, types, EMPTY_TYPE)],
+    [functions, appended(bytes, functions, leb(type))],
+    [code, codeWith(bytes, code, { slow, call })],
+  ]);
+  return rebuilt(bytes, sections, changed);
+}
+
+interface Body {
+  /** Where its size stands. */
+  readonly header: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Bodies with such instructions in loops, and where. */
+function slowBodies(bytes: Uint8Array, code: Section): ReadonlyMap<number, readonly number[]> {
+  const found = new Map<number, readonly number[]>();
+  for (const body of bodies(bytes, code)) {
+    if (!mayHold(bytes, body)) continue;
+    const places = slowInLoops(bytes, body) ?? [];
+    if (places.length > 0) found.set(body.header, places);
+  }
+  return found;
+}
+
+function* bodies(bytes: Uint8Array, code: Section): Generator<Body> {
+  const reader = new BinaryReader(bytes, code.start, code.end);
+  for (let left = reader.count("functions"); left > 0; left -= 1) {
+    const header = reader.position;
+    const size = reader.u32();
+    const start = reader.position;
+    reader.skip(size);
+    yield { header, start, end: start + size };
+  }
+}
+
+/** Quickly: whether the bytes of such an instruction are there at all. */
+function mayHold(bytes: Uint8Array, { start, end }: Body): boolean {
+  for (let at = start; at < end; at += 1) {
+    const byte = bytes[at];
+    if ((byte === GROW && bytes[at + 1] === 0) || byte === BULK) return true;
+  }
+  return false;
+}
+
+type Parts = readonly (Uint8Array | readonly number[])[];
+
+/** A list with one more entry. */
+function appended(bytes: Uint8Array, section: Section, entry: readonly number[]): Parts {
+  const reader = new BinaryReader(bytes, section.start, section.end);
+  const count = reader.u32();
+  return [leb(count + 1), bytes.subarray(reader.position, section.end), entry];
+}
+
+function codeWith(
+  bytes: Uint8Array,
+  code: Section,
+  { slow, call }: { readonly slow: ReadonlyMap<number, readonly number[]>; readonly call: readonly number[] },
+): Parts {
+  const parts: (Uint8Array | readonly number[])[] = [];
+  const reader = new BinaryReader(bytes, code.start, code.end);
+  parts.push(leb(reader.u32() + 1));
+  let kept = reader.position;
+  for (const { header, start, end } of bodies(bytes, code)) {
+    const places = slow.get(header);
+    if (places === undefined) continue;
+    parts.push(bytes.subarray(kept, header), leb(end - start + places.length * call.length));
+    kept = start;
+    for (const place of places) {
+      parts.push(bytes.subarray(kept, place), call);
+      kept = place;
+    }
+  }
+  parts.push(bytes.subarray(kept, code.end), EMPTY_BODY);
+  return parts;
+}
+
+/** The file with some sections changed. */
+function rebuilt(bytes: Uint8Array, sections: readonly Section[], changed: ReadonlyMap<Section, Parts>): Uint8Array {
+  const parts: (Uint8Array | readonly number[])[] = [];
+  let [kept, before] = [0, PREAMBLE];
+  for (const section of sections) {
+    const content = changed.get(section);
+    if (content !== undefined) {
+      const size = content.reduce((sum, part) => sum + part.length, 0);
+      parts.push(bytes.subarray(kept, before), [section.id, ...leb(size)], ...content);
+      kept = section.end;
+    }
+    before = section.end;
+  }
+  parts.push(bytes.subarray(kept));
+  const copy = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    copy.set(part, at);
+    at += part.length;
+  }
+  return copy;
+}
+
+function leb(value: number): number[] {
+  const out: number[] = [];
+  let rest = value;
+  do {
+    const low = rest % 0x80;
+    rest = Math.floor(rest / 0x80);
+    out.push(rest === 0 ? low : low | 0x80);
+  } while (rest !== 0);
+  return out;
+}
+
+/** Magic number and version. */
+const PREAMBLE = 8;
+const CALL = 0x10;
+const GROW = 0x40;
+const BULK = 0xfc;
+/** Takes nothing and gives nothing. */
+const EMPTY_TYPE: readonly number[] = [0x60, 0, 0];
+/** Two bytes: no locals, the end. */
+const EMPTY_BODY: readonly number[] = [2, 0, 0x0b];
