@@ -51,7 +51,7 @@ export class InternTable {
 export const INTERN_MAX = 64;
 
 /** A power of two. */
-const SLOTS = 2048;
+const SLOTS = 512;
 const CAPITAL_A = 0x41;
 const CAPITAL_Z = 0x5a;
 const SMALL = 0x20;

@@ -35,12 +35,12 @@ export function instantiate(scope: LinkScope, module: HostModule, options: LinkO
     (imports[from] ??= bare())[name] = value;
   };
   const proxy = hostFunctions(scope);
-  const wasi = module.imports.some((subject) => !subject.startsWith(`${PROXY_MODULE}.`)) ? wasiFunctions(scope) : {};
+  let wasi: ReturnType<typeof wasiFunctions> | undefined;
   for (const subject of module.imports) {
     const dot = subject.indexOf(".");
     const from = subject.slice(0, dot);
     const name = subject.slice(dot + 1);
-    const own = (from === PROXY_MODULE ? proxy : wasi)[name];
+    const own = from === PROXY_MODULE ? proxy(name) : (wasi ??= wasiFunctions(scope))(name);
     const call = guarded(scope, from, name, offered(scope, { from, name, own }, options.capabilities));
     put(from, name, scope.environment.trace === undefined ? call : tracedCall(scope, name, call));
   }

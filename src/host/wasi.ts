@@ -3,9 +3,10 @@ import type { KernelScope } from "./host-calls/kernel-scope.ts";
 import { MAX_LINE } from "./host-calls/log.ts";
 import type { HostFunction } from "./webassembly.ts";
 
-/** WASI as Envoy serves it, the same for both of its module names. */
-export function wasiFunctions(scope: KernelScope): Readonly<Record<string, HostFunction>> {
-  return { ...ALIKE, ...wasiCalls(scope) };
+/** Finds the functions of WASI, as Envoy serves them, by name; they are the same for both of its module names. */
+export function wasiFunctions(scope: KernelScope): (name: string) => HostFunction | undefined {
+  const own = new Map(Object.entries(wasiCalls(scope)));
+  return (name) => own.get(name) ?? ALIKE.get(name);
 }
 
 /** `errno` of WASI preview 1, the ones that are used. */
@@ -51,7 +52,7 @@ const REFUSALS: Readonly<Record<string, number>> = {
 };
 
 /** What needs no memory: the same functions for every VM. */
-const ALIKE: Readonly<Record<string, HostFunction>> = Object.fromEntries(
+const ALIKE: ReadonlyMap<string, HostFunction> = new Map(
   WASI_IMPORTS.map(({ name }) => [name, OUTPUT_ONLY.has(name) ? outputOnly : refused(name)]),
 );
 

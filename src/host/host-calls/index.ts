@@ -14,21 +14,35 @@ import { sharedQueueCalls } from "./shared-queue.ts";
 import { streamCalls } from "./stream.ts";
 import { timeCalls } from "./time.ts";
 
-/** Every host call of module `env`, of all ABIs together, by name. */
-export function hostFunctions(scope: KernelScope): Readonly<Record<string, HostFunction>> {
-  return {
-    ...logCalls(scope),
-    ...timeCalls(scope),
-    ...headerCalls(scope),
-    ...bufferCalls(scope),
-    ...streamCalls(scope),
-    ...contextCalls(scope),
-    ...sharedDataCalls(scope),
-    ...sharedQueueCalls(scope),
-    ...metricCalls(scope),
-    ...calloutCalls(scope),
-    ...propertyCalls(scope),
-    ...abi010Calls(scope),
-    ...runtimeCalls(scope),
+/** Those that filters import most come first. */
+const GROUPS: readonly ((scope: KernelScope) => Record<string, HostFunction>)[] = [
+  headerCalls,
+  bufferCalls,
+  logCalls,
+  contextCalls,
+  propertyCalls,
+  streamCalls,
+  timeCalls,
+  sharedDataCalls,
+  sharedQueueCalls,
+  metricCalls,
+  calloutCalls,
+  abi010Calls,
+  runtimeCalls,
+];
+
+/**
+ * Finds the host calls of module `env`, of all ABIs together, by name. A group is made when something of it, or of one
+ * behind it, is asked for: making all takes longer than making the instance of a small module.
+ */
+export function hostFunctions(scope: KernelScope): (name: string) => HostFunction | undefined {
+  const made = new Map<string, HostFunction>();
+  let next = 0;
+  return (name) => {
+    for (let group = GROUPS[next]; group !== undefined && !made.has(name); group = GROUPS[next]) {
+      for (const [own, call] of Object.entries(group(scope))) made.set(own, call);
+      next += 1;
+    }
+    return made.get(name);
   };
 }
