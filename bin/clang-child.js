@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const { entry, folder, files, steps, output, modulePath } = JSON.parse(await readFile(process.argv[2], "utf8"));
-console.log = () => undefined; // it reports how it reads its 105 MB, whatever callbacks it has
-const [{ runClang }, project] = await Promise.all([import(pathToFileURL(entry).href), tree()]);
+console.log = () => undefined; // oxlint-disable-line no-console -- npm clang reports how it reads its 105 MB, whatever callbacks it has
+const [{ runClang }, project] = await Promise.all([import(pathToFileURL(entry).href), readTree()]);
 const options = { stdout: write, stderr: write, fetchProgress: () => undefined };
 let root = insert(project, output.split("/").slice(0, -1), {});
 try {
@@ -27,16 +27,15 @@ function write(bytes) {
 }
 
 /** The project as the compiler takes it: folders are objects, files their bytes. */
-async function tree() {
-  const root = {};
+async function readTree() {
+  const tree = {};
   const contents = await Promise.all(files.map((file) => readFile(join(folder, file))));
-  files.forEach((file, index) => insert(root, file.split("/"), new Uint8Array(contents[index])));
-  return root;
+  files.forEach((file, index) => insert(tree, file.split("/"), new Uint8Array(contents[index])));
+  return tree;
 }
 
-function insert(root, path, content) {
-  const last = path.at(-1);
-  const parent = path.slice(0, -1).reduce((at, name) => (at[name] ??= {}), root);
-  parent[last] = content;
-  return root;
+function insert(tree, path, content) {
+  const parent = path.slice(0, -1).reduce((at, name) => (at[name] ??= {}), tree);
+  parent[path.at(-1)] = content;
+  return tree;
 }

@@ -40,7 +40,7 @@ function errorsIn(said: string): Said {
 
 interface KnownFailure {
   readonly pattern: RegExp;
-  hint(match: RegExpExecArray, failure: CppFailure): string;
+  readonly hint: (match: RegExpExecArray, failure: CppFailure) => string;
 }
 
 /** Looked for in this order. */
@@ -55,7 +55,7 @@ const KNOWN: readonly KnownFailure[] = [
   {
     pattern: /undefined symbol: (\S+)/u,
     hint: ([, name = ""]) =>
-      /^proxy_/u.test(name)
+      name.startsWith("proxy_")
         ? `a host function is declared without its import: take proxy-wasm.h, or add __attribute__((import_module("env"), import_name("${name}")))`
         : "is the file that defines it below src/? all C and C++ files there are compiled, and only those",
   },

@@ -66,10 +66,14 @@ export async function buildWithNpmClang(
   const modulePath = join(request.outDir, MODULE_FILE);
   const { notes } = await cachedBuild(deps, { key: inputs.hash, modulePath }, async () => {
     await compile(deps, { project, clang, inputs, steps, modulePath, label }, events);
-    const optimizer = await optimizeModule(deps, { modulePath, request }, events);
-    // Without --no-optimize a later build may find the optimizer that this one lacked.
-    const keep = optimizer !== undefined || !request.optimize;
-    return { keep, notes: optimizer === undefined ? {} : { optimizer } };
+    let asWished = true;
+    const watch: EventSink = (event) => {
+      if (event.type === "warning") asWished = false;
+      events(event);
+    };
+    const optimizer = await optimizeModule(deps, { modulePath, request }, watch);
+    // A later build may find the optimizer that this one lacked.
+    return { keep: asWished, notes: optimizer === undefined ? {} : { optimizer } };
   });
   return { label, inputHash: inputs.hash, optimizer: notes["optimizer"] };
 }

@@ -16,7 +16,7 @@ import { cppError } from "./build-error.ts";
 import { compileSteps } from "./flags.ts";
 import { type Candidate, findNative, type NativeCompiler } from "./native.ts";
 import { buildWithNpmClang, findNpmClang, NPM_TARGET } from "./npm-clang.ts";
-import { runOwnBuild } from "./own-build.ts";
+import { type OwnBuildRequest, runOwnBuild } from "./own-build.ts";
 import {
   bazelMark,
   type CppProject,
@@ -41,25 +41,30 @@ export const cpp: ToolchainRunner = {
 
 async function build(deps: ToolchainDeps, request: ToolchainRequest, events: EventSink): Promise<BuiltModule> {
   const project = await readCppProject(await realpath(request.source));
-  const { ownBuild: own, folder } = project;
-  const modulePath = join(request.outDir, MODULE_FILE);
-  if (own === undefined && project.sources.length === 0) throw await onlyBazel(folder);
+  if (project.ownBuild === undefined && project.sources.length === 0) throw await onlyBazel(project.folder);
   if (request.builder === "npm") return await npmBuild(deps, { project, request }, events);
   const candidates = await findNative(deps);
   const compiler = candidates.find((item) => item.compiler !== undefined)?.compiler;
-  if (own !== undefined) {
-    const made = await runOwnBuild(deps, { project, own, request, compiler }, events);
-    if (made !== modulePath) await copyModule(made, modulePath);
-    const label = compiler === undefined ? own.tool : `${compiler.label} by ${own.tool}`;
-    return { modulePath, toolchain: label, facts: factsOf(label, compiler?.target) };
+  if (project.ownBuild !== undefined) {
+    return await ownBuild(deps, { project, own: project.ownBuild, request, compiler }, events);
   }
   if (compiler !== undefined) {
     await compileNatively(deps, { project, compiler, outDir: request.outDir }, events);
+    const modulePath = join(request.outDir, MODULE_FILE);
     return { modulePath, toolchain: compiler.label, facts: factsOf(compiler.label, compiler.target) };
   }
   const byNpm = project.namesClang || (await findNpmClang(project)) !== undefined;
   if (byNpm && request.builder === "auto") return await npmBuild(deps, { project, request }, events);
   throw await noCompiler(candidates, byNpm);
+}
+
+async function ownBuild(deps: ToolchainDeps, work: OwnBuildRequest, events: EventSink): Promise<BuiltModule> {
+  const { own, compiler, request } = work;
+  const made = await runOwnBuild(deps, work, events);
+  const modulePath = join(request.outDir, MODULE_FILE);
+  if (made !== modulePath) await copyModule(made, modulePath);
+  const label = compiler === undefined ? own.tool : `${compiler.label} by ${own.tool}`;
+  return { modulePath, toolchain: label, facts: factsOf(label, compiler?.target) };
 }
 
 function factsOf(compiler: string, target: string | undefined): BuiltModule["facts"] {
