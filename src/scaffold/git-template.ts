@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { usageError, WasmeError } from "../domain/errors.ts";
 import type { Env } from "../platform/env.ts";
@@ -58,8 +59,9 @@ export async function fetchTemplate(deps: GitDeps, source: GitSource, work: stri
   if (listing.failure === "EMAXBUFFER") throw tooLarge(source.url, `more than ${MAX_FILES} files`);
   if (listing.exitCode !== 0) throw noFolder(source);
   const foreign = inspect(source, listing.stdout);
+  await mkdir(folder);
   await git.plain("read-tree", [tree]);
-  await git.plain("checkout-index", ["--all", "--quiet", `--prefix=${folder}/`]);
+  await git.plain("checkout-index", ["--all", "--quiet"], ["--work-tree", folder]);
   return { folder, foreign, commit };
 }
 
@@ -94,13 +96,13 @@ class Git {
   }
 
   /** A call on what is here already: it works, or something is broken. Gives its output. */
-  async plain(command: string, args: readonly string[]): Promise<string> {
+  async plain(command: string, args: readonly string[], before: readonly string[] = []): Promise<string> {
     const { exitCode, stdout, stderr } = await this.run(
-      [...SAFE, "-c", "core.symlinks=false", "-c", "core.autocrlf=false", command, ...args],
+      [...before, ...SAFE, "-c", "core.symlinks=false", "-c", "core.autocrlf=false", command, ...args],
       LOCAL,
     );
     if (exitCode === 0) return stdout;
-    throw new WasmeError("failed", "GIT_FAILED", `git ${command} failed: ${lastLine(stderr)}`);
+    throw new WasmeError("failed", "GIT_FAILED", `git ${command} failed: ${lineOf(stderr)}`);
   }
 }
 
@@ -145,7 +147,7 @@ function fetchError(source: GitSource, { stderr, failure }: RunResult): Error {
   if (failure === "ETIMEDOUT") {
     return unreachable(url, `git fetch took longer than ${FETCH_MS / 1000} s`);
   }
-  const said = lastLine(stderr);
+  const said = lineOf(stderr);
   if (ref !== undefined && /couldn't find remote ref|not our ref|no such remote ref/iu.test(stderr)) {
     return new WasmeError(
       "not-found",
@@ -156,7 +158,11 @@ function fetchError(source: GitSource, { stderr, failure }: RunResult): Error {
       },
     );
   }
-  if (/could not resolve|connection refused|timed out|unable to connect|unreachable|early EOF|hung up/iu.test(stderr)) {
+  if (
+    /could not resolve|failed to connect|connection refused|timed out|unable to connect|unreachable|early EOF|hung up/iu.test(
+      stderr,
+    )
+  ) {
     return unreachable(url, said);
   }
   if (
@@ -185,10 +191,9 @@ function noFolder({ url, folder }: GitSource): Error {
   });
 }
 
-/** What git says, in one line: its own words, not a remote's banner. */
-function lastLine(stderr: string): string {
+/** What git says, in one line: the first of its words that is no banner of the remote's. */
+function lineOf(stderr: string): string {
   const lines = stderr.split("\n").map((line) => line.trim());
-  const fatal =
-    lines.findLast((line) => /^(?:fatal|error):/u.test(line)) ?? lines.findLast((line) => line !== "") ?? "";
-  return fatal.replace(/^(?:fatal|error): /u, "").slice(0, 300);
+  const first = lines.find((line) => line !== "" && !/^(?:remote|warning|hint):/iu.test(line)) ?? "";
+  return first.replace(/^(?:fatal|error): /u, "").slice(0, 300);
 }
