@@ -3,7 +3,7 @@ import type { Outcome } from "./outcome.ts";
 
 /**
  * What a value is, for shell completion: a fixed list, a local image, a file or folder, a language or template that
- * `init` has, or nothing to offer.
+ * `init` has, a language that can be built (or the folder that may stand in its place), or nothing to offer.
  */
 export type Completion =
   | "image"
@@ -11,6 +11,7 @@ export type Completion =
   | "file"
   | "directory"
   | "language"
+  | "build-language"
   | "template"
   | "none"
   | readonly string[];

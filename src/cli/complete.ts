@@ -125,14 +125,21 @@ async function values(
   if (completion === "directory") return { candidates: [], files: "directories" };
   const all = await candidatesOf(completion, io);
   const candidates = all.filter(({ value }) => value.startsWith(current));
-  const files = completion === "image-or-file" ? "files" : completion === "template" ? "directories" : "none";
-  return { candidates, files };
+  return { candidates, files: typeof completion === "string" ? (FILES_TOO[completion] ?? "none") : "none" };
 }
+
+/** Where a path may stand in the place of a name. */
+const FILES_TOO: Readonly<Record<string, "files" | "directories">> = {
+  "image-or-file": "files",
+  template: "directories",
+  "build-language": "directories",
+};
 
 type Listed = Exclude<Completion, "none" | "file" | "directory">;
 
 async function candidatesOf(completion: Listed, io: CompletionIo): Promise<readonly Candidate[]> {
   if (completion === "image" || completion === "image-or-file") return await images(io);
+  if (completion === "build-language") return await buildLanguages();
   if (completion === "language" || completion === "template") return await templates(completion, io.words);
   return completion.map((value) => ({ value, description: "" }));
 }
@@ -146,6 +153,11 @@ async function templates(what: "language" | "template", words: readonly string[]
   const [named] = catalogue.filter(({ name }) => name === typed || words.includes(`--language=${name}`));
   const rows = (named === undefined ? catalogue : [named]).flatMap((item) => item.templates);
   return [...new Map(rows.map(({ name, summary }) => [name, { value: name, description: summary }])).values()];
+}
+
+async function buildLanguages(): Promise<Candidate[]> {
+  const { BUILD_LANGUAGES } = await import("../toolchain/runner.ts");
+  return BUILD_LANGUAGES.map((value) => ({ value, description: "language" }));
 }
 
 async function images(io: CompletionIo): Promise<Candidate[]> {

@@ -5,6 +5,7 @@ import type { EventSink } from "../domain/events.ts";
 import { type ImageReference, parseImageReference } from "../domain/image-reference.ts";
 import { makeDirectory, writeError } from "../platform/atomic-file.ts";
 import type { Paths } from "../platform/paths.ts";
+import { buildModule } from "../toolchain/build-module.ts";
 import { checkSource, detectLanguage } from "../toolchain/detect.ts";
 import type { BuildLanguage, Builder, BuiltModule, ToolchainDeps, ToolchainRunner } from "../toolchain/runner.ts";
 import { RUNNERS, runnerOf } from "../toolchain/runners.ts";
@@ -36,6 +37,8 @@ export interface BuildImageRequest {
   readonly optimize: boolean;
   /** Builder image for a build in a container; the language's default when absent. */
   readonly image?: string;
+  /** Variables for the builder container, by name. */
+  readonly containerEnv?: Readonly<Record<string, string>>;
   /** False: a module that no proxy will load is stored all the same, with a warning. */
   readonly check: boolean;
   /** The time to write into the image; none when absent. */
@@ -87,12 +90,13 @@ interface BuildPlan {
 
 async function run(deps: BuildImageDeps, plan: BuildPlan, events: EventSink): Promise<BuildImageResult> {
   const { request, reference, source, runner, outDir } = plan;
-  const { builder, install, optimize, image, check, created } = request;
-  const built: BuiltModule = await runner.build(
-    deps,
-    { source, outDir, builder, install, optimize, ...(image !== undefined && { image }) },
-    events,
-  );
+  const { builder, install, optimize, image, containerEnv, check, created } = request;
+  const options = {
+    ...(image !== undefined && { image }),
+    ...(containerEnv !== undefined && { containerEnv }),
+  };
+  const what = { source, outDir, builder, install, optimize, ...options };
+  const built: BuiltModule = await buildModule(deps, runner, what, events);
   deps.signal.throwIfAborted();
   const module = { file: built.modulePath, title: "the built module", reference, check, created, out: plan.out };
   const stored = await storeModule(deps, { ...module, config: plan.config }, events);

@@ -9,6 +9,7 @@ import { chooseRuntimeConfig } from "../images/choose-runtime-config.ts";
 import { readInputFile } from "../images/input-files.ts";
 import { writeError } from "../platform/atomic-file.ts";
 import type { Paths } from "../platform/paths.ts";
+import { buildModule } from "../toolchain/build-module.ts";
 import { checkSource, detectLanguage } from "../toolchain/detect.ts";
 import type { ToolchainDeps } from "../toolchain/runner.ts";
 import { RUNNERS } from "../toolchain/runners.ts";
@@ -103,11 +104,9 @@ async function fromFolder(deps: ModuleSourceDeps, { source, path }: Place, event
   const outDir = await temporaryFolder(deps.paths.tmp);
   try {
     const started = performance.now();
-    const built = await runner.build(
-      deps,
-      { source: path, outDir, builder: "auto", install: true, optimize: true },
-      events,
-    );
+    // Making it smaller takes longer than all the rest of a rebuild, and changes nothing that it does.
+    const request = { source: path, outDir, builder: "auto", install: true, optimize: false } as const;
+    const built = await buildModule(deps, runner, request, events);
     const compileMs = performance.now() - started;
     deps.signal.throwIfAborted();
     const bytes = await readInputFile(built.modulePath, "built module", MAX_MODULE);

@@ -7,6 +7,9 @@ import type { ProcessRunner } from "../platform/process-runner.ts";
 /** Languages that can be built from source. */
 export type BuildLanguage = "assemblyscript" | "rust" | "go" | "tinygo" | "cpp";
 
+/** Their names, in the order they are listed. */
+export const BUILD_LANGUAGES: readonly BuildLanguage[] = ["assemblyscript", "rust", "go", "tinygo", "cpp"];
+
 /**
  * How a build runs: `native` calls the compiler itself, `npm` uses what the project's npm packages carry (a build
  * script, a compiler), `container` a builder image in Docker or podman; `auto` takes the first that serves.
@@ -37,6 +40,8 @@ export interface ToolchainRequest {
   readonly optimize: boolean;
   /** Builder image for `container`; the language's default when absent. */
   readonly image?: string;
+  /** Variables for the builder container beside those of the language, by name: what the old tool's flags said. */
+  readonly containerEnv?: Readonly<Record<string, string>>;
 }
 
 /** What a build made. */

@@ -4,13 +4,10 @@ import { cpp } from "./cpp/runner.ts";
 import { go } from "./go/runner.ts";
 import { rust } from "./rust/runner.ts";
 import { tinygo } from "./tinygo/runner.ts";
-import type { BuildLanguage, ToolchainRunner } from "./runner.ts";
+import { BUILD_LANGUAGES, type ToolchainRunner } from "./runner.ts";
 
 /** Every language `build` knows, in the order they are listed. */
 export const RUNNERS: readonly ToolchainRunner[] = [assemblyscript, rust, go, tinygo, cpp];
-
-/** The names of {@link RUNNERS}: what `build LANGUAGE` accepts. */
-export const BUILD_LANGUAGES: readonly BuildLanguage[] = RUNNERS.map((runner) => runner.language);
 
 /** The runner of a language. Throws `LANGUAGE_UNKNOWN` (usage). */
 export function runnerOf(language: string): ToolchainRunner {

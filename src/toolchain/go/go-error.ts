@@ -85,7 +85,7 @@ const KNOWN: readonly KnownFailure[] = [
   },
   {
     pattern:
-      /dial tcp[^\n]*|no such host|connection refused|i\/o timeout|TLS handshake timeout|network is unreachable|unexpected EOF|proxyconnect tcp/u,
+      /dial tcp[^\n]*|no such host|connection refused|i\/o timeout|TLS handshake timeout|network is unreachable|proxyconnect tcp/u,
     kind: "unreachable",
     code: "GO_PROXY_UNREACHABLE",
     says: (folder) => `go could not fetch the modules of ${folder}: the module proxy is not reachable`,

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkSource, detectLanguage } from "../../../src/toolchain/detect.ts";
-import type { ToolchainRunner } from "../../../src/toolchain/runner.ts";
-import { BUILD_LANGUAGES, RUNNERS, runnerOf } from "../../../src/toolchain/runners.ts";
+import { BUILD_LANGUAGES, type ToolchainRunner } from "../../../src/toolchain/runner.ts";
+import { RUNNERS, runnerOf } from "../../../src/toolchain/runners.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 describe("detectLanguage", () => {
@@ -61,6 +61,7 @@ describe("checkSource", () => {
 describe("runnerOf", () => {
   it("knows every language that is offered and no other", () => {
     for (const language of BUILD_LANGUAGES) expect(runnerOf(language).language).toBe(language);
-    expect(() => runnerOf("rust")).toThrow('cannot build "rust"');
+    expect(RUNNERS.map((runner) => runner.language)).toEqual(BUILD_LANGUAGES);
+    expect(() => runnerOf("cobol")).toThrow('cannot build "cobol"');
   });
 });
