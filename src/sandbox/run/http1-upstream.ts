@@ -18,7 +18,10 @@ export function http1Upstream(options: UpstreamOptions): Upstream {
   const tls = url.protocol === "https:";
   const settings = { keepAlive: true, keepAliveMsecs: 10_000, scheduling: "lifo" as const };
   const target: Target = {
-    ...options,
+    hostname: url.hostname.replaceAll(/^\[|\]$/gu, ""),
+    port: url.port === "" ? undefined : url.port,
+    host: options.rewrite ? url.host : undefined,
+    path: options.rewrite ? url.pathname : undefined,
     agent: tls ? new TlsAgent({ ...settings, ALPNProtocols: ["http/1.1"] }) : new Agent(settings),
     start: tls ? httpsRequest : httpRequest,
   };
@@ -29,7 +32,14 @@ export function http1Upstream(options: UpstreamOptions): Upstream {
   };
 }
 
-interface Target extends UpstreamOptions {
+/** What every request needs of the URL, which is slow to ask. */
+interface Target {
+  readonly hostname: string;
+  readonly port: string | undefined;
+  /** Replaces the request's. */
+  readonly host: string | undefined;
+  /** Goes before the request's. */
+  readonly path: string | undefined;
   readonly agent: Agent;
   readonly start: typeof httpRequest;
 }
@@ -82,16 +92,16 @@ class Http1Call implements UpstreamCall {
   }
 
   #start(): ClientRequest {
-    const { url, agent, start, rewrite } = this.#target;
+    const { hostname, port, host, path: base, agent, start } = this.#target;
     const { headers, end } = this.#head;
     const path = headerOf(headers, ":path") ?? "/";
     const request = start({
       agent,
-      hostname: url.hostname.replaceAll(/^\[|\]$/gu, ""),
-      port: url.port === "" ? undefined : url.port,
+      hostname,
+      port,
       method: headerOf(headers, ":method") ?? "GET",
-      path: rewrite ? joinPaths(url.pathname, path) : path,
-      headers: requestHeaders(headers, { host: rewrite ? url.host : undefined, end }),
+      path: base === undefined ? path : joinPaths(base, path),
+      headers: requestHeaders(headers, { host, end }),
       setHost: false,
     });
     request.on("response", (response) => this.#onResponse(response));
