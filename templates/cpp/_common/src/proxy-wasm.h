@@ -655,7 +655,7 @@ namespace detail {
  */
 class Metric {
  protected:
-  constexpr Metric(uint32_t type, std::string_view name) : type_(type), name_(name) {}
+  Metric(uint32_t type, std::string_view name) : type_(type), name_(name) {}
 
   Status add(int64_t offset) {
     const Status status = define();
@@ -684,18 +684,15 @@ class Metric {
   uint32_t type_;
   uint32_t id_ = 0;
   bool defined_ = false;
-  std::string_view name_;
+  std::string name_;
 };
 
 }  // namespace detail
 
-/**
- * A number that only grows. `Counter requests("requests");` at the top of a file is fine. The name has to live until
- * the metric is defined, at its first use: for one that is put together call `define` at once.
- */
+/** A number that only grows. `static Counter requests("requests");` at the top of a file is fine. */
 class Counter : public detail::Metric {
  public:
-  constexpr explicit Counter(std::string_view name) : Metric(0, name) {}
+  explicit Counter(std::string_view name) : Metric(0, name) {}
   /** Adds to it, 1 if not said otherwise; 0 is refused by the proxy. */
   Status increment(uint32_t by = 1) { return add(by); }
   /** Its value, over all threads of the proxy. */
@@ -705,7 +702,7 @@ class Counter : public detail::Metric {
 /** A number that goes up and down. */
 class Gauge : public detail::Metric {
  public:
-  constexpr explicit Gauge(std::string_view name) : Metric(1, name) {}
+  explicit Gauge(std::string_view name) : Metric(1, name) {}
   Status set(uint64_t value) { return write(value); }
   /** Adds to it, or takes away. The proxy does not stop at 0: it wraps around. */
   Status change(int64_t by) { return add(by); }
@@ -716,7 +713,7 @@ class Gauge : public detail::Metric {
 /** Many measurements, of which the proxy keeps the distribution. */
 class Histogram : public detail::Metric {
  public:
-  constexpr explicit Histogram(std::string_view name) : Metric(2, name) {}
+  explicit Histogram(std::string_view name) : Metric(2, name) {}
   Status record(uint64_t value) { return write(value); }
 };
 
