@@ -7,6 +7,7 @@ import { describeMatcher, describeValue, matches, quote, type ReadBytes } from "
 import type { HeaderExpectations, LogExpectation, Matcher } from "./model-expect.ts";
 import { formatPlace } from "./format-place.ts";
 import type { Place } from "./shape.ts";
+import { testPattern } from "./test-pattern.ts";
 
 /** What a failure says beside its sentence. */
 export interface FailureFacts {
@@ -116,7 +117,7 @@ export class Checks {
     if (source !== undefined && source !== entry.source) return false;
     if (text !== undefined && entry.text !== String(text)) return false;
     if (contains !== undefined && !entry.text.includes(String(contains))) return false;
-    return pattern === undefined || new RegExp(pattern, "u").test(entry.text);
+    return pattern === undefined || testPattern(new RegExp(pattern, "u"), entry.text, pattern);
   }
 }
 

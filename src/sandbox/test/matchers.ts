@@ -1,12 +1,13 @@
 import type { Json } from "../../domain/json.ts";
 import { textOf, utf8ByteString } from "../../host/byte-string.ts";
 import type { Matcher, MatcherRules } from "./model-expect.ts";
+import { testPattern } from "./test-pattern.ts";
 
 /** Reads a file named in a test file; the path starts at its folder. Gives a string of bytes. */
 export type ReadBytes = (path: string) => string;
 
 /**
- * True when a value (a string of bytes; `undefined`: there is none) is as expected. Throws what `readBytes` throws.
+ * True when a value (a string of bytes; `undefined`: there is none) is as expected. Throws what `readBytes` and {@link testPattern} throw.
  */
 export function matches(matcher: Matcher, actual: string | undefined, readBytes: ReadBytes): boolean {
   if (typeof matcher !== "object") return actual === utf8ByteString(String(matcher));
@@ -27,7 +28,7 @@ function valueTests(rules: MatcherRules, readBytes: ReadBytes): readonly ValueTe
   if (contains !== undefined) tests.push((value) => value.includes(bytes(contains)));
   if (prefix !== undefined) tests.push((value) => value.startsWith(bytes(prefix)));
   if (suffix !== undefined) tests.push((value) => value.endsWith(bytes(suffix)));
-  if (pattern !== undefined) tests.push((value) => new RegExp(pattern, "u").test(textOf(value)));
+  if (pattern !== undefined) tests.push((value) => testPattern(new RegExp(pattern, "u"), textOf(value), pattern));
   if (file !== undefined) tests.push((value) => value === readBytes(file));
   if (base64 !== undefined) tests.push((value) => value === Buffer.from(base64, "base64").toString("latin1"));
   if (json !== undefined) tests.push((value) => sameJson(json, parseJson(textOf(value))));

@@ -1,5 +1,6 @@
-import { messageOf } from "../../../domain/errors.ts";
+import { messageOf, WasmeError } from "../../../domain/errors.ts";
 import { re2FullMatch } from "./re2.ts";
+import { testPattern } from "../test-pattern.ts";
 import { RegexProblem } from "./re2-classes.ts";
 import type { GoogleMatcher } from "./runner-schema.ts";
 import { bytesOf } from "./textproto-strings.ts";
@@ -26,7 +27,13 @@ export function matchTexts(
   const test = testOf(matcher, readFile);
   if ("problem" in test) return { message: test.problem, expected: undefined };
   const { wanted } = test;
-  const found = texts.find((text) => test.matches(text));
+  let found: string | undefined;
+  try {
+    found = texts.find((text) => test.matches(text));
+  } catch (error) {
+    if (!(error instanceof WasmeError)) throw error; // a pattern that takes too long
+    return { message: error.message, expected: undefined };
+  }
   if (matcher.invert === true) {
     if (found === undefined) return undefined;
     return { message: `the ${what} is ${shown(found)}, expected none ${wanted}`, expected: `no ${what} ${wanted}` };
@@ -57,7 +64,7 @@ function testOf({ exact, regex, file }: GoogleMatcher, readFile: FileReader): Te
   if (regex === undefined) return { problem: 'a matcher has to have "exact", "regex" or "file"' };
   try {
     const pattern = re2FullMatch(regex);
-    return { matches: (text) => pattern.test(readable(text)), wanted: `that matches ${regex}` };
+    return { matches: (text) => testPattern(pattern, readable(text), regex), wanted: `that matches ${regex}` };
   } catch (error) {
     if (!(error instanceof RegexProblem)) throw error;
     return { problem: `bad regex: ${error.message}` };

@@ -4,6 +4,7 @@ import type { LogEntry } from "../../../../src/host/environment.ts";
 import { Checks } from "../../../../src/sandbox/test/checks.ts";
 import { describeMatcher, describeValue, matches } from "../../../../src/sandbox/test/matchers.ts";
 import type { LogExpectation, Matcher } from "../../../../src/sandbox/test/model-expect.ts";
+import { testPattern } from "../../../../src/sandbox/test/test-pattern.ts";
 import { formatNanoseconds, headerPairs, nanoseconds } from "../../../../src/sandbox/test/values.ts";
 
 const readBytes = (path: string): string => `content of ${path}`;
@@ -117,4 +118,29 @@ test("times are read and told", () => {
     ["x-a", bytes("ä")],
     ["x-a", "1"],
   ]);
+});
+
+describe("testPattern", () => {
+  // Without a limit each of these takes hours.
+  test.for(["(a+)+$", "(a*)*b", "(a|a)+$", "(a{1,30}){1,30}$"])("ends %s and names it", (written) => {
+    const run = (): boolean => testPattern(new RegExp(written, "u"), `${"a".repeat(40)}!`);
+    expect(run).toThrow(
+      expect.objectContaining({
+        code: "PATTERN_TOO_SLOW",
+        message: `/${written}/ was not decided within 1 s on a text of 41 characters`,
+      }),
+    );
+  });
+
+  test("ends one repetition on a long text, too", () => {
+    expect(() => testPattern(/a+$/u, `${"a".repeat(1_000_000)}!`)).toThrow("a text of 1000001 characters");
+  });
+
+  test("decides the others, short texts and long ones", () => {
+    expect(testPattern(/^(a|b)+c$/u, "ababc")).toBe(true);
+    expect(testPattern(/^(a|b)+c$/u, "abab")).toBe(false);
+    expect(testPattern(/a+b/u, `${"a".repeat(10_000)}b`)).toBe(true);
+    expect(testPattern(/x/u, "y".repeat(1_000_000))).toBe(false);
+    expect(Reflect.ownKeys(globalThis).map(String)).not.toContain("Symbol(wasme.test-pattern)");
+  });
 });
