@@ -755,20 +755,12 @@ class HttpCallResponse {
   uint32_t bodySize_;
 };
 
-/** How a gRPC call or stream ended: what the upstream, or the proxy in its place, said. */
+/** How a gRPC call or stream ended: what the upstream said, or the proxy in its place. */
 struct GrpcStatus {
   /** gRPC's own number; 0 is OK. */
   uint32_t code = 0;
   std::string message;
 };
-
-/** What `onGrpcClose` hears of, in full: the code and the message. Readable during that callback only. */
-inline GrpcStatus lastGrpcStatus() {
-  detail::Incoming text;
-  uint32_t code = 0;
-  detail::note(host::proxy_get_status(&code, &text.data, &text.size));
-  return GrpcStatus{code, text.text()};
-}
 
 class Context;
 class RootContext;
@@ -907,8 +899,8 @@ class Context : private detail::Node {
   /** The last metadata of a gRPC stream. */
   virtual void onGrpcTrailingMetadata(uint32_t /*call*/, HeaderMap /*metadata*/) {}
 
-  /** A gRPC stream has ended, or a gRPC call failed; 0 is OK. `lastGrpcStatus()` has the message. */
-  virtual void onGrpcClose(uint32_t /*call*/, uint32_t /*status*/) {}
+  /** A gRPC stream has ended, or a gRPC call failed. */
+  virtual void onGrpcClose(uint32_t /*call*/, const GrpcStatus & /*status*/) {}
 
   /**
    * A stream has ended, or the filter goes away. `false` keeps a root context until `done()` is called; the answer of
@@ -1376,7 +1368,11 @@ struct OnGrpcTrailingMetadata {
 
 template <class>
 struct OnGrpcClose {
-  PROXY_WASM_EXPORT(proxy_on_grpc_close) static void call(uint32_t, uint32_t token, uint32_t status) {
+  PROXY_WASM_EXPORT(proxy_on_grpc_close) static void call(uint32_t, uint32_t token, uint32_t code) {
+    // The message is the root context's, and can be read only before another one is made the current one.
+    Incoming message;
+    host::proxy_get_status(&code, &message.data, &message.size);
+    const GrpcStatus status{code, message.text()};
     if (Context *caller = Access::caller(token, true)) caller->onGrpcClose(token, status);
   }
 };
