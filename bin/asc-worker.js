@@ -7,6 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 const { api, argv, folder } = workerData;
 const sources = new Map();
+const files = new Set();
 const diagnostics = [];
 let wasm;
 
@@ -16,7 +17,7 @@ const SEVERITY = ["info", "info", "warning", "error"];
 const { main } = await import(api);
 const result = await run();
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
-parentPort.postMessage({ wasm, diagnostics, ...result });
+parentPort.postMessage({ wasm, diagnostics, files: [...files], ...result });
 
 async function run() {
   try {
@@ -34,7 +35,9 @@ async function run() {
 
 async function read(name, base) {
   try {
-    const text = await readFile(resolve(folder, base, name), "utf8");
+    const path = resolve(folder, base, name);
+    const text = await readFile(path, "utf8");
+    files.add(path);
     sources.set(name.replaceAll("\\", "/"), text);
     return text;
   } catch {

@@ -21,6 +21,8 @@ export interface CompileResult {
   /** The module; `undefined` when there is none. */
   readonly wasm: Uint8Array | undefined;
   readonly diagnostics: readonly AsDiagnostic[];
+  /** Every file the compiler read, absolute. */
+  readonly files: readonly string[];
   /** What the compiler printed: its diagnostics with the source lines. */
   readonly text: string;
   /** Why it failed, in its own words; `undefined` when it did not. */
@@ -71,7 +73,7 @@ const WORKER = new URL("../../../bin/asc-worker.js", import.meta.url);
 
 function outcome(worker: Worker): Promise<CompileResult> {
   return new Promise((resolve) => {
-    const fail = (error: string): void => resolve({ wasm: undefined, diagnostics: [], text: "", error });
+    const fail = (error: string): void => resolve({ wasm: undefined, diagnostics: [], files: [], text: "", error });
     worker.once("message", (result: CompileResult) => resolve(result));
     worker.once("error", (error) => fail(messageOf(error)));
     worker.once("exit", (code) => fail(`the compiler ended by itself (exit code ${code})`));

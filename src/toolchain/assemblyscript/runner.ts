@@ -11,10 +11,12 @@ import {
   type ToolchainRunner,
   type ToolReport,
 } from "../runner.ts";
+import { cachedBuild } from "../build-cache.ts";
 import { npmVersion } from "../npm.ts";
 import { defaultArguments, fitArguments } from "./arguments.ts";
 import { compileError, compilerLines } from "./build-error.ts";
-import { compileAssemblyScript } from "./compile.ts";
+import { type CompileResult, compileAssemblyScript } from "./compile.ts";
+import { compileInputs } from "./inputs.ts";
 import { ensureCompiler } from "./install.ts";
 import { type AsCompiler, type AsProject, ENTRY, readAsProject, recogniseAsProject } from "./project.ts";
 import { runBuildScript } from "./run-script.ts";
@@ -41,18 +43,28 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   const label = `assemblyscript ${compiler.version}`;
   const own = request.builder !== "npm" && compiler.api !== undefined && script.kind !== "custom";
   if (request.builder === "native" && !own) throw notNative(compiler, script);
-  const id = "compile";
-  events({ type: "task.start", id, message: `Compiling with ${label}${own ? "" : " (npm run asbuild)"}` });
-  let ok = false;
-  try {
-    if (own) await saveModule(modulePath, await compile(deps, { project, compiler, script }, events));
-    else await copyModule(await runBuildScript(deps, { project, compiler }, events), modulePath);
-    ok = true;
-  } finally {
-    events({ type: "task.end", id, ok });
+  const work = { project, compiler, script, label, modulePath };
+  if (own) await compileOnce(deps, work, events);
+  else {
+    await asTask(events, `Compiling with ${label} (npm run asbuild)`, async () => {
+      await copyModule(await runBuildScript(deps, { project, compiler }, events), modulePath);
+    });
   }
   const facts = { language: "assemblyscript", compiler: label, builder: own ? "native" : "npm" } as const;
   return { modulePath, toolchain: label, facts };
+}
+
+async function asTask<T>(events: EventSink, message: string, work: () => Promise<T>): Promise<T> {
+  const id = "compile";
+  events({ type: "task.start", id, message });
+  let ok = false;
+  try {
+    const result = await work();
+    ok = true;
+    return result;
+  } finally {
+    events({ type: "task.end", id, ok });
+  }
 }
 
 /** The compiler comes with each project: only npm has to be there. */
@@ -67,10 +79,31 @@ interface Compilation {
   readonly project: AsProject;
   readonly compiler: AsCompiler;
   readonly script: BuildScript;
+  /** Compiler and version. */
+  readonly label: string;
+  readonly modulePath: string;
 }
 
-async function compile(deps: ToolchainDeps, compilation: Compilation, events: EventSink): Promise<Uint8Array> {
-  const { project, compiler, script } = compilation;
+/** Compiles unless the same was compiled before; what the compiler said then is said again. */
+async function compileOnce(deps: ToolchainDeps, work: Compilation, events: EventSink): Promise<void> {
+  const { project, compiler, label, modulePath } = work;
+  const argv = await argumentsOf(work, events);
+  const inputs = await compileInputs(project, compiler, argv);
+  const { hit, notes } = await cachedBuild(deps, { key: inputs?.hash, modulePath }, async () => {
+    const made = await asTask(events, `Compiling with ${label}`, async () => {
+      const result = await compile(deps, { compiler, argv, folder: project.folder }, events);
+      await saveModule(modulePath, result.wasm);
+      return result;
+    });
+    const output = compilerLines(made.text).join("\n");
+    return { keep: inputs?.covers(made.files) === true, notes: { output } };
+  });
+  if (!hit) return;
+  events({ type: "debug", message: `nothing has changed since ${label} made this module` });
+  for (const line of compilerLines(notes["output"] ?? "")) events({ type: "output", line });
+}
+
+async function argumentsOf({ project, compiler, script }: Compilation, events: EventSink): Promise<readonly string[]> {
   if (script.kind !== "asc" && !project.hasEntry && !project.hasAsconfig) {
     throw usageError("ENTRY_MISSING", `there is no ${ENTRY} in ${project.folder}`, {
       hint: 'name the entry file in a script: "asbuild": "asc assembly/main.ts --target release"',
@@ -79,19 +112,23 @@ async function compile(deps: ToolchainDeps, compilation: Compilation, events: Ev
   const given = script.kind === "asc" ? script.argv : defaultArguments(project);
   const { argv, notes } = await fitArguments(given, project, compiler);
   for (const message of notes) events({ type: "warning", message });
+  return argv;
+}
+
+async function compile(
+  deps: ToolchainDeps,
+  work: { readonly compiler: AsCompiler; readonly argv: readonly string[]; readonly folder: string },
+  events: EventSink,
+): Promise<CompileResult & { readonly wasm: Uint8Array }> {
+  const { compiler, argv, folder } = work;
   events({ type: "debug", message: `asc ${argv.join(" ")}` });
   const onLine = (line: string): void => events({ type: "output", line });
-  const result = await compileAssemblyScript({
-    api: compiler.api ?? "",
-    argv,
-    folder: project.folder,
-    env: deps.env,
-    signal: deps.signal,
-    onLine,
-  });
+  const request = { api: compiler.api ?? "", argv, folder, env: deps.env, signal: deps.signal, onLine };
+  const result = await compileAssemblyScript(request);
   for (const line of compilerLines(result.text)) onLine(line);
-  if (result.wasm === undefined || result.error !== undefined) throw compileError(result, compiler);
-  return result.wasm;
+  const { wasm } = result;
+  if (wasm === undefined || result.error !== undefined) throw compileError(result, compiler);
+  return { ...result, wasm };
 }
 
 async function saveModule(path: string, bytes: Uint8Array): Promise<void> {
