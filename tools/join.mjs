@@ -3,7 +3,7 @@
  * (decision 6). The last step of `npm run build`; `bin/joined.cjs` loads the result.
  */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
@@ -61,7 +61,7 @@ async function joinFile(name, more) {
   const bundle = await rolldown({
     input: { index: join(source, `${name}.ts`) },
     platform: "node",
-    external: /^[^./]/u,
+    external: (id) => /^[^./]/u.test(id) && id !== "commander",
     plugins: [placed(folder)],
     checks: { ineffectiveDynamicImport: false },
   });
@@ -82,6 +82,10 @@ async function joinFile(name, more) {
   const file = join(folder, "all.cjs");
   writeFileSync(join(draft, "all.cjs"), text);
   writeFileSync(join(draft, basename(cacheOf(file, text))), compile(file, text).createCachedData());
+  copyFileSync(
+    fileURLToPath(new URL("../node_modules/commander/LICENSE", import.meta.url)),
+    join(draft, "commander.LICENSE"),
+  );
   rmSync(folder, { recursive: true, force: true });
   renameSync(draft, folder);
 }
@@ -90,8 +94,10 @@ async function joinFile(name, more) {
 function placed(folder) {
   return {
     name: "placed",
-    transform: (code, id) => {
-      if (!code.includes("import.meta.url")) return undefined;
+    transform: (text, id) => {
+      if (!text.includes("import.meta.url")) return undefined;
+      // The one package that every command needs is joined, too, with its licence beside it.
+      const code = text.replace(`createRequire(import.meta.url)("commander")`, `require("commander")`);
       const own = join(output, relative(source, id)).replace(/\.ts$/u, ".js");
       const url = `new URL(${JSON.stringify(relative(folder, own))}, import.meta.url).href`;
       return code.replaceAll("import.meta.url", url);

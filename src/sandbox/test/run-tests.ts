@@ -56,8 +56,7 @@ export async function runTests(
 ): Promise<TestRun> {
   const started = performance.now();
   const { values = [], timeoutMs = 1000 } = request;
-  const paths = values.length > 0 && request.paths.length === 0 ? [] : await findTestFiles(deps.cwd, request.paths);
-  // The thread gets ready while files are read and modules built.
+  // The thread gets ready while files are found and read and modules built.
   const runner = new CaseRunner(timeoutMs);
   const results: CaseResult[] = [];
   const tell = (result: CaseResult): void => {
@@ -66,6 +65,7 @@ export async function runTests(
   };
   const over = (): boolean => request.bail && results.some(isBad);
   try {
+    const paths = values.length > 0 && request.paths.length === 0 ? [] : await findTestFiles(deps.cwd, request.paths);
     const found = new Map<string, Promise<TestModule>>();
     const once = { ...deps, find: findOnce(deps.find, found) };
     const { own, google } = await readFiles(deps, paths);

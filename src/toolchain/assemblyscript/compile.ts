@@ -69,7 +69,7 @@ export async function compileAssemblyScript(request: CompileRequest): Promise<Co
 }
 
 /** Beside the command's own entry, the same place seen from `src/` and from `dist/`. */
-const WORKER = new URL("../../../bin/asc-worker.js", import.meta.url);
+const WORKER = new URL("../../../bin/asc-worker.mjs", import.meta.url);
 
 function outcome(worker: Worker): Promise<CompileResult> {
   return new Promise((resolve) => {
