@@ -113,7 +113,8 @@ describe.skipIf(missing !== "")("readConfiguration", () => {
   });
 
   it.each([
-    ["", "the configuration is not JSON: a value is missing at character 1"],
+    ["", "there is no configuration: it must be a JSON object"],
+    [" ", "the configuration is not JSON: a value is missing at character 2"],
     ["[]", "the configuration is not a JSON object"],
     ['{"text": 1}', "configuration: text must be text"],
     ['{"number": 1.5}', "configuration: number must be a whole number from 0 to 9007199254740991"],

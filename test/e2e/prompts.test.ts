@@ -8,18 +8,40 @@ import { screenOf } from "../support/screen.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 describe("init on a terminal", () => {
-  it("asks for the language with arrow keys", async (context) => {
+  it("asks for the language and then for the template, with arrow keys", async (context) => {
     const home = tempDir();
     const pty = startOnPty(context, ["init", "hello"], { home });
     await pty.seen(/Language of the filter/u);
     pty.type(Keys.down);
     pty.type(Keys.up);
     pty.type(Keys.enter);
+    await pty.seen(/Template/u);
+    pty.type(Keys.down);
+    pty.type(Keys.enter);
     expect(await pty.ended).toBe(0);
     expect(existsSync(join(home, "hello/asconfig.json"))).toBe(true);
+    expect(readFileSync(join(home, "hello/runtime-config.json"), "utf8")).toContain("basic_auth");
     const screen = screenOf(pty.raw()).join("\n");
     expect(screen).toMatch(/Language of the filter.*AssemblyScript/u);
-    expect(screen).toMatch(/Next: /u);
+    expect(screen).toMatch(/Template.*basic-auth/u);
+    expect(screen).toMatch(/Next: wasme test \.\/hello/u);
+  });
+
+  it("asks for what is missing only", async (context) => {
+    const home = tempDir();
+    const language = startOnPty(context, ["init", "one", "--template", "add-header"], { home });
+    await language.seen(/Language of the filter/u);
+    language.type(Keys.enter);
+    expect(await language.ended).toBe(0);
+    const template = startOnPty(context, ["init", "two", "--language", "assemblyscript"], { home });
+    await template.seen(/Template/u);
+    template.type(Keys.enter);
+    expect(await template.ended).toBe(0);
+    const none = startOnPty(context, ["init", "three", "--language", "assemblyscript", "--template", "add-header"], {
+      home,
+    });
+    expect(await none.ended).toBe(0);
+    expect(none.plain()).not.toContain("?");
   });
 
   it("is interrupted by Ctrl-C, leaves nothing behind and the cursor visible", async (context) => {
@@ -39,7 +61,7 @@ describe("init on a terminal", () => {
     const pty = startOnPty(context, ["init", "hello", flag], { home });
     expect(await pty.ended).toBe(2);
     expect(pty.plain()).toMatch(
-      /^Error: cannot ask "Language of the filter".*\nHint: pass --language assemblyscript\n$/u,
+      /^Error: cannot ask "Language of the filter".*\nHint: pass --language assemblyscript[|a-z]*\n$/u,
     );
   });
 

@@ -26,11 +26,11 @@ export async function emptyFolder(): Promise<string> {
 }
 
 /** A project made by `init`, with its compiler in place; skips the test where npm cannot install it. */
-export async function templateProject(context: TestContext, name = "hello"): Promise<string> {
+export async function templateProject(context: TestContext, name = "hello", template?: string): Promise<string> {
   const folder = join(await emptyFolder(), name);
   await initProject(
     { ...toolchainDeps(), cwd: "/" },
-    { directory: folder, language: "assemblyscript" },
+    { directory: folder, language: "assemblyscript", ...(template === undefined ? {} : { template }) },
     () => undefined,
   );
   await symlink(await nodeModules(context, join(TEMPLATES, "assemblyscript/_common")), join(folder, "node_modules"));

@@ -16,7 +16,8 @@ export function readConfiguration(text: string): ConfigurationObject {
   const reader = new JsonReader(text);
   const value = reader.value;
   const problems = new Problems();
-  if (!value) problems.add("the configuration is not JSON: " + reader.problem);
+  if (text.length == 0) problems.add("there is no configuration: it must be a JSON object");
+  else if (!value) problems.add("the configuration is not JSON: " + reader.problem);
   else if (value.kind != JsonKind.Object) problems.add("the configuration is not a JSON object");
   return new ConfigurationObject(value ? value : new JsonValue(JsonKind.Object), "", problems);
 }
