@@ -93,7 +93,7 @@ test.for(FLOODS)("a flood of %s leaves `wasme run` serving", { timeout: 120_000 
 });
 
 /** Many times what each of these floods needs, and a small part of what they need where nothing bounds them. */
-const MOST_MEGABYTES = 400;
+const MOST_MEGABYTES = 250;
 
 function residentMegabytes(): number {
   const status = readFileSync(`/proc/${run.child.pid ?? 0}/status`, "utf8");
