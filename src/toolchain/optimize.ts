@@ -66,7 +66,8 @@ async function optimize(
 ): Promise<MadeModule> {
   const draft = `${modulePath}.optimized`;
   const run = async (features: readonly string[]): Promise<{ readonly ok: boolean; readonly said: string }> => {
-    const args = [program, ...OPTIONS, ...features, modulePath, "-o", draft];
+    // Code of V8's first compiler is enough for a run of seconds, and there at once: it halves the time, or better.
+    const args = ["--liftoff-only", program, ...OPTIONS, ...features, modulePath, "-o", draft];
     const { exitCode, stdout, stderr } = await deps.exec(process.execPath, args, {
       env: deps.env,
       signal: deps.signal,

@@ -60,22 +60,16 @@ export async function buildWithNpmClang(
   const clang = await ensureNpmClang(deps, { project, install: request.install }, events);
   const label = `clang ${clang.version}`;
   const steps = compileSteps(project, { compile: [`--target=${NPM_TARGET}`], link: CLANG_LINK }, OUT);
-  const parts = ["npm clang 1", clang.version, JSON.stringify(steps), `optimize ${request.optimize}`];
+  const parts = ["npm clang 1", clang.version, JSON.stringify(steps)];
   const inputs = await hashInputs({ folder: project.folder, include: isSeen, parts });
   if (inputs === undefined) throw tooLarge(project.folder);
   const modulePath = join(request.outDir, MODULE_FILE);
-  const { notes } = await cachedBuild(deps, { key: inputs.hash, modulePath }, async () => {
+  await cachedBuild(deps, { key: inputs.hash, modulePath }, async () => {
     await compile(deps, { project, clang, inputs, steps, modulePath, label }, events);
-    let asWished = true;
-    const watch: EventSink = (event) => {
-      if (event.type === "warning") asWished = false;
-      events(event);
-    };
-    const optimizer = await optimizeModule(deps, { modulePath, request }, watch);
-    // A later build may find the optimizer that this one lacked.
-    return { keep: asWished, notes: optimizer === undefined ? {} : { optimizer } };
+    return { keep: true, notes: {} };
   });
-  return { label, inputHash: inputs.hash, optimizer: notes["optimizer"] };
+  const optimizer = await optimizeModule(deps, { modulePath, request }, events);
+  return { label, inputHash: inputs.hash, optimizer };
 }
 
 interface Compilation {
