@@ -58,6 +58,8 @@ export interface CommandSpec {
   readonly examples: readonly Example[];
   readonly arguments: readonly ArgumentSpec[];
   readonly options: readonly OptionSpec[];
+  /** True when it goes on until it is interrupted, so that Ctrl-C is its ordinary end and needs no word. */
+  readonly endless?: (input: Input) => boolean;
   run(context: Context, input: Input): Promise<Outcome>;
 }
 

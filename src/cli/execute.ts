@@ -78,9 +78,12 @@ interface World {
 async function run({ spec, input }: Extract<Invocation, { type: "run" }>, world: World): Promise<number> {
   const { io, terminal, global } = world;
   const renderer = createEventRenderer(terminal.stderr, global, io.env);
+  let late: NodeJS.Timeout | undefined;
   const watch = watchSignals(() => {
     renderer.close();
-    terminal.stderr.write("Interrupted: cleaning up. Press Ctrl-C again to stop at once.\n");
+    const tell = (what: string): void => terminal.stderr.write(`${what}. Press Ctrl-C again to stop at once.\n`);
+    if (spec.endless?.(input) === true) late = setTimeout(() => tell("Stopping"), LATE_MS);
+    else tell("Interrupted: cleaning up");
   });
   const context = {
     terminal,
@@ -104,6 +107,10 @@ async function run({ spec, input }: Extract<Invocation, { type: "run" }>, world:
     if (name !== undefined) return SIGNAL_EXIT[name] ?? 130;
     throw error;
   } finally {
+    clearTimeout(late);
     watch.dispose();
   }
 }
+
+/** Milliseconds after which the end of an endless command is worth a word. */
+const LATE_MS = 500;

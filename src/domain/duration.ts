@@ -19,3 +19,11 @@ export function parseDuration(text: string, flag: string): number {
   for (const [, amount = "0", unit = "s"] of text.matchAll(PART)) total += Number(amount) * (UNIT_MS[unit] ?? 0);
   return Math.round(total);
 }
+
+/** Milliseconds for people: `1.5 ms`, `340 ms`, `12.3 s`, `2 min 5 s`. */
+export function durationText(ms: number): string {
+  if (ms < 999.5) return `${ms < 100 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}

@@ -15,7 +15,14 @@ test("serves a module file in front of the echo service, and ends on Ctrl-C", as
   const line = await run.line((one) => one["message"] === "request");
   expect(line).toMatchObject({ method: "POST", path: "/hi?x=1", status: 200, bytesIn: 6, details: "via_upstream" });
   run.child.kill("SIGINT");
-  expect(await run.result).toMatchObject({ code: 130, stdout: "" });
+  const { code, stdout, stderr } = await run.result;
+  expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+  expect(stderr).not.toContain("Interrupted");
+  expect(JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({
+    level: "info",
+    message: "Stopped after 1 request",
+    requests: 1,
+  });
 });
 
 test("a filter that loops is ended, its request answered, and another one serves the next", async () => {

@@ -1,3 +1,4 @@
+import { durationText } from "../../domain/duration.ts";
 import { assertNever } from "../../domain/errors.ts";
 import { redact, redactDeep } from "../../domain/redact.ts";
 import type { LogEntry } from "../../host/environment.ts";
@@ -40,6 +41,8 @@ function textLog({ terminal, events }: Context): (entry: RunLogEntry, time: stri
       case "started":
         events({ type: "milestone", message: entry.message });
         return events({ type: "milestone", message: `Next: ${entry.next}` });
+      case "stopped":
+        return events({ type: "milestone", message: entry.message });
       case "swapped":
         told.clear();
         return events({ type: "milestone", message: entry.message });
@@ -76,7 +79,7 @@ function accessText(record: AccessRecord, style: Style): string {
   const paint = status >= 500 || status === 0 ? style.red : status >= 400 ? style.yellow : style.green;
   const end = [
     formatSize(bytesOut),
-    `${ms} ms`,
+    durationText(ms),
     ...(details === undefined || details === "" || details === "via_upstream" ? [] : [details]),
     ...(flags === "" ? [] : [flags]),
     ...(clientGone ? ["client left"] : []),
@@ -89,7 +92,7 @@ function calloutText({ cluster, request, answer, fault, ms }: CalloutRecord, sty
   const method = valueOf(request.headers, ":method");
   const path = valueOf(request.headers, ":path");
   const status = answer === undefined ? style.red(fault ?? "failed") : valueOf(answer.headers, ":status");
-  return `${style.cyan("→")} ${status} ${redact(method)} ${redact(path)} ${style.dim(`at ${cluster}, ${ms} ms`)}`;
+  return `${style.cyan("→")} ${status} ${redact(method)} ${redact(path)} ${style.dim(`at ${cluster}, ${durationText(ms)}`)}`;
 }
 
 function logText({ level, text, plugin, source }: LogEntry, style: Style): string {
@@ -129,6 +132,8 @@ function jsonOf(entry: RunLogEntry): object {
   switch (entry.type) {
     case "started":
       return { level: "info", message: entry.message, url: entry.url, next: entry.next };
+    case "stopped":
+      return { level: "info", message: entry.message, requests: entry.requests };
     case "swapped": {
       const { message, savedToServedMs, compileMs } = entry;
       return { level: "info", message, savedToServedMs, compileMs };

@@ -98,6 +98,7 @@ export const run: CommandSpec = {
     },
     ...storeOptions,
   ],
+  endless: () => true,
   async run(context, input) {
     const { options } = input;
     const { parseListenAddress } = await import("../../hub/listen-address.ts");

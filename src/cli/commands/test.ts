@@ -65,6 +65,7 @@ export const test: CommandSpec = {
     { flags: "--schema", description: "print the JSON Schema of test files, for editors" },
     ...storeOptions,
   ],
+  endless: ({ options }) => flag(options, "watch"),
   async run(context, input) {
     const { options } = input;
     if (flag(options, "schema")) return await schema();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { resolve } from "node:path";
+import { durationText } from "../../domain/duration.ts";
 import { WasmeError, messageOf } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import type { ModuleSource } from "../module-source.ts";
@@ -70,16 +71,16 @@ async function reload(setting: Reload, serve: (loaded: LoadedFilter) => Promise<
     if (!start.started) throw new Error(rejected(start));
     const compileMs = Math.round(next.compileMs);
     const savedToServedMs = Math.round(performance.now() - savedAt - next.compileMs);
-    const compiled = compileMs === 0 ? "" : `, and ${compileMs} ms to compile`;
-    const message = `Serving the new ${next.name}: ${savedToServedMs} ms from saved to served${compiled}`;
+    const compiled = compileMs === 0 ? "" : `, and ${durationText(compileMs)} to compile`;
+    const message = `Serving the new ${next.name}: ${durationText(savedToServedMs)} from saved to served${compiled}`;
     log({ type: "swapped", message, savedToServedMs, compileMs });
     return next;
   } catch (error) {
     const hint = error instanceof WasmeError ? error.hint : undefined;
-    const ms = Math.round(performance.now() - began);
+    const took = durationText(Math.round(performance.now() - began));
     log({
       type: "warning",
-      message: `the change is not served, the old filter stays: ${messageOf(error)} (${ms} ms)`,
+      message: `the change is not served, the old filter stays: ${messageOf(error)} (${took})`,
       ...(hint === undefined ? {} : { hint }),
     });
     return source;

@@ -152,6 +152,8 @@ export async function runFilter(
     watch?.close();
     await listener.close(GRACE_MS);
     await tape?.done();
+    const counted = `${requests} request${requests === 1 ? "" : "s"}`;
+    log({ type: "stopped", message: `Stopped after ${counted}`, requests });
     return { url, requests };
   } finally {
     await stopAll();

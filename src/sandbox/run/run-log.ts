@@ -6,6 +6,8 @@ import type { CalloutRecord } from "./http-callouts.ts";
 /** One line of what a run tells while it serves. */
 export type RunLogEntry =
   | { readonly type: "started"; readonly message: string; readonly url: string; readonly next: string }
+  /** The run ended as it was asked to. */
+  | { readonly type: "stopped"; readonly message: string; readonly requests: number }
   | { readonly type: "access"; readonly record: AccessRecord }
   /** A line of a filter, or of the host about it. */
   | { readonly type: "log"; readonly entry: LogEntry }

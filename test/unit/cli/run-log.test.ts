@@ -35,6 +35,8 @@ test("a response without details has none in its line", () => {
   for (const details of ["", undefined, "via_upstream"]) {
     expect(shown([{ type: "access", record: { ...RECORD, details } }])).toEqual(["403 GET /admin 10 B, 1.5 ms"]);
   }
+  const slow = shown([{ type: "access", record: { ...RECORD, details: undefined, ms: 61_234.5 } }]);
+  expect(slow).toEqual(["403 GET /admin 10 B, 1 min 1 s"]);
   const told = shown([{ type: "access", record: { ...RECORD, details: "mine", flags: "UF" } }]);
   expect(told).toEqual(["403 GET /admin 10 B, 1.5 ms, mine, UF"]);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { parseDuration } from "../../../src/domain/duration.ts";
+import { durationText, parseDuration } from "../../../src/domain/duration.ts";
 
 it.each([
   ["0", 0],
@@ -14,4 +14,19 @@ it.each([
 
 it.each(["", "15", "s", "-5s", "5 s", "5d", "1e3s"])("refuses %j, naming the flag", (text) => {
   expect(() => parseDuration(text, "--timeout")).toThrow(/--timeout/u);
+});
+
+it.each([
+  [0, "0 ms"],
+  [1.54, "1.5 ms"],
+  [340.4, "340 ms"],
+  [999.4, "999 ms"],
+  [999.6, "1.0 s"],
+  [12_345, "12.3 s"],
+  [59_949, "59.9 s"],
+  [59_951, "1 min"],
+  [125_000, "2 min 5 s"],
+  [3_600_000, "60 min"],
+])("%d ms are %s", (ms, text) => {
+  expect(durationText(ms)).toBe(text);
 });
