@@ -145,4 +145,4 @@ function tooLarge(folder: string): Error {
 const OUT = ".wasme-out/";
 
 /** Beside the command's own entry, the same place seen from `src/` and from `dist/`. */
-const CHILD = fileURLToPath(new URL("../../../bin/clang-child.js", import.meta.url));
+const CHILD = fileURLToPath(new URL("../../../bin/clang-child.mjs", import.meta.url));

@@ -1,4 +1,4 @@
-// Runs npm clang on a project's files: node --liftoff-only clang-child.js JOB-FILE. A process of its own, because the
+// Runs npm clang on a project's files: node --liftoff-only clang-child.mjs JOB-FILE. A process of its own, because the
 // compiler is WebAssembly that takes half a gigabyte and blocks its thread; started by file name from the sources as
 // well as from the compiled program, so it is plain JavaScript.
 import { readFile, writeFile } from "node:fs/promises";
