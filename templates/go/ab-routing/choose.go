@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 )
 
@@ -20,17 +21,17 @@ func (s *stream) choose() int {
 	case p.Sticky == nil:
 	case p.Sticky.Header != "":
 		if visitor := requestHeader(p.Sticky.Header); visitor != "" {
-			return p.drawn(p.visitorNumber(visitor))
+			return p.drawn(visitor)
 		}
 	default:
 		visitor := cookie(requestHeader("cookie"), p.Sticky.Cookie)
 		if visitor == "" {
-			visitor = fmt.Sprintf("%016x", requestNumber())
+			visitor = fmt.Sprintf("%016x", numberOf(requestID()))
 			s.newCookie = p.cookieFor(visitor)
 		}
-		return p.drawn(p.visitorNumber(visitor))
+		return p.drawn(visitor)
 	}
-	return p.drawn(requestNumber())
+	return p.drawn(requestID())
 }
 
 // named is the index of the variant of that name, -1 when there is none.
@@ -43,9 +44,10 @@ func (c *config) named(name string) int {
 	return -1
 }
 
-// drawn is the index of the variant that a number falls on.
-func (c *config) drawn(number uint64) int {
-	rest := number % c.total
+// drawn is the index of the variant that falls to a visitor: the same one in every proxy, and dealt out anew in every
+// experiment.
+func (c *config) drawn(visitor string) int {
+	rest := numberOf(c.Experiment, "\n", visitor) % c.total
 	for i := range c.Variants {
 		if rest < c.Variants[i].Weight {
 			return i
@@ -55,15 +57,12 @@ func (c *config) drawn(number uint64) int {
 	return 0 // the weights add up to the total: this is never reached
 }
 
-// visitorNumber is the same for the same visitor in every proxy, and another one in every experiment.
-func (c *config) visitorNumber(visitor string) uint64 { return numberOf(c.Experiment, "\n", visitor) }
-
-// requestNumber is another one for every request: made of its id, which the proxy makes anew for each.
-func requestNumber() uint64 {
+// requestID is another one for every request. The proxy makes it; without one it is drawn.
+func requestID() string {
 	if id := requestHeader("x-request-id"); id != "" {
-		return numberOf(id)
+		return id
 	}
-	return rand.Uint64()
+	return strconv.FormatUint(rand.Uint64(), 16)
 }
 
 // numberOf makes a number of texts: FNV-1a, 64 bit, and the last steps of MurmurHash3, which spread similar texts.
