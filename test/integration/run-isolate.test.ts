@@ -37,7 +37,7 @@ test("a guest that loops ends its thread, soon after the limit, and everybody wh
   expect(await worker.ask(call("one"))).toBe(1);
   const began = performance.now();
   const answers = await Promise.allSettled([worker.ask(call("loop")), worker.ask(call("one"))]);
-  expect(performance.now() - began).toBeLessThan(2000); // 100 ms and a step of 10 ms on an idle machine
+  expect(performance.now() - began).toBeLessThan(20_000); // 100 ms and a step of 10 ms on an idle machine; never when it fails
   const end = await worker.ended;
   expect(end).toEqual({ reason: "stuck", message: "the filter did not return within 100 ms" });
   for (const answer of answers) expect(answer).toMatchObject({ status: "rejected", reason: { end } });
