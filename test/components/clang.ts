@@ -15,16 +15,22 @@ export interface ClangBuild {
   readonly output: string;
 }
 
+const name = "@yowasp/clang";
+
 /** Installs npm's `@yowasp/clang`; the file to import. Throws `MissingComponent`. */
 async function clangPackage(): Promise<string> {
-  const name = `@yowasp/clang`;
+  return join(await clangModules(), name, "gen/bundle.js");
+}
+
+/** A `node_modules` folder with npm's `@yowasp/clang` in it, for projects to link to. Throws `MissingComponent`. */
+export async function clangModules(): Promise<string> {
   const directory = await installOnce(`clang-${clangVersion}`, (draft) =>
     installing("clang", async () => {
       const args = ["install", "--prefix", draft, "--no-save", "--no-package-lock", "--no-audit", "--no-fund"];
       await runOk("npm", [...args, `${name}@${clangVersion}`], { cwd: draft, timeoutMs: 300_000 });
     }),
   );
-  return join(directory, "node_modules", name, "gen/bundle.js");
+  return join(directory, "node_modules");
 }
 
 let queue: Promise<unknown> = Promise.resolve();

@@ -33,7 +33,7 @@ export function rustBuild({ folder, target }: RustBuild): Promise<Uint8Array> {
 }
 
 /** The `cargo` in PATH, with the standard library of the target; rustup is asked for it when it is not there. */
-async function rustCargo(target: RustTarget): Promise<string> {
+export async function rustCargo(target: RustTarget): Promise<string> {
   const cargo = await findProgram("cargo");
   if (cargo === undefined) throw new MissingComponent("rust", "no cargo in PATH: see https://rustup.rs");
   const look = await run("rustc", ["--print", "target-libdir", "--target", target]).catch(() => undefined);

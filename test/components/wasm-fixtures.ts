@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { compileFilter, compilerFolder, starterFolder, templateFolder } from "../conformance/support/compile-filter.ts";
 import { installOnce } from "./cache.mjs";
 import { clangBuild, clangVersion } from "./clang.ts";
+import { CPP_PROJECTS, cppModule } from "./cpp.ts";
 import { goBuild } from "./go.ts";
 import { rustBuild, type RustTarget } from "./rust.ts";
 
 /**
  * A filter that is built from `test/fixtures/filters`. `as-` and the name of a file in its folder `assemblyscript`;
- * `as-hello` is the starter of the AssemblyScript template. `rust-…` is built for wasip1, `rust-…-unknown` without WASI.
+ * `as-hello` and `cpp-hello` are the starters of the AssemblyScript and the C++ template, `cpp-sdk` calls each part of the C++ SDK. `rust-…` is built for wasip1, `rust-…-unknown` without WASI.
  * The `hello` ones add the response header `hello`: the plugin configuration or "world".
  */
 export type FixtureName = CompiledFixture | `as-${string}`;
@@ -17,6 +18,7 @@ export type FixtureName = CompiledFixture | `as-${string}`;
 type CompiledFixture =
   | "c-hello"
   | "cpp-hello"
+  | "cpp-sdk"
   | "rust-hello"
   | "rust-hello-unknown"
   | "go-hello"
@@ -62,11 +64,13 @@ interface Recipe {
   readonly build: (output: string) => Promise<void>;
 }
 
-const FILTERS = new URL("../fixtures/filters/", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
+const FILTERS = join(ROOT, "test/fixtures/filters");
 
 const FIXTURES: Readonly<Record<CompiledFixture, Recipe>> = {
   "c-hello": c("c-hello"),
-  "cpp-hello": cpp("cpp-hello"),
+  "cpp-hello": cpp("starter"),
+  "cpp-sdk": cpp("sdk"),
   "rust-hello": rust("rust-hello", "wasm32-wasip1"),
   "rust-hello-unknown": rust("rust-hello", "wasm32-unknown-unknown"),
   "go-hello": go("go-hello"),
@@ -93,11 +97,13 @@ function c(folder: string, defines: readonly string[] = []): Recipe {
   return clang(folder, ["clang", ...flags, ...defines, ...link, "filter.c"]);
 }
 
-/** A filter with libc++, as a reactor. */
-function cpp(folder: string): Recipe {
-  const flags = ["--target=wasm32-wasip1", "-mexec-model=reactor", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-Oz"];
-  const link = ["-flto", "-Wl,-z,stack-size=65536", "-Wl,--strip-all"];
-  return clang(folder, ["clang++", ...flags, ...link, "filter.cc"]);
+/** A C++ project as this program builds it. */
+function cpp(name: keyof typeof CPP_PROJECTS): Recipe {
+  return {
+    folders: CPP_PROJECTS[name].map((folder) => join(ROOT, folder)),
+    version: clangVersion,
+    build: (output) => cppModule(name, output),
+  };
 }
 
 function clang(name: string, command: readonly string[]): Recipe {

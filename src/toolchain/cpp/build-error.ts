@@ -30,13 +30,19 @@ export async function cppError(failure: CppFailure): Promise<WasmeError> {
   );
 }
 
-/** `src/filter.cc:3:5: error: …` of compilers, `wasm-ld: error: …` of linkers. */
+/** `src/filter.cc:3:5: error: …` of compilers, `wasm-ld: error: …` of linkers, `RangeError: …` of one that broke. */
 function errorsIn(said: string): Said {
-  const lines = said.split("\n").filter((line) => /(?:^|\s)(?:fatal )?error: /u.test(line));
-  const real = lines.filter((line) => !/linker command failed|use -v to see invocation/u.test(line));
-  const first = real[0]?.trim().replace(/\/tmp\/\S+?\.o: |(?:lto\.tmp|\S+\.o): (?=undefined)/u, "");
-  return { first, count: real.length };
+  const lines = said.split("\n").map((line) => line.trim());
+  const errors = lines.filter((line) => /(?:^|\s)(?:fatal )?error: /u.test(line) && !ENDINGS.test(line));
+  const first = errors[0] ?? lines.find((line) => /^\w*Error\b/u.test(line));
+  return { first: first?.replace(OBJECT_FILE, ""), count: errors.length };
 }
+
+/** What drivers say when something else has failed. */
+const ENDINGS = /linker command failed|use -v to see invocation/u;
+
+/** Temporary files mean nothing to anybody. */
+const OBJECT_FILE = /\S+\.(?:o|tmp): (?=undefined)/u;
 
 interface KnownFailure {
   readonly pattern: RegExp;
