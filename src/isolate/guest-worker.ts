@@ -105,7 +105,7 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   const giveUp = (end: WorkerEnd): void => {
     reason ??= end;
     void worker.terminate();
-    // The engine ends a guest between two instructions, but not while it grows its memory by single pages.
+    // The engine ends a guest between two instructions, but not amid one that is long, such as filling a gibibyte.
     setTimeout(over, LATE_MS).unref();
   };
   const unwatch = watchHeartbeat(heartbeat, hardLimitMs, () =>
