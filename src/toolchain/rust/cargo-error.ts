@@ -107,10 +107,12 @@ const KNOWN: readonly KnownFailure[] = [
     hint: () => "check the dependencies in Cargo.toml; cargo search NAME looks for one",
   },
   {
-    pattern: /failed to parse manifest at `([^`]+)`|could not parse input as TOML|TOML parse error/u,
+    pattern:
+      /failed to parse manifest at `([^`]+)`|^error: ([^\n]*)\n\s*--> \S*Cargo\.toml:|could not parse input as TOML|TOML parse error/mu,
     kind: "usage",
     code: "CARGO_TOML_INVALID",
-    says: (folder, match) => `${match[1] ?? `a Cargo.toml in ${folder}`} is not valid`,
+    says: (folder, match) =>
+      `${match[1] ?? `Cargo.toml in ${folder}`} is not valid${match[2] === undefined ? "" : `: ${match[2]}`}`,
     hint: () => "cargo names the line above",
   },
   {
