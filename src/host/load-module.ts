@@ -201,7 +201,9 @@ function hash(bytes: Uint8Array): string {
   let one = 0x811c_9dc5;
   let two = 0x9e37_79b9;
   const words = bytes.byteOffset % 4 === 0 ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : [];
-  for (const word of words) {
+  // Not by its iterator, which takes twice as long.
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? 0;
     one = Math.imul(one ^ word, 0x0100_0193);
     two = Math.imul(two + word, 0x85eb_ca6b) ^ (two >>> 13);
   }
