@@ -9,8 +9,8 @@ func appendText(line []byte, text string) []byte {
 		switch {
 		case c == '"' || c == '\\':
 			line = append(line, '\\', byte(c))
-		case c == '\t':
-			line = append(line, '\\', 't')
+		case c >= '\b' && c <= '\r' && c != '\v':
+			line = append(line, '\\', "btn_fr"[c-'\b'])
 		case c < ' ':
 			line = append(line, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
 		default:

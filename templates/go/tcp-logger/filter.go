@@ -53,9 +53,16 @@ type connection struct {
 	closedBy string
 }
 
+// OnNewConnection is called when the client has connected.
+func (c *connection) OnNewConnection() types.Action {
+	c.plugin.connections.Increment(1)
+	return types.ActionContinue
+}
+
 // OnDownstreamData is called for each piece that comes from the client.
 func (c *connection) OnDownstreamData(size int, endOfStream bool) types.Action {
 	c.received += uint64(size)
+	count(c.plugin.received, size)
 	if endOfStream {
 		c.closes("downstream")
 	}
@@ -65,6 +72,7 @@ func (c *connection) OnDownstreamData(size int, endOfStream bool) types.Action {
 // OnUpstreamData is called for each piece that comes from the upstream.
 func (c *connection) OnUpstreamData(size int, endOfStream bool) types.Action {
 	c.sent += uint64(size)
+	count(c.plugin.sent, size)
 	if endOfStream {
 		c.closes("upstream")
 	}
@@ -83,18 +91,12 @@ func (c *connection) closes(side string) {
 	}
 }
 
-// OnStreamDone counts the connection and writes its line.
-func (c *connection) OnStreamDone() {
-	p := c.plugin
-	p.connections.Increment(1)
-	count(p.received, c.received)
-	count(p.sent, c.sent)
-	p.log(c.line())
-}
+// OnStreamDone writes the line. Properties can still be read.
+func (c *connection) OnStreamDone() { c.plugin.log(c.line()) }
 
-// count adds to a counter; proxies refuse to add 0.
-func count(counter proxywasm.MetricCounter, number uint64) {
+// count adds to a counter; proxies refuse to add 0, and the SDK panics then.
+func count(counter proxywasm.MetricCounter, number int) {
 	if number > 0 {
-		counter.Increment(number)
+		counter.Increment(uint64(number))
 	}
 }

@@ -16,7 +16,9 @@ func (c *connection) line() string {
 	line = appendNumber(line, "bytes_received", int64(c.received))
 	line = appendNumber(line, "bytes_sent", int64(c.sent))
 	line = appendNumber(line, "duration_ms", time.Since(c.began).Milliseconds())
-	line = appendText(appendKey(line, "closed_by"), c.closedBy)
+	if c.closedBy != "" {
+		line = appendText(appendKey(line, "closed_by"), c.closedBy)
+	}
 	for _, field := range c.plugin.fields {
 		line = appendProperty(line, field.name, field.path)
 	}
