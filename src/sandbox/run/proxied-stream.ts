@@ -10,6 +10,7 @@ import {
   ToCore,
   type UpstreamFault,
 } from "./messages.ts";
+import { ResponseWriter } from "./response-writer.ts";
 import type { StreamObserver } from "./stream-observer.ts";
 
 /** Who may ask a side not to be read; it is read while nobody does. */
@@ -33,30 +34,25 @@ export interface StreamSetting {
 export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCommands {
   readonly head: RequestHead;
   readonly #client: Downstream;
+  readonly #response: ResponseWriter;
   readonly #setting: StreamSetting;
   readonly #id: number;
   #call: UpstreamCall | undefined;
   #clientPause = 0;
   #upstreamPause = 0;
   #timer: NodeJS.Timeout | undefined;
-  #responding = false;
-  #clientDone = false;
   #upstreamDone = false;
   #over = false;
 
   constructor(head: RequestHead, client: Downstream, setting: StreamSetting) {
     this.head = head;
     this.#client = client;
+    this.#response = new ResponseWriter(client, setting.observer);
     this.#setting = setting;
     this.#id = setting.link.open(this);
     const { headers, end } = head;
     setting.observer.request(headers, end);
     setting.link.send([ToCore.request, this.#id, headers, end, head.from, head.protocol]);
-  }
-
-  /** True once the client was sent something. */
-  get responding(): boolean {
-    return this.#responding;
   }
 
   // From the client and from the upstream: `data`, `trailers` and `drained` are told apart by who calls `asUpstream`.
@@ -80,9 +76,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   }
 
   gone(): void {
-    if (this.#over || this.#clientDone) return;
-    this.#clientDone = true;
-    this.#setting.observer.clientGone();
+    if (this.#over || !this.#response.gone()) return;
     this.#setting.link.send([ToCore.clientGone, this.#id]);
   }
 
@@ -111,11 +105,11 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
       case FromCore.pauseUpstream:
         return this.#pauseUpstream(Pause.exchange, message[2]);
       case FromCore.response:
-        return this.#respond(message[2], message[3]);
+        return this.#response.headers(message[2], message[3]);
       case FromCore.responseTrailers:
-        return this.#trailersToClient(message[2]);
+        return this.#response.trailers(message[2]);
       case FromCore.clientReset:
-        return this.#resetClient();
+        return this.#response.reset();
       case FromCore.pauseClient:
         return this.#pauseClient(Pause.exchange, message[2]);
       default:
@@ -125,7 +119,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
 
   piece(to: "upstream" | "client", bytes: Uint8Array, end: boolean): void {
     if (to === "upstream") this.#toUpstream(bytes, end);
-    else this.#toClient(bytes, end);
+    else if (!this.#response.data(bytes, end)) this.#pauseUpstream(Pause.otherSide, true);
   }
 
   ended(end: StreamEnd): void {
@@ -133,7 +127,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
     this.#over = true;
     clearTimeout(this.#timer);
     if (!this.#upstreamDone) this.#call?.reset();
-    if (!this.#clientDone) this.#client.reset();
+    this.#response.reset();
     this.#setting.observer.ended(end);
     this.#setting.onOver(this);
   }
@@ -141,10 +135,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   /** The client gets what a broken filter's streams get, or a broken connection when it has a part of an answer. */
   abandon(why: string): void {
     if (this.#over) return;
-    if (!this.#clientDone) {
-      if (this.#responding) this.#resetClient();
-      else this.#respond([":status", "503", "content-length", "0"], true);
-    }
+    this.#response.breakOff();
     this.ended({ code: 503, details: `wasm_fail_stream{${why}}`, flags: 0, pausedIn: undefined });
   }
 
@@ -207,47 +198,6 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   #unsendable(error: unknown): void {
     this.#setting.observer.problem(error);
     setImmediate(() => this.fault("reset"));
-  }
-
-  #respond(headers: FlatHeaders, end: boolean): void {
-    const { observer } = this.#setting;
-    observer.response(headers, end);
-    this.#responding = true;
-    if (this.#clientDone) return;
-    if (end) this.#clientDone = true;
-    try {
-      this.#client.headers(headers, end);
-    } catch (error) {
-      observer.problem(error);
-      this.#clientDone = true;
-      this.#client.reset();
-    }
-  }
-
-  #trailersToClient(trailers: FlatHeaders): void {
-    const { observer } = this.#setting;
-    observer.responseTrailers(trailers);
-    if (this.#clientDone) return;
-    this.#clientDone = true;
-    try {
-      this.#client.trailers(trailers);
-    } catch (error) {
-      observer.problem(error);
-      this.#client.reset();
-    }
-  }
-
-  #toClient(bytes: Uint8Array, end: boolean): void {
-    this.#setting.observer.responseData(bytes, end);
-    if (this.#clientDone) return;
-    if (end) this.#clientDone = true;
-    if (!this.#client.data(bytes, end)) this.#pauseUpstream(Pause.otherSide, true);
-  }
-
-  #resetClient(): void {
-    if (this.#clientDone) return;
-    this.#clientDone = true;
-    this.#client.reset();
   }
 
   #dropCall(): void {
