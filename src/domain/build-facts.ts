@@ -16,8 +16,23 @@ export interface BuildFacts {
   readonly inputHash?: string;
 }
 
+/** The manifest annotations that say them. */
+export function buildAnnotations(facts: BuildFacts): Record<string, string> {
+  const entries = Object.entries(facts) as [keyof BuildFacts, string | undefined][];
+  return Object.fromEntries(entries.flatMap(([fact, value]) => (value === undefined ? [] : [[KEYS[fact], value]])));
+}
+
+/** What a manifest's annotations say of how its module was built; `undefined` when they do not name a language. */
+export function readBuildFacts(annotations: Readonly<Record<string, string>>): Partial<BuildFacts> | undefined {
+  const told = Object.entries(KEYS).flatMap(([fact, key]) => {
+    const value = annotations[key];
+    return value === undefined ? [] : [[fact, value]];
+  });
+  return annotations[KEYS.language] === undefined ? undefined : (Object.fromEntries(told) as Partial<BuildFacts>);
+}
+
 /** The manifest annotation of each fact. */
-export const BUILD_FACT_KEYS: Readonly<Record<keyof BuildFacts, string>> = {
+const KEYS: Readonly<Record<keyof BuildFacts, string>> = {
   language: "wasme.io/build.language",
   compiler: "wasme.io/build.compiler",
   sdk: "wasme.io/build.sdk",

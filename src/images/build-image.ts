@@ -1,5 +1,6 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { BuildFacts } from "../domain/build-facts.ts";
 import { usageError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { type ImageReference, parseImageReference } from "../domain/image-reference.ts";
@@ -54,6 +55,7 @@ export interface BuildImageResult extends StoredModule {
   readonly language: BuildLanguage;
   /** Compiler and version. */
   readonly toolchain: string;
+  readonly facts: BuildFacts;
 }
 
 /**
@@ -98,9 +100,17 @@ async function run(deps: BuildImageDeps, plan: BuildPlan, events: EventSink): Pr
   const what = { source, outDir, builder, install, optimize, ...options };
   const built: BuiltModule = await buildModule(deps, runner, what, events);
   deps.signal.throwIfAborted();
-  const module = { file: built.modulePath, title: "the built module", reference, check, created, out: plan.out };
+  const module = {
+    file: built.modulePath,
+    title: "the built module",
+    reference,
+    check,
+    facts: built.facts,
+    created,
+    out: plan.out,
+  };
   const stored = await storeModule(deps, { ...module, config: plan.config }, events);
-  return { ...stored, language: runner.language, toolchain: built.toolchain };
+  return { ...stored, language: runner.language, toolchain: built.toolchain, facts: built.facts };
 }
 
 /** Runs work in the folder the user named, which stays, or in a temporary one, which does not. */

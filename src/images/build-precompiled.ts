@@ -39,6 +39,6 @@ export async function buildPrecompiled(
     events({ type: "milestone", message: `Runtime config: ${relative(deps.cwd, config.path)}` });
   }
   const { check, created } = request;
-  const module = { file, title: request.file, reference, config, check, created, out: undefined };
+  const module = { file, title: request.file, reference, config, check, facts: undefined, created, out: undefined };
   return await storeModule(deps, module, events);
 }

@@ -4,7 +4,7 @@ import { type Digest, digestOf } from "../domain/digest.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import type { RuntimeConfig } from "../domain/runtime-config.ts";
-import { packOci } from "../domain/wasm-image.ts";
+import { type PackExtras, packOci } from "../domain/wasm-image.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { assertLoadable, checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
@@ -23,6 +23,8 @@ export interface ImportRequest {
   readonly check: boolean;
   /** The time to write into the image (`SOURCE_DATE_EPOCH`); none when absent. */
   readonly created?: Date | undefined;
+  /** Of the manifest, beside those that the format needs. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What was stored. */
@@ -56,7 +58,14 @@ export async function importImage(
   deps.signal?.throwIfAborted();
   const module = { digest: digestOf(bytes), size: bytes.byteLength };
   const reference = formatReference(request.reference);
-  const manifestDigest = await store(deps, { module, bytes, runtimeConfig, reference, created: request.created });
+  const { created, annotations } = request;
+  const manifestDigest = await store(deps, {
+    module,
+    bytes,
+    runtimeConfig,
+    reference,
+    extras: { created, annotations },
+  });
   return {
     reference,
     manifestDigest,
@@ -76,10 +85,10 @@ async function store(
     readonly bytes: Uint8Array;
     readonly runtimeConfig: RuntimeConfig;
     readonly reference: string;
-    readonly created: Date | undefined;
+    readonly extras: PackExtras;
   },
 ): Promise<Digest> {
-  const packed = packOci(image.module, image.runtimeConfig, { created: image.created });
+  const packed = packOci(image.module, image.runtimeConfig, image.extras);
   await deps.store.push(packed.config.descriptor, bytesSource(packed.config.bytes), deps.signal);
   await deps.store.push(packed.layer, bytesSource(image.bytes), deps.signal);
   await deps.store.push(packed.manifest, bytesSource(packed.bytes), deps.signal);

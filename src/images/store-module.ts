@@ -1,5 +1,7 @@
 import { createReadStream } from "node:fs";
 import { dirname } from "node:path";
+import { buildAnnotations, type BuildFacts } from "../domain/build-facts.ts";
+import { CONFIG_SCHEMA_ANNOTATION } from "../domain/config-schema.ts";
 import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { ImageReference } from "../domain/image-reference.ts";
@@ -28,6 +30,8 @@ export interface ModuleToStore {
   readonly reference: ImageReference;
   readonly config: ChosenConfig;
   readonly check: boolean;
+  /** How it was built; `undefined` for a module that came as a file. */
+  readonly facts: BuildFacts | undefined;
   /** The time to write into the image; none when absent. */
   readonly created: Date | undefined;
   /** Copied there too, absolute. */
@@ -105,14 +109,22 @@ async function copyAside(file: string, out: string): Promise<FileDraft> {
 
 /** Imports; events and errors speak of the module by its title instead of its path. */
 async function importTitled(deps: StoreModuleDeps, module: ModuleToStore, events: EventSink): Promise<ImportResult> {
-  const { file, title, reference, check, config, created } = module;
+  const { file, title, reference, check, config, facts, created } = module;
+  const annotations = {
+    ...(facts === undefined ? {} : buildAnnotations(facts)),
+    ...(config.schema === undefined ? {} : { [CONFIG_SCHEMA_ANNOTATION]: config.schema.text }),
+  };
   const retitle = (text: string): string => text.replaceAll(file, title);
   const sink: EventSink = (event) => {
     const hasMessage = "message" in event && event.message !== undefined;
     events(hasMessage ? { ...event, message: retitle(event.message) } : event);
   };
   try {
-    return await importImage(deps, { file, reference, check, created, runtimeConfig: config.config }, sink);
+    return await importImage(
+      deps,
+      { file, reference, check, created, annotations, runtimeConfig: config.config },
+      sink,
+    );
   } catch (error) {
     if (!(error instanceof WasmeError)) throw error;
     const { kind, code, message, hint, details, cause } = error;
