@@ -80,7 +80,7 @@ describe("flags of the project", () => {
     const folder = await crate({
       ".cargo/config.toml": config,
       "Cargo.toml": manifest("filter", '[dependencies]\nshared = { path = "../shared" }\n'),
-      "Cargo.lock": `${lockOf("filter", "shared").replace("\n\n", '\ndependencies = ["shared"]\n\n')}`,
+      "Cargo.lock": lockOf("filter", "shared").replace("\n\n", '\ndependencies = ["shared"]\n\n'),
       "src/lib.rs": `${source}#[no_mangle] pub extern "C" fn place() -> *const u8 { shared::place().as_ptr() }\n`,
       "../shared/Cargo.toml": manifest("shared").replace("cdylib", "rlib"),
       "../shared/src/lib.rs": "pub fn place() -> &'static str { file!() }\n",
