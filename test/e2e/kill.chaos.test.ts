@@ -57,7 +57,7 @@ describe.each([
   ["store migrate", (i: number) => ["store", "migrate", "--from", oldStore(i)], (i: number) => `h.io/old/p${i}:v1`],
   ["tag", (i: number) => ["tag", "first:v1", `tagged:v${i}`], (i: number) => `docker.io/library/tagged:v${i}`],
 ] as const)("kill -9 of %s", (verb, argsOf, nameOf) => {
-  it(`${KILLS[verb]} times: the store opens and holds all that was reported`, { timeout: 600_000 }, async () => {
+  it(`${KILLS[verb]} times: the store opens and holds all that was reported`, { timeout: 1_800_000 }, async () => {
     let before = fingerprint();
     const { phases, end } = await killLoop({
       verb,
@@ -86,7 +86,7 @@ describe.each([
 });
 
 describe("kill -9 of save", () => {
-  it("25 times: the archive is the old one or the new one, whole", { timeout: 300_000 }, async () => {
+  it("25 times: the archive is the old one or the new one, whole", { timeout: 900_000 }, async () => {
     const folder = join(work, "saved");
     mkdirSync(folder, { recursive: true });
     const file = join(folder, "saved.tar");
@@ -122,7 +122,7 @@ describe("kill -9 of save", () => {
 });
 
 describe("kill -9 of store prune", () => {
-  it("25 times: what is named stays whole, and the next one finishes", { timeout: 300_000 }, async () => {
+  it("25 times: what is named stays whole, and the next one finishes", { timeout: 900_000 }, async () => {
     const prune = ["store", "prune", "--grace", "0"];
     let lone: readonly string[] = [];
     const { phases } = await killLoop({
