@@ -1,4 +1,4 @@
-// Loads what `tools/join.mjs` joined into one file at the build, with the code the engine made of it then (decision 6).
+// Loads what `tools/join.mjs` joined into one file at the build, with the code the engine made of it then (decision 7).
 // Plain JavaScript and CommonJS, because threads start with it too.
 const { readFileSync, statSync } = require("node:fs");
 const Module = require("node:module");

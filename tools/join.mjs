@@ -1,6 +1,6 @@
 /**
  * Joins the program and the thread of `wasme test` into a file each, and keeps the code the engine makes of them
- * (decision 6). The last step of `npm run build`; `bin/joined.cjs` loads the result.
+ * (decision 7). The last step of `npm run build`; `bin/joined.cjs` loads the result.
  */
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
