@@ -131,6 +131,8 @@ function toolchainFile(compiler: NativeCompiler, project: CppProject): string {
     CMAKE_EXE_LINKER_FLAGS_INIT: LDFLAGS,
     CMAKE_EXECUTABLE_SUFFIX: ".wasm",
     CMAKE_TRY_COMPILE_TARGET_TYPE: "STATIC_LIBRARY",
+    CMAKE_CXX_COMPILER_WORKS: "1",
+    CMAKE_C_COMPILER_WORKS: "1",
     CMAKE_CXX_FLAGS_RELEASE: "-DNDEBUG",
     CMAKE_C_FLAGS_RELEASE: "-DNDEBUG",
   };
@@ -178,7 +180,8 @@ async function failed(result: ToolResult, { own, project, compiler }: Run): Prom
     return await cppError({ said, exitCode: result.exitCode, label: compiler.label, npm: false });
   }
   const end = result.exitCode === undefined ? "was ended" : `failed with exit code ${result.exitCode}`;
-  const last = said.trim().split("\n").at(-1) ?? "";
+  const cmake = /^CMake Error[^\n]*:\s*\n\s*(\S.*)$/mu.exec(said)?.[1];
+  const last = cmake ?? said.trim().split("\n").at(-1)?.trim() ?? "";
   return otherFailure(`${own.tool} ${end} in ${project.folder}: ${last}`, compiler);
 }
 
