@@ -12,7 +12,7 @@ export class JsonLine {
     this.line += (this.line.length > 0 ? "," : "{") + quote(name) + ":" + json;
   }
 
-  /** @param bytes Text; what is no UTF-8 in it becomes U+FFFD. `null` is written as null. */
+  /** @param bytes Text; bytes that are none become other characters, never a broken line. `null` is written as null. */
   addText(name: string, bytes: ArrayBuffer | null): void {
     this.add(name, bytes ? quoteBytes(bytes) : "null");
   }
