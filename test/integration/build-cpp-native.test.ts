@@ -149,10 +149,16 @@ describe("a project with a build of its own", { timeout: TIMEOUT }, () => {
     expect(checkModule(built.bytes)).toMatchObject({ ok: true });
     expect((await build(source, deps)).bytes.equals(built.bytes)).toBe(true);
     await writeFile(join(source, "CMakeLists.txt"), lines.slice(0, 2).join("\n"));
-    await writeFile(join(source, "src/filter.cc"), "");
     expect(await failure(build(source, deps))).toMatchObject({
-      code: expect.stringMatching(/MODULE_NOT_MADE|COMPILE_FAILED/u),
+      code: "MODULE_NOT_MADE",
+      hint: expect.stringContaining("add_executable"),
     });
+    await writeFile(join(source, "CMakeLists.txt"), "project(filter CXX)\nno_such_command()\n");
+    expect(await failure(build(source, deps))).toMatchObject({
+      code: "COMPILE_FAILED",
+      message: expect.stringContaining("no_such_command"),
+    });
+  });
   });
 
   it("fails with the words of the tool, and what it was given", async (context) => {

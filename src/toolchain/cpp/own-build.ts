@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
@@ -98,12 +98,14 @@ async function runCmake(deps: ToolchainDeps, run: Run, events: EventSink): Promi
   if (compiler !== undefined) await copyFile(file, kept);
   const toolchain = compiler === undefined ? [] : [`-DCMAKE_TOOLCHAIN_FILE=${kept}`];
   const configure = ["-S", project.folder, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", ...toolchain];
+  // A module of a target that is gone must not be taken for the one that was asked for; linking anew is quick.
+  for (const { path } of await modulesIn(folder, undefined)) await rm(path, { force: true });
   for (const args of [configure, ["--build", folder, "--parallel"]]) {
     const result = await runTool(deps, { command, args, cwd: project.folder }, events);
     if (!result.ok) throw await failed(result, run);
   }
   const found = await modulesIn(folder, undefined);
-  return only(found, run, 'add_executable(filter src/filter.cc), with set(CMAKE_EXECUTABLE_SUFFIX ".wasm")');
+  return only(found, run, "add_executable(filter src/filter.cc) makes one");
 }
 
 /** The usual variables of make, for a compiler. */
@@ -129,7 +131,9 @@ function toolchainFile(compiler: NativeCompiler, project: CppProject): string {
     CMAKE_CXX_FLAGS_INIT: CXXFLAGS,
     CMAKE_C_FLAGS_INIT: CFLAGS,
     CMAKE_EXE_LINKER_FLAGS_INIT: LDFLAGS,
-    CMAKE_EXECUTABLE_SUFFIX: ".wasm",
+    // Not CMAKE_EXECUTABLE_SUFFIX, which the generic platform empties again.
+    CMAKE_EXECUTABLE_SUFFIX_CXX: ".wasm",
+    CMAKE_EXECUTABLE_SUFFIX_C: ".wasm",
     CMAKE_TRY_COMPILE_TARGET_TYPE: "STATIC_LIBRARY",
     CMAKE_CXX_COMPILER_WORKS: "1",
     CMAKE_C_COMPILER_WORKS: "1",
