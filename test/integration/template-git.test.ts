@@ -53,17 +53,21 @@ class Bench {
     return initProject(this.deps(more), { directory: "mine", template, force: true }, () => undefined);
   }
 
-  /** The error of a template that is refused: no project, and nothing temporary is left. */
-  async refusal(template: string, more: Partial<InitDeps> = {}): Promise<Awaited<ReturnType<typeof failure>>> {
-    const error = await failure(this.init(template, more));
-    expect(existsSync(join(this.root, "mine"))).toBe(false);
-    expect(readdirSync(this.tmp)).toEqual([]);
-    return error;
-  }
-
   made(path: string): string {
     return readFileSync(join(this.root, "mine", path), "latin1");
   }
+}
+
+/** The error of a template that is refused: no project, and nothing temporary is left. */
+async function refusal(
+  bench: Bench,
+  template: string,
+  more: Partial<InitDeps> = {},
+): Promise<Awaited<ReturnType<typeof failure>>> {
+  const error = await failure(bench.init(template, more));
+  expect(existsSync(join(bench.root, "mine"))).toBe(false);
+  expect(readdirSync(bench.tmp)).toEqual([]);
+  return error;
 }
 
 describe("a template in a git repository", () => {
@@ -103,7 +107,7 @@ describe("a template in a git repository", () => {
     const bare = join(bench.root, "bare.git");
     bench.git("clone", "--quiet", "--bare", bench.url, bare);
     expect((await bench.init(`file://${bare}//filters/auth#main`)).files).toEqual(["x"]);
-    const error = await new Bench().refusal(`file://${bare}//filters/nope`);
+    const error = await refusal(new Bench(), `file://${bare}//filters/nope`);
     expect(error).toMatchObject({ kind: "not-found", code: "TEMPLATE_NOT_FOUND" });
     expect(error.message).toContain('has no folder "filters/nope"');
   });
@@ -116,7 +120,7 @@ describe("a template in a git repository", () => {
     const port = await serveGit(bench.root);
     await bench.init(`git://127.0.0.1:${port}/repository`);
     expect(bench.made("x")).toBe("from afar");
-    const missing = await new Bench().refusal(`git://127.0.0.1:${port}/nope`);
+    const missing = await refusal(new Bench(), `git://127.0.0.1:${port}/nope`);
     expect(missing).toMatchObject({ code: "TEMPLATE_NOT_FOUND" });
   });
 
@@ -124,20 +128,20 @@ describe("a template in a git repository", () => {
     const bench = new Bench();
     bench.write("x", "");
     bench.commit();
-    const branch = await bench.refusal(`${bench.url}#nope`);
+    const branch = await refusal(bench, `${bench.url}#nope`);
     expect(branch).toMatchObject({ kind: "not-found", code: "TEMPLATE_NOT_FOUND" });
     expect(branch.message).toContain('no branch, tag or commit "nope"');
-    expect(await bench.refusal(`${bench.url}-nope`)).toMatchObject({ kind: "not-found", code: "TEMPLATE_NOT_FOUND" });
-    expect(await bench.refusal(bench.url)).toMatchObject({ kind: "usage", code: "TEMPLATE_INVALID" });
+    expect(await refusal(bench, `${bench.url}-nope`)).toMatchObject({ kind: "not-found", code: "TEMPLATE_NOT_FOUND" });
+    expect(await refusal(bench, bench.url)).toMatchObject({ kind: "usage", code: "TEMPLATE_INVALID" });
     const empty = { PATH: bench.tmp, HOME: bench.home };
-    expect(await bench.refusal(bench.url, { env: empty })).toMatchObject({ kind: "usage", code: "GIT_NOT_FOUND" });
+    expect(await refusal(bench, bench.url, { env: empty })).toMatchObject({ kind: "usage", code: "GIT_NOT_FOUND" });
   });
 
   it("is told when nobody answers", async () => {
     const server = await listen(() => undefined);
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
-    const error = await new Bench().refusal(`git://127.0.0.1:${port}/x`);
+    const error = await refusal(new Bench(), `git://127.0.0.1:${port}/x`);
     expect(error).toMatchObject({ kind: "unreachable", code: "TEMPLATE_UNREACHABLE" });
   });
 
@@ -150,7 +154,7 @@ describe("a template in a git repository", () => {
       });
     });
     const { port } = server.address() as { port: number };
-    const error = await new Bench().refusal(`http://127.0.0.1:${port}/x.git`);
+    const error = await refusal(new Bench(), `http://127.0.0.1:${port}/x.git`);
     expect(error).toMatchObject({ kind: "unauthorised", code: "TEMPLATE_UNAUTHORISED" });
   });
 
@@ -206,13 +210,13 @@ describe("a hostile repository", () => {
     bench.write("wasme-template.json", MANIFEST);
     symlinkSync("/etc/passwd", join(bench.repository, "passwd"));
     bench.commit();
-    const link = await bench.refusal(bench.url);
+    const link = await refusal(bench, bench.url);
     expect(link).toMatchObject({ kind: "usage", code: "TEMPLATE_UNSAFE" });
     expect(link.message).toContain('"passwd" is a link');
     bench.git("rm", "--quiet", "passwd");
     bench.git("update-index", "--add", "--cacheinfo", `160000,${bench.git("rev-parse", "HEAD")},inner`);
     bench.git("commit", "--quiet", "--message=y");
-    expect((await bench.refusal(bench.url)).message).toContain('"inner" is a submodule');
+    expect((await refusal(bench, bench.url)).message).toContain('"inner" is a submodule');
   });
 
   it.each([["../outside"], [".git/hooks/post-checkout"], [".GIT/config"], ["a/../../b"]])(
@@ -225,7 +229,7 @@ describe("a hostile repository", () => {
       const tree = treeWith(bench, path.split("/"), blob);
       const commit = bench.git("commit-tree", tree, "-m", "evil");
       bench.git("update-ref", "refs/heads/main", commit);
-      await bench.refusal(bench.url);
+      await refusal(bench, bench.url);
       expect(existsSync(join(bench.root, "outside"))).toBe(false);
     },
   );
@@ -235,7 +239,7 @@ describe("a hostile repository", () => {
     bench.write("wasme-template.json", MANIFEST);
     bench.write("big", new Uint8Array(4 * 1024 * 1024 + 1));
     bench.commit();
-    expect(await bench.refusal(bench.url)).toMatchObject({ kind: "usage", code: "TEMPLATE_TOO_LARGE" });
+    expect(await refusal(bench, bench.url)).toMatchObject({ kind: "usage", code: "TEMPLATE_TOO_LARGE" });
   });
 });
 
