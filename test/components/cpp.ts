@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runProcess } from "../../src/platform/process-runner.ts";
 import { cpp } from "../../src/toolchain/cpp/runner.ts";
@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Lays folders of the repository over each other, with npm's clang in place. Throws `MissingComponent`. */
 export async function cppProject(folders: readonly string[], target: string): Promise<void> {
-  for (const folder of folders) await cp(join(ROOT, folder), target, { recursive: true });
+  for (const folder of folders) await cp(resolve(ROOT, folder), target, { recursive: true });
   await symlink(await clangModules(), join(target, "node_modules"));
 }
 

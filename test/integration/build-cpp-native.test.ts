@@ -159,7 +159,6 @@ describe("a project with a build of its own", { timeout: TIMEOUT }, () => {
       message: expect.stringContaining("no_such_command"),
     });
   });
-  });
 
   it("fails with the words of the tool, and what it was given", async (context) => {
     const deps = await machine(context, ["make"]);
