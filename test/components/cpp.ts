@@ -53,7 +53,14 @@ export async function cppModule(name: keyof typeof CPP_PROJECTS, output: string)
  * A `clang++` that finds the C++ library for WebAssembly: one of Debian's versions, installed with all it needs unless
  * it is there. Throws `MissingComponent`.
  */
-export async function nativeClang(): Promise<string> {
+export function nativeClang(): Promise<string> {
+  clang ??= installClang();
+  return clang;
+}
+
+let clang: Promise<string> | undefined;
+
+async function installClang(): Promise<string> {
   let reason: unknown;
   for (const version of VERSIONS) {
     const packages = ["clang-", "lld-", "libc++-", "libc++abi-", "libclang-rt-"].map(
