@@ -18,6 +18,8 @@ pub fn read_config<T: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Result<T, Str
             false => format!("it is no JSON: {cause}"),
         }
     })?;
-    reader.end().map_err(|cause| format!("it is no JSON: {cause}"))?;
+    reader
+        .end()
+        .map_err(|cause| format!("it is no JSON: {cause}"))?;
     Ok(config)
 }

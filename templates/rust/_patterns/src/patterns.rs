@@ -9,19 +9,35 @@ pub struct Glob(Vec<Vec<u8>>);
 impl Glob {
     /// The parts between the stars; one part is a text without stars.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(parts.into_iter().map(|part| part.as_bytes().to_vec()).collect())
+        Self(
+            parts
+                .into_iter()
+                .map(|part| part.as_bytes().to_vec())
+                .collect(),
+        )
     }
 
     pub fn matches(&self, text: &[u8]) -> bool {
-        let Some((first, rest)) = self.0.split_first() else { return false };
-        let Some((last, middle)) = rest.split_last() else { return text == first.as_slice() };
-        let Some(mut text) = text.strip_prefix(first.as_slice()).and_then(|text| text.strip_suffix(last.as_slice()))
+        let Some((first, rest)) = self.0.split_first() else {
+            return false;
+        };
+        let Some((last, middle)) = rest.split_last() else {
+            return text == first.as_slice();
+        };
+        let Some(mut text) = text
+            .strip_prefix(first.as_slice())
+            .and_then(|text| text.strip_suffix(last.as_slice()))
         else {
             return false;
         };
         // The first place of each part is as good as any later one: no need to come back.
         for part in middle.iter().filter(|part| !part.is_empty()) {
-            let Some(at) = text.windows(part.len()).position(|window| window == part.as_slice()) else { return false };
+            let Some(at) = text
+                .windows(part.len())
+                .position(|window| window == part.as_slice())
+            else {
+                return false;
+            };
             text = &text[at + part.len()..];
         }
         true
@@ -45,8 +61,13 @@ impl TryFrom<String> for Host {
 
     fn try_from(text: String) -> Result<Self, String> {
         let stars = text.matches('*').count();
-        if text.is_empty() || stars > 1 || (stars == 1 && !text.starts_with('*') && !text.ends_with('*')) {
-            return Err(format!("{text:?} is no host; one * may stand at its beginning or end"));
+        if text.is_empty()
+            || stars > 1
+            || (stars == 1 && !text.starts_with('*') && !text.ends_with('*'))
+        {
+            return Err(format!(
+                "{text:?} is no host; one * may stand at its beginning or end"
+            ));
         }
         Ok(Self(Glob::new(text.to_ascii_lowercase().split('*'))))
     }

@@ -19,7 +19,9 @@ impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> Default for Within<MIN,
     }
 }
 
-impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> TryFrom<u64> for Within<MIN, MAX, DEFAULT> {
+impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> TryFrom<u64>
+    for Within<MIN, MAX, DEFAULT>
+{
     type Error = String;
 
     fn try_from(number: u64) -> Result<Self, String> {

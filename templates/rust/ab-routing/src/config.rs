@@ -49,17 +49,38 @@ impl Config {
             return Err("variants: 1 to 64 are needed".to_owned());
         }
         for (at, variant) in self.variants.iter().enumerate() {
-            variant.check().map_err(|error| format!("variants[{at}].{error}"))?;
-            if self.variants[..at].iter().any(|other| other.name == variant.name) {
-                return Err(format!("variants[{at}].name: {:?} is there twice", variant.name));
+            variant
+                .check()
+                .map_err(|error| format!("variants[{at}].{error}"))?;
+            if self.variants[..at]
+                .iter()
+                .any(|other| other.name == variant.name)
+            {
+                return Err(format!(
+                    "variants[{at}].name: {:?} is there twice",
+                    variant.name
+                ));
             }
         }
-        if self.variants.iter().all(|variant| variant.weight.get() == 0) {
+        if self
+            .variants
+            .iter()
+            .all(|variant| variant.weight.get() == 0)
+        {
             return Err("variants: at least one weight has to be above 0".to_owned());
         }
         match &self.sticky {
-            Some(Sticky { header: Some(_), cookie: None, .. }) | None => Ok(()),
-            Some(Sticky { header: None, cookie: Some(name), .. }) => HeaderName::try_from(name.clone())
+            Some(Sticky {
+                header: Some(_),
+                cookie: None,
+                ..
+            })
+            | None => Ok(()),
+            Some(Sticky {
+                header: None,
+                cookie: Some(name),
+                ..
+            }) => HeaderName::try_from(name.clone())
                 .map(|_| ())
                 .map_err(|_| format!("sticky.cookie: {name:?} is no name of a cookie")),
             Some(_) => Err("sticky: one of header and cookie is needed, and only one".to_owned()),
@@ -73,8 +94,17 @@ impl Config {
 
     pub fn visitor(&self) -> Visitor<'_> {
         match &self.sticky {
-            Some(Sticky { header: Some(name), .. }) => Visitor::Header(name),
-            Some(Sticky { cookie: Some(name), max_age, .. }) => Visitor::Cookie { name, max_age: max_age.get() },
+            Some(Sticky {
+                header: Some(name), ..
+            }) => Visitor::Header(name),
+            Some(Sticky {
+                cookie: Some(name),
+                max_age,
+                ..
+            }) => Visitor::Cookie {
+                name,
+                max_age: max_age.get(),
+            },
             _ => Visitor::Nobody,
         }
     }
@@ -84,12 +114,19 @@ impl Variant {
     fn check(&self) -> Result<(), String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(fits) {
-            return Err(format!("name: {:?} is not 1 to 64 letters, digits, _ and -", self.name));
+            return Err(format!(
+                "name: {:?} is not 1 to 64 letters, digits, _ and -",
+                self.name
+            ));
         }
         if let Some(prefix) = &self.path_prefix {
-            let sendable = prefix.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+            let sendable = prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
             if !prefix.starts_with('/') || prefix.ends_with('/') || !sendable {
-                return Err(format!("path_prefix: {prefix:?} does not begin with / and end without it"));
+                return Err(format!(
+                    "path_prefix: {prefix:?} does not begin with / and end without it"
+                ));
             }
         }
         match &self.authority {

@@ -4,7 +4,10 @@ use crate::config::Config;
 
 /// The place of the variant that a key belongs to.
 pub fn choose(config: &Config, key: &[u8]) -> usize {
-    let weights = config.variants.iter().map(|variant| u64::from(variant.weight.get()));
+    let weights = config
+        .variants
+        .iter()
+        .map(|variant| u64::from(variant.weight.get()));
     let mut left = hash(&[config.experiment.as_bytes(), b"\n", key]) % weights.clone().sum::<u64>();
     for (place, weight) in weights.enumerate() {
         match left.checked_sub(weight) {

@@ -52,7 +52,11 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         let switch = self.switch.clone()?;
-        Some(Box::new(Stream { switch, variant: None, new_cookie: None }))
+        Some(Box::new(Stream {
+            switch,
+            variant: None,
+            new_cookie: None,
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -64,8 +68,13 @@ impl Plugin {
     fn switch(&self) -> Result<Switch, String> {
         let config: Config = read_config(self.get_plugin_configuration())?;
         config.check()?;
-        let names = config.variants.iter().map(|variant| format!("ab_routing.requests.{}", variant.name));
-        let requests = names.map(|name| Counter::define(&name)).collect::<Result<_, _>>()?;
+        let names = config
+            .variants
+            .iter()
+            .map(|variant| format!("ab_routing.requests.{}", variant.name));
+        let requests = names
+            .map(|name| Counter::define(&name))
+            .collect::<Result<_, _>>()?;
         Ok(Switch { config, requests })
     }
 }
@@ -91,7 +100,9 @@ impl HttpContext for Stream {
         requests[place].add(1);
         self.set_http_request_header(config.header(), Some(&variant.name));
         if let Some(prefix) = &variant.path_prefix {
-            let path = self.get_http_request_header_bytes(":path").unwrap_or_default();
+            let path = self
+                .get_http_request_header_bytes(":path")
+                .unwrap_or_default();
             self.set_http_request_header_bytes(":path", Some(&[prefix.as_bytes(), &path].concat()));
         }
         if let Some(authority) = &variant.authority {
@@ -105,7 +116,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Config { variants, response_header, .. } = &self.switch.config;
+        let Config {
+            variants,
+            response_header,
+            ..
+        } = &self.switch.config;
         if let (Some(name), Some(place)) = (response_header, self.variant) {
             self.set_http_response_header(name.as_str(), Some(&variants[place].name));
         }
@@ -119,17 +134,25 @@ impl HttpContext for Stream {
 impl Stream {
     fn chosen_by_client(&self) -> Option<usize> {
         let config = &self.switch.config;
-        let name = config.client_may_choose.then(|| self.get_http_request_header_bytes(config.header()))??;
-        config.variants.iter().position(|variant| variant.name.as_bytes() == name)
+        let name = config
+            .client_may_choose
+            .then(|| self.get_http_request_header_bytes(config.header()))??;
+        config
+            .variants
+            .iter()
+            .position(|variant| variant.name.as_bytes() == name)
     }
 
     fn draw(&mut self) -> usize {
         let switch = Rc::clone(&self.switch);
         let key = match switch.config.visitor() {
-            Visitor::Header(name) => self.get_http_request_header_bytes(name.as_str()).unwrap_or_else(|| self.nobody()),
+            Visitor::Header(name) => self
+                .get_http_request_header_bytes(name.as_str())
+                .unwrap_or_else(|| self.nobody()),
             Visitor::Cookie { name, max_age } => self.cookie(name).unwrap_or_else(|| {
                 let value = format!("{:016x}", hash(&[&self.nobody()]));
-                let secure = self.get_http_request_header_bytes(":scheme").as_deref() == Some(b"https");
+                let secure =
+                    self.get_http_request_header_bytes(":scheme").as_deref() == Some(b"https");
                 let secure = if secure { "; Secure" } else { "" };
                 let rest = format!("Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
                 self.new_cookie = Some(format!("{name}={value}; {rest}"));
@@ -142,10 +165,14 @@ impl Stream {
 
     /// What a request of nobody in particular is drawn by: Envoy gives each an id of its own.
     fn nobody(&self) -> Vec<u8> {
-        self.get_http_request_header_bytes("x-request-id").unwrap_or_else(|| {
-            let now = self.get_current_time().duration_since(UNIX_EPOCH).unwrap_or_default();
-            now.as_nanos().to_string().into_bytes()
-        })
+        self.get_http_request_header_bytes("x-request-id")
+            .unwrap_or_else(|| {
+                let now = self
+                    .get_current_time()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                now.as_nanos().to_string().into_bytes()
+            })
     }
 
     /// The value of a cookie; an empty one is none.

@@ -26,7 +26,9 @@ impl RootContext for Plugin {
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { value: Rc::clone(&self.value) }))
+        Some(Box::new(Stream {
+            value: Rc::clone(&self.value),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {

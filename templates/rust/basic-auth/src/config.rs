@@ -41,9 +41,15 @@ impl Settings {
             return Err("realm: control characters cannot be sent".to_owned());
         }
         let rules = config.basic_auth_rules.into_iter().enumerate();
-        let rules = rules.map(|(at, rule)| rule.compile().map_err(|error| format!("basic_auth_rules[{at}].{error}")));
+        let rules = rules.map(|(at, rule)| {
+            rule.compile()
+                .map_err(|error| format!("basic_auth_rules[{at}].{error}"))
+        });
         let realm = config.realm.replace('\\', "\\\\").replace('"', "\\\"");
-        Ok(Self { rules: rules.collect::<Result<_, _>>()?, challenge: format!("Basic realm=\"{realm}\"") })
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            challenge: format!("Basic realm=\"{realm}\""),
+        })
     }
 }
 
@@ -53,18 +59,29 @@ impl RuleConfig {
             (Some(text), None, None) => ("prefix", text, Glob::new([text.as_str(), ""])),
             (None, Some(text), None) => ("exact", text, Glob::new([text.as_str()])),
             (None, None, Some(text)) => ("suffix", text, Glob::new(["", text.as_str()])),
-            _ => return Err("prefix, exact, suffix: one of them is needed, and only one".to_owned()),
+            _ => {
+                return Err("prefix, exact, suffix: one of them is needed, and only one".to_owned())
+            }
         };
         if text.is_empty() || text.contains(['?', '#']) {
-            return Err(format!("{name}: {text:?} is no path; a query is no part of it"));
+            return Err(format!(
+                "{name}: {text:?} is no path; a query is no part of it"
+            ));
         }
         if self.request_methods.is_empty() || self.request_methods.iter().any(String::is_empty) {
-            return Err("request_methods: at least one is needed, and none may be empty".to_owned());
+            return Err(
+                "request_methods: at least one is needed, and none may be empty".to_owned(),
+            );
         }
         if self.credentials.is_empty() {
             return Err("credentials: at least one is needed".to_owned());
         }
-        Ok(Rule { hosts: self.hosts, path, methods: self.request_methods, credentials: self.credentials })
+        Ok(Rule {
+            hosts: self.hosts,
+            path,
+            methods: self.request_methods,
+            credentials: self.credentials,
+        })
     }
 }
 
@@ -87,7 +104,9 @@ impl Rule {
 
     /// Looks at all credentials and all their bytes: the time this takes does not tell how much was right.
     pub fn accepts(&self, given: &[u8]) -> bool {
-        self.credentials.iter().fold(false, |found, known| found | known.are(given))
+        self.credentials
+            .iter()
+            .fold(false, |found, known| found | known.are(given))
     }
 }
 
@@ -98,7 +117,11 @@ struct Credentials(Vec<u8>);
 
 impl Credentials {
     fn are(&self, given: &[u8]) -> bool {
-        let different = self.0.iter().zip(given).fold(0, |bits, (a, b)| bits | (a ^ b));
+        let different = self
+            .0
+            .iter()
+            .zip(given)
+            .fold(0, |bits, (a, b)| bits | (a ^ b));
         (self.0.len() == given.len()) & (different == 0)
     }
 }

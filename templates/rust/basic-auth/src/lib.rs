@@ -57,9 +57,15 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let header = |name| self.get_http_request_header_bytes(name).unwrap_or_default();
-        let (method, authority, target) = (header(":method"), header(":authority"), header(":path"));
+        let (method, authority, target) =
+            (header(":method"), header(":authority"), header(":path"));
         let (host, (path, _)) = (host_of(&authority), split_query(&target));
-        let mut rules = self.settings.rules.iter().filter(|rule| rule.covers(&method, &host, path)).peekable();
+        let mut rules = self
+            .settings
+            .rules
+            .iter()
+            .filter(|rule| rule.covers(&method, &host, path))
+            .peekable();
         if rules.peek().is_none() {
             return Action::Continue;
         }
@@ -73,7 +79,10 @@ impl HttpContext for Stream {
 
 impl Stream {
     fn refuse(&self, body: &str) -> Action {
-        let headers = vec![("www-authenticate", self.settings.challenge.as_str()), ("content-type", "text/plain")];
+        let headers = vec![
+            ("www-authenticate", self.settings.challenge.as_str()),
+            ("content-type", "text/plain"),
+        ];
         self.send_http_response(401, headers, Some(body.as_bytes()));
         Action::Pause
     }
@@ -86,6 +95,10 @@ fn credentials(header: &[u8]) -> Option<Vec<u8>> {
     if !scheme.eq_ignore_ascii_case(b"basic") || encoded.first().is_some_and(|&byte| byte != b' ') {
         return None;
     }
-    let encoded = encoded.iter().copied().skip_while(|&byte| byte == b' ').collect::<Vec<_>>();
+    let encoded = encoded
+        .iter()
+        .copied()
+        .skip_while(|&byte| byte == b' ')
+        .collect::<Vec<_>>();
     Some(decode_base64(&encoded).unwrap_or_default())
 }

@@ -58,7 +58,12 @@ pub fn read_rules(config: Config) -> Result<Vec<Rule>, String> {
         return Err("rules: at least one is needed".to_owned());
     }
     let rules = config.rules.into_iter().enumerate();
-    rules.map(|(at, rule)| rule.compile().map_err(|error| format!("rules[{at}].{error}"))).collect()
+    rules
+        .map(|(at, rule)| {
+            rule.compile()
+                .map_err(|error| format!("rules[{at}].{error}"))
+        })
+        .collect()
 }
 
 impl RuleConfig {
@@ -67,7 +72,11 @@ impl RuleConfig {
         if self.hosts.as_ref().is_some_and(Vec::is_empty) {
             return Err("hosts: at least one is needed".to_owned());
         }
-        if self.sources.as_ref().is_some_and(|all| all.is_empty() || all.iter().any(String::is_empty)) {
+        if self
+            .sources
+            .as_ref()
+            .is_some_and(|all| all.is_empty() || all.iter().any(String::is_empty))
+        {
             return Err("sources: at least one is needed, and none may be empty".to_owned());
         }
         let action = match (self.block, self.redirect) {
@@ -79,14 +88,30 @@ impl RuleConfig {
             _ => return Err("block, redirect: one of them is needed, and only one".to_owned()),
         };
         let header = self.header.map(|header| (header.name, header.value));
-        Ok(Rule { path, prefix_length, hosts: self.hosts, header, sources: self.sources, action })
+        Ok(Rule {
+            path,
+            prefix_length,
+            hosts: self.hosts,
+            header,
+            sources: self.sources,
+            action,
+        })
     }
 
     /// What the path must look like, and how much of it a redirect with `keep_path` leaves out.
     fn path(&self) -> Result<(Option<Glob>, usize), String> {
-        for (key, text) in [("exact", &self.exact), ("prefix", &self.prefix), ("glob", &self.glob)] {
-            if let Some(text) = text.as_ref().filter(|text| text.is_empty() || text.contains(['?', '#'])) {
-                return Err(format!("{key}: {text:?} is no path; a query is no part of it"));
+        for (key, text) in [
+            ("exact", &self.exact),
+            ("prefix", &self.prefix),
+            ("glob", &self.glob),
+        ] {
+            if let Some(text) = text
+                .as_ref()
+                .filter(|text| text.is_empty() || text.contains(['?', '#']))
+            {
+                return Err(format!(
+                    "{key}: {text:?} is no path; a query is no part of it"
+                ));
             }
         }
         match (&self.exact, &self.prefix, &self.glob) {
@@ -102,10 +127,22 @@ impl RuleConfig {
 impl RedirectConfig {
     fn compile(self) -> Result<Redirect, String> {
         if self.keep_path && self.to.0.contains('?') {
-            return Err("redirect.keep_path: a query in redirect.to does not go with it".to_owned());
+            return Err(
+                "redirect.keep_path: a query in redirect.to does not go with it".to_owned(),
+            );
         }
-        let Self { to: Place(to), status: RedirectStatus(status), keep_path, keep_query } = self;
-        Ok(Redirect { to, status, keep_path, keep_query })
+        let Self {
+            to: Place(to),
+            status: RedirectStatus(status),
+            keep_path,
+            keep_query,
+        } = self;
+        Ok(Redirect {
+            to,
+            status,
+            keep_path,
+            keep_query,
+        })
     }
 }
 
@@ -118,17 +155,27 @@ impl TryFrom<String> for Place {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
         let leads_somewhere = match (host, text.strip_prefix('/')) {
-            (Some(host), _) => host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['),
+            (Some(host), _) => {
+                host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            }
             // Browsers take "//host" and "/\host" for another host.
             (None, Some(path)) => !path.starts_with(['/', '\\']),
             (None, None) => false,
         };
-        if leads_somewhere && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        if leads_somewhere
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+        {
             return Ok(Self(text));
         }
-        Err(format!("{text:?} is neither a path nor an address with http:// or https://"))
+        Err(format!(
+            "{text:?} is neither a path nor an address with http:// or https://"
+        ))
     }
 }
 

@@ -79,11 +79,20 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let authority = self.get_http_request_header_bytes(":authority").unwrap_or_default();
-        let target = self.get_http_request_header_bytes(":path").unwrap_or_default();
+        let authority = self
+            .get_http_request_header_bytes(":authority")
+            .unwrap_or_default();
+        let target = self
+            .get_http_request_header_bytes(":path")
+            .unwrap_or_default();
         let (path, query) = split_query(&target);
         let host = host_of(&authority);
-        let Some(rule) = self.gate.rules.iter().find(|rule| rule.fits(path, &host, self)) else {
+        let Some(rule) = self
+            .gate
+            .rules
+            .iter()
+            .find(|rule| rule.fits(path, &host, self))
+        else {
             return Action::Continue;
         };
         match &rule.action {
@@ -94,7 +103,8 @@ impl HttpContext for Stream {
             }
             RuleAction::Redirect(redirect) => {
                 self.gate.redirected.add(1);
-                let location = redirect.location(&path[rule.prefix_length..], query.unwrap_or_default());
+                let location =
+                    redirect.location(&path[rule.prefix_length..], query.unwrap_or_default());
                 self.send_http_response(redirect.status, vec![("location", &location)], None);
             }
         }

@@ -24,12 +24,16 @@ impl Rule {
     /// Whether all conditions hold. The path has no query, the host is in lower case.
     pub fn fits(&self, path: &[u8], host: &[u8], stream: &impl HttpContext) -> bool {
         let holds = self.path.as_ref().map_or(true, |glob| glob.matches(path))
-            && self.hosts.as_ref().map_or(true, |hosts| hosts.iter().any(|pattern| pattern.matches(host)));
+            && self.hosts.as_ref().map_or(true, |hosts| {
+                hosts.iter().any(|pattern| pattern.matches(host))
+            });
         holds && self.has_header(stream) && self.comes_from_source(stream)
     }
 
     fn has_header(&self, stream: &impl HttpContext) -> bool {
-        let Some((name, wanted)) = &self.header else { return true };
+        let Some((name, wanted)) = &self.header else {
+            return true;
+        };
         match (stream.get_http_request_header_bytes(name.as_str()), wanted) {
             (Some(value), Some(wanted)) => value == wanted.as_bytes(),
             (found, _) => found.is_some(),
@@ -38,14 +42,23 @@ impl Rule {
 
     /// The client's address is one of the sources; one that ends with a dot or a colon is the beginning of addresses.
     fn comes_from_source(&self, stream: &impl HttpContext) -> bool {
-        let Some(sources) = &self.sources else { return true };
-        let address = stream.get_property(vec!["source", "address"]).unwrap_or_default();
+        let Some(sources) = &self.sources else {
+            return true;
+        };
+        let address = stream
+            .get_property(vec!["source", "address"])
+            .unwrap_or_default();
         let ip = without_port(&address);
-        let ip = ip.strip_prefix(b"[").and_then(|ip| ip.strip_suffix(b"]")).unwrap_or(ip);
-        sources.iter().any(|source| match source.ends_with(['.', ':']) {
-            true => ip.starts_with(source.as_bytes()),
-            false => ip == source.as_bytes(),
-        })
+        let ip = ip
+            .strip_prefix(b"[")
+            .and_then(|ip| ip.strip_suffix(b"]"))
+            .unwrap_or(ip);
+        sources
+            .iter()
+            .any(|source| match source.ends_with(['.', ':']) {
+                true => ip.starts_with(source.as_bytes()),
+                false => ip == source.as_bytes(),
+            })
     }
 }
 
@@ -63,7 +76,10 @@ impl Redirect {
         let mut location = self.to.clone();
         if self.keep_path {
             // Exactly one slash: browsers take "//host", "/\host" and "/<tab>/host" for another host.
-            let skipped = rest.iter().take_while(|&&byte| byte <= b' ' || matches!(byte, b'/' | b'\\')).count();
+            let skipped = rest
+                .iter()
+                .take_while(|&&byte| byte <= b' ' || matches!(byte, b'/' | b'\\'))
+                .count();
             let rest = &rest[skipped..];
             if !rest.is_empty() {
                 location.truncate(location.trim_end_matches('/').len());

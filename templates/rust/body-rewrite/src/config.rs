@@ -24,7 +24,11 @@ impl Config {
         if self.rules.is_empty() || self.rules.len() > 32 {
             return Err("rules: 1 to 32 are needed".to_owned());
         }
-        if let Some(at) = self.rules.iter().position(|rule| !(1..=1024).contains(&rule.search.len())) {
+        if let Some(at) = self
+            .rules
+            .iter()
+            .position(|rule| !(1..=1024).contains(&rule.search.len()))
+        {
             return Err(format!("rules[{at}].search: 1 to 1024 bytes are needed"));
         }
         if self.content_types.is_empty() || self.content_types.iter().any(String::is_empty) {
@@ -35,5 +39,12 @@ impl Config {
 }
 
 fn texts() -> Vec<String> {
-    ["text/", "application/json", "application/javascript", "application/xml"].map(str::to_owned).to_vec()
+    [
+        "text/",
+        "application/json",
+        "application/javascript",
+        "application/xml",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }

@@ -51,7 +51,10 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         let editor = self.editor.clone()?;
-        Some(Box::new(Stream { editor, rewriter: None }))
+        Some(Box::new(Stream {
+            editor,
+            rewriter: None,
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -63,7 +66,10 @@ impl Plugin {
     fn editor(&self) -> Result<Editor, String> {
         let config: Config = read_config(self.get_plugin_configuration())?;
         config.check()?;
-        let rules = config.rules.into_iter().map(|rule| (rule.search.into_bytes(), rule.replace.into_bytes()));
+        let rules = config
+            .rules
+            .into_iter()
+            .map(|rule| (rule.search.into_bytes(), rule.replace.into_bytes()));
         Ok(Editor {
             rules: Rules::new(rules.collect()),
             content_types: config.content_types,
@@ -97,10 +103,19 @@ impl HttpContext for Stream {
         }
         self.rewriter = Some(Rewriter::default());
         // What is no longer true of the body that the client gets.
-        for name in ["content-length", "accept-ranges", "content-md5", "digest", "content-digest", "repr-digest"] {
+        for name in [
+            "content-length",
+            "accept-ranges",
+            "content-md5",
+            "digest",
+            "content-digest",
+            "repr-digest",
+        ] {
             self.remove_http_response_header(name);
         }
-        let etag = self.get_http_response_header_bytes("etag").unwrap_or_default();
+        let etag = self
+            .get_http_response_header_bytes("etag")
+            .unwrap_or_default();
         if etag.starts_with(b"\"") {
             self.set_http_response_header_bytes("etag", Some(&[b"W/", etag.as_slice()].concat()));
         }
@@ -108,7 +123,9 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let Some(mut rewriter) = self.rewriter.take() else { return Action::Continue };
+        let Some(mut rewriter) = self.rewriter.take() else {
+            return Action::Continue;
+        };
         let piece = self.get_http_response_body(0, size).unwrap_or_default();
         let (output, replacements) = rewriter.next(&self.editor.rules, piece, end_of_stream);
         self.rewriter = Some(rewriter);
@@ -125,7 +142,9 @@ impl HttpContext for Stream {
         if held == 0 {
             return Action::Continue;
         }
-        log::error!("body_rewrite: trailers came while {held} bytes were held back, the response is reset");
+        log::error!(
+            "body_rewrite: trailers came while {held} bytes were held back, the response is reset"
+        );
         self.reset_http_response();
         Action::Pause
     }

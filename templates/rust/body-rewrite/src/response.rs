@@ -16,9 +16,11 @@ pub fn can_be_rewritten(stream: &impl HttpContext, content_types: &[String]) -> 
 }
 
 fn begins_with(text: &[u8], beginning: &[u8]) -> bool {
-    text.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    text.get(..beginning.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(beginning))
 }
 
 fn has_directive(list: &[u8], directive: &[u8]) -> bool {
-    list.split(|byte| matches!(byte, b',' | b' ' | b'\t')).any(|word| word.eq_ignore_ascii_case(directive))
+    list.split(|byte| matches!(byte, b',' | b' ' | b'\t'))
+        .any(|word| word.eq_ignore_ascii_case(directive))
 }

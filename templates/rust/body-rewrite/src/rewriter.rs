@@ -21,7 +21,10 @@ impl Rules {
     fn look(&self, text: &[u8], is_end: bool) -> Found<'_> {
         for (search, replacement) in &self.pairs {
             if text.starts_with(search) {
-                return Found::Match { length: search.len(), replacement };
+                return Found::Match {
+                    length: search.len(),
+                    replacement,
+                };
             }
             if !is_end && search.starts_with(text) {
                 return Found::Perhaps;
@@ -33,7 +36,10 @@ impl Rules {
 
 /// What a text begins with.
 enum Found<'a> {
-    Match { length: usize, replacement: &'a [u8] },
+    Match {
+        length: usize,
+        replacement: &'a [u8],
+    },
     /// A match, if the text goes on in the right way.
     Perhaps,
     Nothing,
@@ -63,10 +69,16 @@ impl Rewriter {
         }
         let mut output = Vec::new();
         let (mut replacements, mut written, mut at) = (0, 0, 0);
-        while let Some(skipped) = text[at..].iter().position(|&byte| rules.begins[usize::from(byte)]) {
+        while let Some(skipped) = text[at..]
+            .iter()
+            .position(|&byte| rules.begins[usize::from(byte)])
+        {
             at += skipped;
             match rules.look(&text[at..], is_end) {
-                Found::Match { length, replacement } => {
+                Found::Match {
+                    length,
+                    replacement,
+                } => {
                     output.extend_from_slice(&text[written..at]);
                     output.extend_from_slice(replacement);
                     at += length;
@@ -97,7 +109,9 @@ mod tests {
         let mut output = Vec::new();
         let mut chunks = text.chunks(pieces).peekable();
         while let Some(piece) = chunks.next() {
-            let rewritten = rewriter.next(rules, piece.to_vec(), chunks.peek().is_none()).0;
+            let rewritten = rewriter
+                .next(rules, piece.to_vec(), chunks.peek().is_none())
+                .0;
             output.extend(rewritten.unwrap_or_else(|| piece.to_vec()));
             assert!(rewriter.held() < 4);
         }
@@ -111,7 +125,9 @@ mod tests {
         let rules = Rules::new(pairs.to_vec());
         // Every text of eight letters out of four.
         for number in 0..65_536_u32 {
-            let text: Vec<u8> = (0..8).map(|place| b"abcd"[(number >> (2 * place)) as usize & 3]).collect();
+            let text: Vec<u8> = (0..8)
+                .map(|place| b"abcd"[(number >> (2 * place)) as usize & 3])
+                .collect();
             let whole = rewrite(&rules, &text, 8);
             for pieces in 1..8 {
                 assert_eq!(rewrite(&rules, &text, pieces), whole);

@@ -43,7 +43,10 @@ impl Config {
 
     /// Whether a `:path` passes unasked. Paths are compared whole: nothing gets in by `/healthz/../secret`.
     pub fn skips(&self, target: &[u8]) -> bool {
-        let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let path = target
+            .split(|&byte| byte == b'?')
+            .next()
+            .unwrap_or_default();
         self.skip.iter().any(|skipped| skipped.as_bytes() == path)
     }
 }
@@ -61,5 +64,8 @@ fn client_headers() -> Vec<HeaderName> {
 }
 
 fn names(known: &[&str]) -> Vec<HeaderName> {
-    known.iter().filter_map(|name| HeaderName::try_from((*name).to_owned()).ok()).collect()
+    known
+        .iter()
+        .filter_map(|name| HeaderName::try_from((*name).to_owned()).ok())
+        .collect()
 }

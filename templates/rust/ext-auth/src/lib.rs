@@ -83,7 +83,9 @@ impl HttpContext for Stream {
         for name in &config.upstream_headers {
             self.remove_http_request_header(name.as_str());
         }
-        let target = self.get_http_request_header_bytes(":path").unwrap_or_default();
+        let target = self
+            .get_http_request_header_bytes(":path")
+            .unwrap_or_default();
         if config.skips(&target) {
             return Action::Continue;
         }
@@ -100,9 +102,20 @@ impl HttpContext for Stream {
 
 impl Context for Stream {
     /// The answer. One that came too late, or from a service that cannot be reached, is made by the proxy: 503 or 504.
-    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body_size: usize, _trailers: usize) {
-        let status = self.get_http_call_response_header_bytes(":status").unwrap_or_default();
-        let status = std::str::from_utf8(&status).ok().and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    fn on_http_call_response(
+        &mut self,
+        _token: u32,
+        _headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
+        let status = self
+            .get_http_call_response_header_bytes(":status")
+            .unwrap_or_default();
+        let status = std::str::from_utf8(&status)
+            .ok()
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or_default();
         match status {
             200..=299 => {
                 self.gate.allowed.add(1);
@@ -116,7 +129,10 @@ impl Context for Stream {
                 self.deny(status, body_size);
             }
             _ => {
-                log::warn!("ext_auth: cluster {} answered {status}", self.gate.config.cluster);
+                log::warn!(
+                    "ext_auth: cluster {} answered {status}",
+                    self.gate.config.cluster
+                );
                 if self.passes_without_answer() {
                     self.resume_http_request();
                 }
@@ -135,7 +151,12 @@ impl Stream {
             ("x-forwarded-host", ":authority"),
             ("x-forwarded-uri", ":path"),
         ];
-        let names = shown.into_iter().chain(config.request_headers.iter().map(|name| (name.as_str(), name.as_str())));
+        let names = shown.into_iter().chain(
+            config
+                .request_headers
+                .iter()
+                .map(|name| (name.as_str(), name.as_str())),
+        );
         // The SDK sends text only: a value that is no UTF-8 is not shown.
         let values = names.filter_map(|(name, source)| {
             let value = self.get_http_request_header_bytes(source)?;
@@ -143,17 +164,26 @@ impl Stream {
         });
         let values: Vec<_> = values.collect();
         let authority = config.authority.as_ref().unwrap_or(&config.cluster);
-        let mut headers = vec![(":method", "GET"), (":path", config.path.as_str()), (":authority", authority.as_str())];
+        let mut headers = vec![
+            (":method", "GET"),
+            (":path", config.path.as_str()),
+            (":authority", authority.as_str()),
+        ];
         headers.extend(values.iter().map(|(name, value)| (*name, value.as_str())));
         let timeout = Duration::from_millis(u64::from(config.timeout_ms.get()));
-        self.dispatch_http_call(&config.cluster, headers, None, vec![], timeout).is_ok()
+        self.dispatch_http_call(&config.cluster, headers, None, vec![], timeout)
+            .is_ok()
     }
 
     /// Sends the service's refusal to the client.
     fn deny(&self, status: u32, body_size: usize) {
-        let body = self.get_http_call_response_body(0, body_size).unwrap_or_default();
+        let body = self
+            .get_http_call_response_body(0, body_size)
+            .unwrap_or_default();
         let headers = self.answer_headers(&self.gate.config.client_headers);
-        let headers = headers.iter().filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)));
+        let headers = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)));
         self.send_http_response(status, headers.collect(), Some(&body));
     }
 

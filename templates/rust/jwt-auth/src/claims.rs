@@ -8,7 +8,9 @@ pub struct Claims(Map<String, Value>);
 
 impl Claims {
     pub fn parse(payload: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(payload).map(Self).map_err(|_| Refusal::Malformed)
+        serde_json::from_slice(payload)
+            .map(Self)
+            .map_err(|_| Refusal::Malformed)
     }
 
     /// Holds them against the configuration; `now` is in seconds since 1970.
@@ -18,7 +20,10 @@ impl Claims {
         if now >= expires + leeway {
             return Err(Refusal::Expired);
         }
-        if self.time("nbf")?.is_some_and(|begins| now < begins - leeway) {
+        if self
+            .time("nbf")?
+            .is_some_and(|begins| now < begins - leeway)
+        {
             return Err(Refusal::NotYet);
         }
         let issuer = self.0.get("iss").and_then(Value::as_str);
@@ -37,9 +42,11 @@ impl Claims {
             Value::String(text) => text.clone(),
             Value::Number(number) if !number.is_f64() => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
-            Value::Array(items) if !items.is_empty() => {
-                items.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(",")
-            }
+            Value::Array(items) if !items.is_empty() => items
+                .iter()
+                .map(Value::as_str)
+                .collect::<Option<Vec<_>>>()?
+                .join(","),
             _ => return None,
         };
         // A line break would begin another header.
@@ -54,7 +61,10 @@ impl Claims {
     }
 
     fn names_one_of(&self, audiences: &[String]) -> bool {
-        let accepted = |name: &Value| name.as_str().is_some_and(|name| audiences.iter().any(|known| known == name));
+        let accepted = |name: &Value| {
+            name.as_str()
+                .is_some_and(|name| audiences.iter().any(|known| known == name))
+        };
         match self.0.get("aud") {
             Some(Value::Array(names)) => names.iter().any(accepted),
             Some(name) => accepted(name),

@@ -57,7 +57,10 @@ impl Config {
 
     /// Whether a `:path` needs no token. Paths are compared whole: nothing gets in by `/healthz/../secret`.
     pub fn skips(&self, target: &[u8]) -> bool {
-        let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let path = target
+            .split(|&byte| byte == b'?')
+            .next()
+            .unwrap_or_default();
         self.skip.iter().any(|skipped| skipped.as_bytes() == path)
     }
 }

@@ -33,12 +33,22 @@ impl KeyStore {
                 if keys.is_empty() {
                     return Err("jwks: none of the keys can be used".to_owned());
                 }
-                Ok(Self { keys: RefCell::new(keys), remote: None })
+                Ok(Self {
+                    keys: RefCell::new(keys),
+                    remote: None,
+                })
             }
             (None, Some(config)) => {
                 let failed = Counter::define("jwt_auth.fetch_failed")?;
-                let remote = Some(Remote { config, failed, tried: Cell::new(None) });
-                Ok(Self { keys: RefCell::default(), remote })
+                let remote = Some(Remote {
+                    config,
+                    failed,
+                    tried: Cell::new(None),
+                });
+                Ok(Self {
+                    keys: RefCell::default(),
+                    remote,
+                })
             }
             _ => Err("jwks, remote_jwks: one of them is needed, and only one".to_owned()),
         }
@@ -50,7 +60,12 @@ impl KeyStore {
 
     /// The keys that a token may be signed with.
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Rc<Key>> {
-        self.keys.borrow().iter().filter(|key| key.fits(kid, algorithm)).cloned().collect()
+        self.keys
+            .borrow()
+            .iter()
+            .filter(|key| key.fits(kid, algorithm))
+            .cloned()
+            .collect()
     }
 
     /// How often the keys are to be fetched.
@@ -61,21 +76,37 @@ impl KeyStore {
 
     /// Whether it is time to look for a key that is not here.
     pub fn may_fetch(&self, context: &impl Context) -> bool {
-        let Some(remote) = &self.remote else { return false };
-        let pause = if self.is_empty() { PAUSE_WITHOUT_KEYS } else { PAUSE_WITH_KEYS };
-        let since = remote.tried.get().and_then(|tried| context.get_current_time().duration_since(tried).ok());
+        let Some(remote) = &self.remote else {
+            return false;
+        };
+        let pause = if self.is_empty() {
+            PAUSE_WITHOUT_KEYS
+        } else {
+            PAUSE_WITH_KEYS
+        };
+        let since = remote
+            .tried
+            .get()
+            .and_then(|tried| context.get_current_time().duration_since(tried).ok());
         since.map_or(true, |since| since >= pause)
     }
 
     /// Asks for the keys. The answer comes to the same context, to be given to `take_answer`; `false` when none will.
     pub fn fetch(&self, context: &impl Context) -> bool {
-        let Some(Remote { config, tried, .. }) = &self.remote else { return false };
+        let Some(Remote { config, tried, .. }) = &self.remote else {
+            return false;
+        };
         // Without keys, another request need not rely on an answer that this one may not live to see.
         if !self.is_empty() {
             tried.set(Some(context.get_current_time()));
         }
-        let headers = vec![(":method", "GET"), (":path", config.path.as_str()), (":authority", config.authority())];
-        let sent = context.dispatch_http_call(&config.cluster, headers, None, vec![], config.timeout());
+        let headers = vec![
+            (":method", "GET"),
+            (":path", config.path.as_str()),
+            (":authority", config.authority()),
+        ];
+        let sent =
+            context.dispatch_http_call(&config.cluster, headers, None, vec![], config.timeout());
         if sent.is_err() {
             self.note_failure(context, "cannot be called");
         }
@@ -84,11 +115,18 @@ impl KeyStore {
 
     /// Takes the keys that were asked for. Without any, those that were there stay.
     pub fn take_answer(&self, context: &impl Context, body_size: usize) {
-        let status = context.get_http_call_response_header_bytes(":status").unwrap_or_default();
+        let status = context
+            .get_http_call_response_header_bytes(":status")
+            .unwrap_or_default();
         if status != b"200" {
-            return self.note_failure(context, &format!("answered {}", String::from_utf8_lossy(&status)));
+            return self.note_failure(
+                context,
+                &format!("answered {}", String::from_utf8_lossy(&status)),
+            );
         }
-        let body = context.get_http_call_response_body(0, body_size).unwrap_or_default();
+        let body = context
+            .get_http_call_response_body(0, body_size)
+            .unwrap_or_default();
         let keys = serde_json::from_slice(&body).map_or_else(|_| Vec::new(), Jwks::usable);
         if keys.is_empty() {
             return self.note_failure(context, "sent no usable keys");

@@ -75,9 +75,14 @@ impl Key {
             ("EC", Some("P-256")) => VerifyingKey::P256(p256_key(&jwk)?),
             _ => return None,
         };
-        let key = Self { kid: jwk.kid, verifier };
+        let key = Self {
+            kid: jwk.kid,
+            verifier,
+        };
         let for_signatures = jwk.purpose.map_or(true, |purpose| purpose == "sig");
-        let for_algorithm = jwk.alg.map_or(true, |name| Algorithm::named(&name) == Some(key.algorithm()));
+        let for_algorithm = jwk.alg.map_or(true, |name| {
+            Algorithm::named(&name) == Some(key.algorithm())
+        });
         (for_signatures && for_algorithm).then_some(key)
     }
 
@@ -111,11 +116,16 @@ fn rsa_key(jwk: &Jwk) -> Option<pkcs1v15::VerifyingKey<Sha256>> {
     if modulus.bits() < LEAST_RSA_BITS {
         return None;
     }
-    Some(pkcs1v15::VerifyingKey::new(RsaPublicKey::new(modulus, exponent).ok()?))
+    Some(pkcs1v15::VerifyingKey::new(
+        RsaPublicKey::new(modulus, exponent).ok()?,
+    ))
 }
 
 fn p256_key(jwk: &Jwk) -> Option<ecdsa::VerifyingKey> {
-    let (x, y) = (<[u8; 32]>::try_from(decode(&jwk.x)?).ok()?, <[u8; 32]>::try_from(decode(&jwk.y)?).ok()?);
+    let (x, y) = (
+        <[u8; 32]>::try_from(decode(&jwk.x)?).ok()?,
+        <[u8; 32]>::try_from(decode(&jwk.y)?).ok()?,
+    );
     let point = EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
     ecdsa::VerifyingKey::from_encoded_point(&point).ok()
 }

@@ -77,7 +77,13 @@ impl RootContext for Plugin {
 
 impl Context for Plugin {
     /// The keys that `on_tick` asked for.
-    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body_size: usize, _trailers: usize) {
+    fn on_http_call_response(
+        &mut self,
+        _token: u32,
+        _headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
         if let Some(gate) = &self.gate {
             gate.keys.take_answer(self, body_size);
         }
@@ -89,8 +95,16 @@ impl Plugin {
         let mut config: Config = read_config(self.get_plugin_configuration())?;
         config.check()?;
         let keys = KeyStore::new(config.jwks.take(), config.remote_jwks.take())?;
-        let (allowed, denied) = (Counter::define("jwt_auth.allowed")?, Counter::define("jwt_auth.denied")?);
-        Ok(Gate { config, keys, allowed, denied })
+        let (allowed, denied) = (
+            Counter::define("jwt_auth.allowed")?,
+            Counter::define("jwt_auth.denied")?,
+        );
+        Ok(Gate {
+            config,
+            keys,
+            allowed,
+            denied,
+        })
     }
 }
 
@@ -116,10 +130,16 @@ impl HttpContext for Stream {
         for name in gate.config.claim_headers.keys() {
             self.remove_http_request_header(name.as_str());
         }
-        if gate.config.skips(&self.get_http_request_header_bytes(":path").unwrap_or_default()) {
+        if gate.config.skips(
+            &self
+                .get_http_request_header_bytes(":path")
+                .unwrap_or_default(),
+        ) {
             return Action::Continue;
         }
-        let authorization = self.get_http_request_header_bytes("authorization").unwrap_or_default();
+        let authorization = self
+            .get_http_request_header_bytes("authorization")
+            .unwrap_or_default();
         let token = match bearer(&authorization).and_then(Token::parse) {
             Ok(token) => token,
             Err(refusal) => return self.refuse(refusal),
@@ -138,10 +158,18 @@ impl HttpContext for Stream {
 
 impl Context for Stream {
     /// The keys that this request waits for.
-    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body_size: usize, _trailers: usize) {
+    fn on_http_call_response(
+        &mut self,
+        _token: u32,
+        _headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
         let gate = Rc::clone(&self.gate);
         gate.keys.take_answer(self, body_size);
-        let Some(token) = self.token.take() else { return };
+        let Some(token) = self.token.take() else {
+            return;
+        };
         match gate.check(&token, self.now()) {
             Ok(claims) => {
                 self.admit(&claims);
@@ -157,7 +185,9 @@ impl Context for Stream {
 impl Stream {
     /// Lets the request pass, with the claims that the upstream is to have.
     fn admit(&self, claims: &Claims) -> Action {
-        let Gate { config, allowed, .. } = &*self.gate;
+        let Gate {
+            config, allowed, ..
+        } = &*self.gate;
         allowed.add(1);
         if !config.forward_token {
             self.remove_http_request_header("authorization");
@@ -186,7 +216,9 @@ impl Stream {
 
     /// Seconds since 1970.
     fn now(&self) -> f64 {
-        let now = self.get_current_time().duration_since(std::time::UNIX_EPOCH);
+        let now = self
+            .get_current_time()
+            .duration_since(std::time::UNIX_EPOCH);
         now.unwrap_or_default().as_secs_f64()
     }
 }

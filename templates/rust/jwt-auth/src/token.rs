@@ -35,7 +35,8 @@ impl Token {
         let (header, payload) = signed.split_once('.').ok_or(Refusal::Malformed)?;
         let (header, payload) = (decode(header)?, decode(payload)?);
         let signature = decode(signature)?;
-        let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
+        let header: Map<String, Value> =
+            serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
         // "crit" names extensions that must be understood; none is here.
         if header.contains_key("crit") {
             return Err(Refusal::Malformed);
@@ -44,18 +45,33 @@ impl Token {
             None => None,
             Some(kid) => Some(kid.as_str().ok_or(Refusal::Malformed)?.to_owned()),
         };
-        let algorithm = header.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(Refusal::Malformed)?;
         let algorithm = Algorithm::named(algorithm).ok_or(Refusal::Algorithm)?;
-        Ok(Self { algorithm, kid, signed: signed.to_owned(), payload, signature })
+        Ok(Self {
+            algorithm,
+            kid,
+            signed: signed.to_owned(),
+            payload,
+            signature,
+        })
     }
 
     /// The claims, once one of the keys for the key id and the algorithm has signed them.
-    pub fn verify(&self, find: impl FnOnce(Option<&str>, Algorithm) -> Vec<Rc<Key>>) -> Result<Claims, Refusal> {
+    pub fn verify(
+        &self,
+        find: impl FnOnce(Option<&str>, Algorithm) -> Vec<Rc<Key>>,
+    ) -> Result<Claims, Refusal> {
         let keys = find(self.kid.as_deref(), self.algorithm);
         if keys.is_empty() {
             return Err(Refusal::UnknownKey);
         }
-        if !keys.iter().any(|key| key.has_signed(self.signed.as_bytes(), &self.signature)) {
+        if !keys
+            .iter()
+            .any(|key| key.has_signed(self.signed.as_bytes(), &self.signature))
+        {
             return Err(Refusal::Signature);
         }
         Claims::parse(&self.payload)

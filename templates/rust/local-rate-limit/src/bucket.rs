@@ -18,15 +18,19 @@ pub fn take_token(key: &str, config: &Config, now: u64) -> Result<Option<Duratio
     loop {
         let (stored, version) = get_shared_data(key)?;
         let stored = stored.as_deref().and_then(Bucket::read);
-        let mut bucket =
-            stored.unwrap_or(Bucket { tokens: u64::from(config.max_tokens.get()), filled_at: now });
+        let mut bucket = stored.unwrap_or(Bucket {
+            tokens: u64::from(config.max_tokens.get()),
+            filled_at: now,
+        });
         bucket.fill(config, now);
         let wait = match bucket.tokens.checked_sub(1) {
             Some(left) => {
                 bucket.tokens = left;
                 None
             }
-            None => Some(Duration::from_nanos(bucket.filled_at + interval(config) - now)),
+            None => Some(Duration::from_nanos(
+                bucket.filled_at + interval(config) - now,
+            )),
         };
         if stored == Some(bucket) {
             return Ok(wait);
@@ -54,7 +58,10 @@ impl Bucket {
     fn read(data: &[u8]) -> Option<Self> {
         let data: &[u8; 16] = data.try_into().ok()?;
         let both = u128::from_le_bytes(*data);
-        Some(Self { tokens: both as u64, filled_at: (both >> 64) as u64 })
+        Some(Self {
+            tokens: both as u64,
+            filled_at: (both >> 64) as u64,
+        })
     }
 
     fn bytes(self) -> [u8; 16] {

@@ -37,10 +37,16 @@ impl TryFrom<String> for Interval {
             "h" => Some(3_600_000),
             _ => None,
         };
-        let milliseconds = number.parse::<u32>().ok().zip(factor).map(|(number, factor)| u64::from(number) * factor);
+        let milliseconds = number
+            .parse::<u32>()
+            .ok()
+            .zip(factor)
+            .map(|(number, factor)| u64::from(number) * factor);
         match milliseconds {
             Some(milliseconds @ 1..=86_400_000) => Ok(Self(Duration::from_millis(milliseconds))),
-            _ => Err(format!("{text:?} is no interval such as 500ms, 1s, 5m or 1h, at most 24h")),
+            _ => Err(format!(
+                "{text:?} is no interval such as 500ms, 1s, 5m or 1h, at most 24h"
+            )),
         }
     }
 }

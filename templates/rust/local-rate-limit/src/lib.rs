@@ -64,7 +64,11 @@ impl Plugin {
         let config = read_config(self.get_plugin_configuration())?;
         let name = self.get_property(vec!["plugin_name"]).unwrap_or_default();
         let key_prefix = format!("local_rate_limit/{}/", String::from_utf8_lossy(&name));
-        Ok(Limiter { config, limited: Counter::define("local_rate_limit.limited")?, key_prefix })
+        Ok(Limiter {
+            config,
+            limited: Counter::define("local_rate_limit.limited")?,
+            key_prefix,
+        })
     }
 }
 
@@ -77,8 +81,13 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Limiter { config, limited, .. } = &*self.limiter;
-        let now = self.get_current_time().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Limiter {
+            config, limited, ..
+        } = &*self.limiter;
+        let now = self
+            .get_current_time()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let wait = match take_token(&self.bucket_key(), config, now.as_nanos() as u64) {
             Ok(None) => return Action::Continue,
             Ok(Some(wait)) => wait,
@@ -89,7 +98,10 @@ impl HttpContext for Stream {
         };
         limited.add(1);
         let seconds = wait.as_nanos().div_ceil(1_000_000_000).to_string();
-        let headers = vec![("retry-after", seconds.as_str()), ("content-type", "text/plain")];
+        let headers = vec![
+            ("retry-after", seconds.as_str()),
+            ("content-type", "text/plain"),
+        ];
         self.send_http_response(config.status.get(), headers, Some(b"rate limit exceeded\n"));
         Action::Pause
     }
@@ -98,9 +110,13 @@ impl HttpContext for Stream {
 impl Stream {
     /// Values of the header are spread over a fixed number of buckets, so that invented ones fill no memory.
     fn bucket_key(&self) -> String {
-        let Limiter { config, key_prefix, .. } = &*self.limiter;
+        let Limiter {
+            config, key_prefix, ..
+        } = &*self.limiter;
         let bucket = config.key_header.as_ref().map_or(0, |name| {
-            let value = self.get_http_request_header_bytes(name.as_str()).unwrap_or_default();
+            let value = self
+                .get_http_request_header_bytes(name.as_str())
+                .unwrap_or_default();
             fnv1a(&value) % config.key_buckets.get()
         });
         format!("{key_prefix}{bucket}")
@@ -108,5 +124,7 @@ impl Stream {
 }
 
 fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    bytes.iter().fold(0x811c_9dc5, |hash, &byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

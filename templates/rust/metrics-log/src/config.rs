@@ -24,23 +24,42 @@ pub struct Label {
 impl Default for Config {
     fn default() -> Self {
         let stat_prefix = "metrics_log".to_owned();
-        Self { stat_prefix, labels: Vec::new(), log_fields: Vec::new(), log_headers: Vec::new() }
+        Self {
+            stat_prefix,
+            labels: Vec::new(),
+            log_fields: Vec::new(),
+            log_headers: Vec::new(),
+        }
     }
 }
 
 impl Config {
     /// Says what cannot be part of a metric's name.
     pub fn check(&self) -> Result<(), String> {
-        if self.stat_prefix.len() > 64 || !self.stat_prefix.split('.').all(|word| is_word(word, b"_")) {
-            return Err(format!("stat_prefix: {:?} is no beginning of a metric's name", self.stat_prefix));
+        if self.stat_prefix.len() > 64
+            || !self.stat_prefix.split('.').all(|word| is_word(word, b"_"))
+        {
+            return Err(format!(
+                "stat_prefix: {:?} is no beginning of a metric's name",
+                self.stat_prefix
+            ));
         }
         for (at, label) in self.labels.iter().enumerate() {
-            if label.name.contains('-') || !is_word(&label.name, b"_") || !label.name.as_bytes()[0].is_ascii_lowercase() {
-                return Err(format!("labels[{at}].name: {:?} cannot be part of a metric's name", label.name));
+            if label.name.contains('-')
+                || !is_word(&label.name, b"_")
+                || !label.name.as_bytes()[0].is_ascii_lowercase()
+            {
+                return Err(format!(
+                    "labels[{at}].name: {:?} cannot be part of a metric's name",
+                    label.name
+                ));
             }
             let fits = |value: &String| is_word(&value.to_ascii_lowercase(), b"_-");
-            if label.values.is_empty() || label.values.len() > 64 || !label.values.iter().all(fits) {
-                return Err(format!("labels[{at}].values: 1 to 64 are needed, of letters, digits, _ and -"));
+            if label.values.is_empty() || label.values.len() > 64 || !label.values.iter().all(fits)
+            {
+                return Err(format!(
+                    "labels[{at}].values: 1 to 64 are needed, of letters, digits, _ and -"
+                ));
             }
         }
         if self.labels.len() > 8 {
@@ -51,13 +70,17 @@ impl Config {
 
     /// The columns of the access log.
     pub fn columns(self) -> Vec<Column> {
-        self.log_fields.into_iter().chain(self.log_headers.into_iter().map(Column::Header)).collect()
+        self.log_fields
+            .into_iter()
+            .chain(self.log_headers.into_iter().map(Column::Header))
+            .collect()
     }
 }
 
 /// 1 to 64 lower-case letters, digits and others.
 fn is_word(text: &str, others: &[u8]) -> bool {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte);
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte);
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
 
@@ -101,7 +124,11 @@ impl Column {
             Self::Method => header(":method"),
             Self::Host => header(":authority"),
             Self::Path => header(":path").map(|mut path| {
-                path.truncate(path.iter().position(|&byte| byte == b'?').unwrap_or(path.len()));
+                path.truncate(
+                    path.iter()
+                        .position(|&byte| byte == b'?')
+                        .unwrap_or(path.len()),
+                );
                 path
             }),
             Self::Query => header(":path").and_then(|path| {

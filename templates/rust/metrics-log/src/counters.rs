@@ -15,11 +15,16 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl RequestCounters {
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: format!("{prefix}.requests."), counters: Default::default() }
+        Self {
+            prefix: format!("{prefix}.requests."),
+            counters: Default::default(),
+        }
     }
 
     pub fn count(&self, status: u32) {
-        let class = Some(status as usize / 100).filter(|&class| class < CLASSES.len()).unwrap_or_default();
+        let class = Some(status as usize / 100)
+            .filter(|&class| class < CLASSES.len())
+            .unwrap_or_default();
         match self.counters[class].get() {
             Some(counter) => counter.add(1),
             None => match Counter::define(&format!("{}{}", self.prefix, CLASSES[class])) {
@@ -41,18 +46,30 @@ pub struct LabelCounters {
 
 impl LabelCounters {
     pub fn new(prefix: &str, label: &Label) -> Self {
-        let names = label.values.iter().map(String::as_str).chain(["other", "none"]);
-        let counters = names.map(|value| RequestCounters::new(&format!("{prefix}.{}.{value}", label.name))).collect();
-        Self { header: label.header.clone(), values: label.values.clone(), counters }
+        let names = label
+            .values
+            .iter()
+            .map(String::as_str)
+            .chain(["other", "none"]);
+        let counters = names
+            .map(|value| RequestCounters::new(&format!("{prefix}.{}.{value}", label.name)))
+            .collect();
+        Self {
+            header: label.header.clone(),
+            values: label.values.clone(),
+            counters,
+        }
     }
 
     /// Which counters are those of a value.
     pub fn place_of(&self, value: Option<&[u8]>) -> usize {
         match value {
             None => self.values.len() + 1,
-            Some(value) => {
-                self.values.iter().position(|known| known.as_bytes() == value).unwrap_or(self.values.len())
-            }
+            Some(value) => self
+                .values
+                .iter()
+                .position(|known| known.as_bytes() == value)
+                .unwrap_or(self.values.len()),
         }
     }
 

@@ -56,7 +56,13 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         let meters = self.meters.clone()?;
-        Some(Box::new(Stream { meters, began: None, status: 0, labels: Vec::new(), texts: Vec::new() }))
+        Some(Box::new(Stream {
+            meters,
+            began: None,
+            status: 0,
+            labels: Vec::new(),
+            texts: Vec::new(),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -66,12 +72,20 @@ impl RootContext for Plugin {
 
 impl Plugin {
     fn meters(&self, size: usize) -> Result<Meters, String> {
-        let config = if size == 0 { Config::default() } else { read_config(self.get_plugin_configuration())? };
+        let config = if size == 0 {
+            Config::default()
+        } else {
+            read_config(self.get_plugin_configuration())?
+        };
         config.check()?;
         let prefix = config.stat_prefix.as_str();
         Ok(Meters {
             requests: RequestCounters::new(prefix),
-            labels: config.labels.iter().map(|label| LabelCounters::new(prefix, label)).collect(),
+            labels: config
+                .labels
+                .iter()
+                .map(|label| LabelCounters::new(prefix, label))
+                .collect(),
             duration: define(MetricType::Histogram, &format!("{prefix}.duration_ms"))?,
             in_flight: define(MetricType::Gauge, &format!("{prefix}.in_flight"))?,
             columns: config.columns(),
@@ -80,7 +94,8 @@ impl Plugin {
 }
 
 fn define(kind: MetricType, name: &str) -> Result<u32, String> {
-    hostcalls::define_metric(kind, name).map_err(|status| format!("the metric {name} cannot be defined: {status:?}"))
+    hostcalls::define_metric(kind, name)
+        .map_err(|status| format!("the metric {name} cannot be defined: {status:?}"))
 }
 
 /// One request and its response.
@@ -105,15 +120,30 @@ impl HttpContext for Stream {
         let _ = hostcalls::increment_metric(self.meters.in_flight, 1);
         let labels = self.meters.labels.iter();
         self.labels = labels
-            .map(|label| label.place_of(self.get_http_request_header_bytes(label.header.as_str()).as_deref()))
+            .map(|label| {
+                label.place_of(
+                    self.get_http_request_header_bytes(label.header.as_str())
+                        .as_deref(),
+                )
+            })
             .collect();
-        self.texts = self.meters.columns.iter().map(|column| column.read(self)).collect();
+        self.texts = self
+            .meters
+            .columns
+            .iter()
+            .map(|column| column.read(self))
+            .collect();
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let status = self.get_http_response_header_bytes(":status").unwrap_or_default();
-        self.status = std::str::from_utf8(&status).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+        let status = self
+            .get_http_response_header_bytes(":status")
+            .unwrap_or_default();
+        self.status = std::str::from_utf8(&status)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default();
         Action::Continue
     }
 
@@ -121,7 +151,11 @@ impl HttpContext for Stream {
     fn on_log(&mut self) {
         let Some(began) = self.began else { return };
         // A clock that was set back measures nothing.
-        let duration = self.get_current_time().duration_since(began).unwrap_or_default().as_millis() as u64;
+        let duration = self
+            .get_current_time()
+            .duration_since(began)
+            .unwrap_or_default()
+            .as_millis() as u64;
         let meters = &self.meters;
         let _ = hostcalls::increment_metric(meters.in_flight, -1);
         let _ = hostcalls::record_metric(meters.duration, duration);

@@ -48,5 +48,8 @@ impl Line {
 /// Up to `LONGEST`, but never within a character.
 fn whole_characters(text: &[u8]) -> usize {
     let continues = |byte: u8| byte & 0xc0 == 0x80;
-    (LONGEST - 3..=LONGEST).rev().find(|&end| !continues(text[end])).unwrap_or(LONGEST)
+    (LONGEST - 3..=LONGEST)
+        .rev()
+        .find(|&end| !continues(text[end]))
+        .unwrap_or(LONGEST)
 }

@@ -43,12 +43,19 @@ impl Config {
             return Err("fields: at most 16".to_owned());
         }
         for (name, path) in &self.fields {
-            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-            if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(fits) {
-                return Err(format!("fields: {name:?} is not made of lower-case letters, digits and _"));
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            if !name.starts_with(|first: char| first.is_ascii_lowercase())
+                || !name.bytes().all(fits)
+            {
+                return Err(format!(
+                    "fields: {name:?} is not made of lower-case letters, digits and _"
+                ));
             }
             if path.split('.').any(str::is_empty) {
-                return Err(format!("fields.{name}: {path:?} is no path such as connection.tls_version"));
+                return Err(format!(
+                    "fields.{name}: {path:?} is no path such as connection.tls_version"
+                ));
             }
         }
         Ok(())

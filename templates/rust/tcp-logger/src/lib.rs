@@ -50,7 +50,13 @@ impl RootContext for Plugin {
     fn create_stream_context(&self, _id: u32) -> Option<Box<dyn StreamContext>> {
         let logger = self.logger.clone()?;
         let began = self.get_current_time();
-        Some(Box::new(Connection { logger, began, bytes_received: 0, bytes_sent: 0, closed_by: None }))
+        Some(Box::new(Connection {
+            logger,
+            began,
+            bytes_received: 0,
+            bytes_sent: 0,
+            closed_by: None,
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -60,7 +66,11 @@ impl RootContext for Plugin {
 
 impl Plugin {
     fn logger(&self, size: usize) -> Result<Logger, String> {
-        let config = if size == 0 { Config::default() } else { read_config(self.get_plugin_configuration())? };
+        let config = if size == 0 {
+            Config::default()
+        } else {
+            read_config(self.get_plugin_configuration())?
+        };
         config.check()?;
         Ok(Logger {
             config,
@@ -126,8 +136,15 @@ impl Context for Connection {}
 impl Connection {
     fn line(&self) -> String {
         // A clock that was set back measures nothing.
-        let duration = self.get_current_time().duration_since(self.began).unwrap_or_default().as_millis() as u64;
-        let text = |path: Vec<&str>| self.get_property(path).map(|text| Value::from(String::from_utf8_lossy(&text)));
+        let duration = self
+            .get_current_time()
+            .duration_since(self.began)
+            .unwrap_or_default()
+            .as_millis() as u64;
+        let text = |path: Vec<&str>| {
+            self.get_property(path)
+                .map(|text| Value::from(String::from_utf8_lossy(&text)))
+        };
         let mut members = vec![
             ("source", text(vec!["source", "address"])),
             ("destination", text(vec!["destination", "address"])),
@@ -138,7 +155,9 @@ impl Connection {
         ];
         let fields = self.logger.config.fields.iter();
         members.extend(fields.map(|(name, path)| (name.as_str(), text(path.split('.').collect()))));
-        let members = members.into_iter().filter_map(|(name, value)| Some(format!("\"{name}\":{}", value?)));
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("\"{name}\":{}", value?)));
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 }
