@@ -59,13 +59,24 @@ export function findLanguage(catalogue: readonly Language[], name: string): Lang
   throw unknown("LANGUAGE_UNKNOWN", `there is no template in ${JSON.stringify(name)}`, name, catalogue);
 }
 
-/** A template of the language, its first one when no name is given. Throws `TEMPLATE_UNKNOWN` (usage). */
-export function findTemplate(language: Language, name: string | undefined): Template {
+/**
+ * A template of the language, its first one when no name is given. Throws `TEMPLATE_UNKNOWN` (usage), naming languages of
+ * the catalogue that have it.
+ */
+export function findTemplate(
+  language: Language,
+  name: string | undefined,
+  catalogue: readonly Language[] = [],
+): Template {
   if (name === undefined) return language.templates[0];
   const found = language.templates.find(isCalled(name));
   if (found !== undefined) return found;
   const problem = `${language.name} has no template ${JSON.stringify(name)}`;
-  throw unknown("TEMPLATE_UNKNOWN", problem, name, language.templates);
+  const elsewhere = catalogue.filter(({ templates }) => templates.some(isCalled(name)));
+  if (elsewhere.length === 0) throw unknown("TEMPLATE_UNKNOWN", problem, name, language.templates);
+  throw usageError("TEMPLATE_UNKNOWN", problem, {
+    hint: `pass --language ${elsewhere.map((other) => other.name).join("|")}, or choose from: ${listOf(language.templates)}`,
+  });
 }
 
 function isCalled(name: string): (template: Template) => boolean {
@@ -75,6 +86,10 @@ function isCalled(name: string): (template: Template) => boolean {
 function unknown(code: string, problem: string, asked: string, there: readonly { readonly name: string }[]): Error {
   const names = there.map((item) => item.name);
   const guess = didYouMean(asked, names);
-  const list = `choose from: ${names.join(", ")}`;
+  const list = `choose from: ${listOf(there)}`;
   return usageError(code, problem, { hint: guess === undefined ? list : `did you mean ${guess}? ${list}` });
+}
+
+function listOf(items: readonly { readonly name: string }[]): string {
+  return items.map(({ name }) => name).join(", ");
 }

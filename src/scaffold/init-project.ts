@@ -106,7 +106,7 @@ async function renderOwn(request: InitRequest, name: string | undefined, input: 
   const catalogue = await loadCatalogue();
   const language =
     request.language === undefined ? onlyLanguage(catalogue, name) : findLanguage(catalogue, request.language);
-  const template = findTemplate(language, name);
+  const template = findTemplate(language, name, catalogue);
   return { language: language.name, template: template.name, files: await renderTemplate(template.folders, input) };
 }
 

@@ -161,6 +161,17 @@ describe("a language or template that is not there", () => {
     const template = await failure(init(cwd, { template: "auth" }));
     expect(template).toMatchObject({ kind: "usage", code: "TEMPLATE_UNKNOWN" });
     expect(template.hint).toContain("add-header");
+    const elsewhere = await failure(init(cwd, { template: "jwt-auth" }));
+    expect(elsewhere).toMatchObject({ kind: "usage", code: "TEMPLATE_UNKNOWN" });
+    expect(elsewhere.hint).toMatch(/^pass --language rust\|go, or choose from: add-header, /u);
+  });
+
+  it("is told when nobody said the language and several have the template", async () => {
+    const cwd = tempDir();
+    const needed = await failure(initProject(depsIn(cwd), { directory: "x", template: "jwt-auth" }, () => undefined));
+    expect(needed).toMatchObject({ kind: "usage", code: "LANGUAGE_NEEDED", hint: "pass --language rust|go" });
+    const nowhere = await failure(initProject(depsIn(cwd), { directory: "x", template: "jwt" }, () => undefined));
+    expect(nowhere).toMatchObject({ kind: "usage", code: "TEMPLATE_UNKNOWN" });
     expect(await readdir(cwd)).toEqual([]);
   });
 });
