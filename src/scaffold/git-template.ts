@@ -69,7 +69,12 @@ export async function fetchTemplate(deps: GitDeps, source: GitSource, work: stri
 const SAFE: readonly string[] = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"];
 
 /** For work on what was fetched: no configuration of the user's, which could name programs for files to go through. */
-const LOCAL: Env = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_ATTR_NOSYSTEM: "1" };
+const LOCAL: Env = {
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_ATTR_NOSYSTEM: "1",
+  GIT_CONFIG_COUNT: "0",
+};
 
 class Git {
   readonly #deps: GitDeps;
@@ -107,7 +112,7 @@ class Git {
 }
 
 const OF_ANOTHER_REPOSITORY =
-  /^GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE|PREFIX|EXTERNAL_DIFF)$/u;
+  /^GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE|PREFIX|CONFIG_PARAMETERS)$/u;
 
 const QUIET: Env = {
   LC_ALL: "C",

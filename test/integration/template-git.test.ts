@@ -200,7 +200,16 @@ describe("a hostile repository", () => {
     bench.write("big.bin", "version https://git-lfs.github.com/spec/v1\n");
     bench.commit();
     expect(existsSync(proof)).toBe(false);
-    expect((await bench.init(bench.url)).files).toContain("big.bin");
+    // The same said in the environment, as `git -c` and build servers do.
+    const settings = {
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "filter.lfs.smudge",
+      GIT_CONFIG_VALUE_0: touch,
+      GIT_CONFIG_PARAMETERS: `'filter.lfs.smudge=${touch}'`,
+      GIT_DIR: join(bench.root, "elsewhere"),
+    };
+    const env = { ...bench.deps().env, ...settings };
+    expect((await bench.init(bench.url, { env })).files).toContain("big.bin");
     expect(bench.made("big.bin")).toContain("git-lfs");
     expect(existsSync(proof)).toBe(false);
   });
