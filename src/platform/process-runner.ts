@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { errnoOf } from "../domain/errors.ts";
 import type { Env } from "./env.ts";
 
 /** How a child process is run. */
@@ -38,54 +41,95 @@ const DEFAULT_MAX_OUTPUT = 16 * 1024 * 1024;
 const GRACE_MS = 5000;
 
 /**
- * The real runner, over execa (loaded at the first call: it costs some 80 ms). On an abort or time-out the child goes
- * with everything it started: npm, for one, leaves its scripts running when it is ended alone.
+ * The real runner. On an abort or time-out the child goes with everything it started: npm, for one, leaves its scripts
+ * running when it is ended alone.
  */
 export const runProcess: ProcessRunner = async (command, args, options) => {
   options.signal?.throwIfAborted();
-  const { execa } = await import("execa");
-  const child = execa(command, args, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
-    env: options.env,
-    extendEnv: false,
-    reject: false,
-    maxBuffer: options.maxOutput ?? DEFAULT_MAX_OUTPUT,
-    stripFinalNewline: false,
-    // A process group of its own, so that all of it can be ended at once. Windows has no such thing.
-    detached: process.platform !== "win32",
-  });
+  const { child } = await start(command, args, options);
   const watch = endEarly(child, options);
-  const lines = options.onLine === undefined ? undefined : follow(child, options.onLine);
+  const streams = [gather(child.stdout, options.onLine), gather(child.stderr, options.onLine)] as const;
   try {
-    const result = await child;
-    await lines;
+    const { exitCode, failure } = await endOf(child);
     options.signal?.throwIfAborted();
-    const failure = watch.timedOut() ? "ETIMEDOUT" : result.isMaxBuffer ? "EMAXBUFFER" : result.code;
+    const reason = watch.reason() ?? failure;
+    const [stdout, stderr] = streams.map((text) => text());
     return {
-      exitCode: result.exitCode,
-      stdout: result.stdout ?? "",
-      stderr: result.stderr ?? "",
-      ...(failure === undefined ? {} : { failure }),
+      exitCode,
+      stdout: stdout ?? "",
+      stderr: stderr ?? "",
+      ...(reason === undefined ? {} : { failure: reason }),
     };
   } finally {
     watch.dispose();
   }
 };
 
+/**
+ * Starts the child, in an object because what execa gives is a promise, too. Windows needs execa to find and quote batch
+ * files such as `npm.cmd`; elsewhere loading it would take longer (80 ms) than most of what is run.
+ */
+async function start(
+  command: string,
+  args: readonly string[],
+  { cwd, env, input }: RunOptions,
+): Promise<{ readonly child: Child }> {
+  const place = cwd === undefined ? {} : { cwd };
+  if (process.platform === "win32") {
+    const { execa } = await import("execa");
+    const stdin = input === undefined ? { stdin: "ignore" as const } : { input };
+    const windows = { ...place, ...stdin, env, extendEnv: false, reject: false, buffer: false } as const;
+    return { child: execa(command, args, windows) };
+  }
+  // A process group of its own, so that all of it can be ended at once.
+  const stdin = input === undefined ? "ignore" : "pipe";
+  const child = spawn(command, args, { ...place, env, detached: true, stdio: [stdin, "pipe", "pipe"] });
+  // A child that does not read its input closes it early.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(input);
+  return { child };
+}
+
+/** Waits until the child is gone and its streams are read. */
+function endOf(child: Child): Promise<{ readonly exitCode: number | undefined; readonly failure: string | undefined }> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve({ exitCode: undefined, failure: errnoOf(error) ?? "EUNKNOWN" }));
+    child.once("close", (code) => resolve({ exitCode: code ?? undefined, failure: undefined }));
+  });
+}
+
+/** Keeps what a stream brings, and passes its lines on as they come; the last one may be unfinished. */
+function gather(stream: Readable | null, onLine: RunOptions["onLine"]): () => string {
+  const parts: string[] = [];
+  let rest = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (text: string) => {
+    parts.push(text);
+    const lines = (rest + text).split(/\r?\n/u);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine?.(line);
+  });
+  stream?.on("end", () => {
+    if (rest !== "") onLine?.(rest);
+  });
+  return () => parts.join("");
+}
+
 interface Child {
   readonly pid?: number | undefined;
-  readonly stdout: NodeJS.ReadableStream;
-  readonly stderr: NodeJS.ReadableStream;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
   kill(signal: NodeJS.Signals): boolean;
+  once(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "close", listener: (code: number | null) => void): unknown;
 }
 
 /** Ends the child's group on an abort, a time-out, too much output, and when this process goes. */
 function endEarly(
   child: Child,
   { signal, timeoutMs, maxOutput = DEFAULT_MAX_OUTPUT }: RunOptions,
-): { timedOut(): boolean; dispose(): void } {
-  let timedOut = false;
+): { reason(): string | undefined; dispose(): void } {
+  let reason: string | undefined;
   let force: NodeJS.Timeout | undefined;
   const kill = (name: NodeJS.Signals): void => {
     try {
@@ -104,20 +148,23 @@ function endEarly(
     timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
-          timedOut = true;
+          reason = "ETIMEDOUT";
           end();
         }, timeoutMs);
   for (const stream of [child.stdout, child.stderr]) {
     let size = 0;
-    stream.on("data", (chunk: Uint8Array) => {
-      size += chunk.length;
-      if (size > maxOutput) end();
+    stream?.on("data", (text: string) => {
+      size += Buffer.byteLength(text);
+      if (size <= maxOutput) return;
+      reason ??= "EMAXBUFFER";
+      stream.destroy();
+      end();
     });
   }
   signal?.addEventListener("abort", end, { once: true });
   process.once("exit", onExit);
   return {
-    timedOut: () => timedOut,
+    reason: () => reason,
     dispose: () => {
       clearTimeout(timer);
       clearTimeout(force);
@@ -125,18 +172,4 @@ function endEarly(
       process.off("exit", onExit);
     },
   };
-}
-
-async function follow(
-  child: { iterable(options: { from: "all" | "stdout" | "stderr" }): AsyncIterable<unknown> },
-  onLine: (line: string) => void,
-): Promise<void> {
-  const each = async (from: "stdout" | "stderr"): Promise<void> => {
-    try {
-      for await (const line of child.iterable({ from })) onLine(String(line));
-    } catch {
-      // The child's own result tells how it ended; here only its lines matter.
-    }
-  };
-  await Promise.all([each("stdout"), each("stderr")]);
 }

@@ -41,7 +41,7 @@ export async function cachedBuild(
   make: () => Promise<MadeModule>,
   limit: number = DEFAULT_LIMIT,
 ): Promise<CachedBuild> {
-  const folder = join(deps.paths.home, "cache", "builds");
+  const folder = buildsFolder(deps.paths.home);
   const path = key === undefined ? undefined : join(folder, digestParts(key).hex);
   const entry = path === undefined ? undefined : await readEntry(path);
   if (path !== undefined && entry !== undefined) {
@@ -58,6 +58,11 @@ export async function cachedBuild(
     await shrink(folder, limit).catch(() => undefined);
   }
   return { hit: false, notes };
+}
+
+/** Where results of builds are kept; what is used least there goes first when it grows too big. */
+export function buildsFolder(home: string): string {
+  return join(home, "cache", "builds");
 }
 
 interface Entry {
@@ -94,7 +99,7 @@ async function shrink(folder: string, limit: number): Promise<void> {
   const newest = found.toSorted((a, b) => (b.stats?.mtimeMs ?? 0) - (a.stats?.mtimeMs ?? 0));
   for (const { name, stats } of newest) {
     total += stats?.size ?? 0;
-    const unfinished = name.startsWith(TEMPORARY_PREFIX);
+    const unfinished = name.startsWith(TEMPORARY_PREFIX) || name.endsWith(".lock");
     const gone = unfinished ? Date.now() - (stats?.mtimeMs ?? 0) > DAY : total > limit;
     if (gone) await rm(join(folder, name), { force: true });
   }

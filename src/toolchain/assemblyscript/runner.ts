@@ -72,7 +72,7 @@ async function report(deps: ToolchainDeps): Promise<readonly ToolReport[]> {
   const purpose = "installs the compiler that the project's lock file pins";
   const version = await npmVersion(deps);
   if (version !== undefined) return [{ tool: "npm", state: "ok", version, purpose }];
-  return [{ tool: "npm", state: "missing", purpose, install: "install Node.js with npm" }];
+  return [{ tool: "npm", state: "missing", purpose, install: await installHint("node") }];
 }
 
 interface Compilation {

@@ -26,6 +26,7 @@ import {
   recogniseCppProject,
 } from "./project.ts";
 import { reportCpp } from "./report.ts";
+import { requireFilter } from "./require-filter.ts";
 
 /**
  * C++ (and C), by the first that serves: the project's own makefile or CMake; `em++`; `clang++` with a WASI sysroot; the
@@ -40,6 +41,16 @@ export const cpp: ToolchainRunner = {
 };
 
 async function build(deps: ToolchainDeps, request: ToolchainRequest, events: EventSink): Promise<BuiltModule> {
+  const built = await firstThatServes(deps, request, events);
+  await requireFilter(built.modulePath);
+  return built;
+}
+
+async function firstThatServes(
+  deps: ToolchainDeps,
+  request: ToolchainRequest,
+  events: EventSink,
+): Promise<BuiltModule> {
   const project = await readCppProject(await realpath(request.source));
   if (project.ownBuild === undefined && project.sources.length === 0) throw await onlyBazel(project.folder);
   if (request.builder === "npm") return await npmBuild(deps, { project, request }, events);

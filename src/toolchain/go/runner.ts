@@ -1,8 +1,12 @@
-import { realpath } from "node:fs/promises";
+import { copyFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { digestOf } from "../../domain/digest.ts";
 import { usageError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
+import { makeDirectory, writeError } from "../../platform/atomic-file.ts";
 import type { Env } from "../../platform/env.ts";
+import { withFileLock } from "../../platform/file-lock.ts";
+import { buildsFolder } from "../build-cache.ts";
 import {
   type BuiltModule,
   MODULE_FILE,
@@ -46,19 +50,45 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   events({ type: "task.start", id, message: `Compiling with ${label} for wasip1` });
   let ok = false;
   try {
-    const args = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", modulePath, "."];
-    const call = { command: toolchain.go, args, cwd: folder, env: { ...env, GOOS: "wasip1", GOARCH: "wasm" } };
-    const result = await runTool(deps, call, events);
-    ok = result.ok;
-    if (!ok) {
-      const { stderr, exitCode } = result;
-      throw goError({ folder, stderr, exitCode, compiler: label, command: "go build", install });
-    }
+    await withOutput(deps, { folder, modulePath }, async (output) => {
+      const args = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", output, "."];
+      const call = { command: toolchain.go, args, cwd: folder, env: { ...env, GOOS: "wasip1", GOARCH: "wasm" } };
+      const { stderr, exitCode, ok: built } = await runTool(deps, call, events);
+      if (!built) throw goError({ folder, stderr, exitCode, compiler: label, command: "go build", install });
+    });
+    ok = true;
   } finally {
     events({ type: "task.end", id, ok });
   }
   const facts = { language: "go", compiler: label, ...sdkFact(sdk), target: "wasip1", builder: "native" } as const;
   return { modulePath, toolchain: label, facts };
+}
+
+/**
+ * Gives go the same output file for each build of a folder, among the results of builds: go links only when that file
+ * is not up to date, which is most of its work. Where that place cannot be used, the module is written directly.
+ */
+async function withOutput(
+  deps: ToolchainDeps,
+  { folder, modulePath }: { readonly folder: string; readonly modulePath: string },
+  work: (output: string) => Promise<void>,
+): Promise<void> {
+  const kept = join(buildsFolder(deps.paths.home), `go-${digestOf(folder).slice(-32)}`);
+  const usable = await makeDirectory(dirname(kept)).then(
+    () => true,
+    () => false,
+  );
+  if (!usable) return await work(modulePath);
+  await withFileLock(
+    `${kept}.lock`,
+    async () => {
+      await work(kept);
+      await copyFile(kept, modulePath).catch((error: unknown) => {
+        throw writeError(error, modulePath);
+      });
+    },
+    { signal: deps.signal, waitMs: 600_000 },
+  );
 }
 
 /** The environment in which go fetches nothing under `--no-install`. */

@@ -4,14 +4,14 @@ import { findTool } from "../find-tool.ts";
 import { installHint } from "../install-hint.ts";
 import { probe } from "../probe.ts";
 import type { ToolchainDeps, ToolReport } from "../runner.ts";
-import { findRust, RUST_TARGETS, type RustTarget, type RustToolchain, targetCommand } from "./toolchain.ts";
+import { findCargo, findRust, RUST_TARGETS, type RustTarget, type RustToolchain, targetCommand } from "./toolchain.ts";
 
 /** What is there of Rust, seen from outside any project: cargo, and the targets, each tried with three lines. */
 export async function reportRust(deps: ToolchainDeps): Promise<readonly ToolReport[]> {
   const purpose = "builds Rust filters";
   const cargo = await findTool(deps.env, "cargo");
   try {
-    const rust = await findRust(deps, tmpdir());
+    const rust = await findRust(deps, await findCargo(deps, tmpdir()), tmpdir());
     const targets = await Promise.all(
       RUST_TARGETS.filter((target) => target !== "wasm32-wasi" || rust.targets.includes(target)).map(
         async (target) => await reportTarget(deps, rust, target),

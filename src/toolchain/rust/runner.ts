@@ -21,7 +21,7 @@ import { passFlags, remapFlags } from "./flags.ts";
 import { type CargoMetadata, type CargoPackage, parseMetadata } from "./metadata.ts";
 import { bazelMark, filterPackage, hasLockFile, recogniseRustProject, SDK } from "./project.ts";
 import { reportRust } from "./report.ts";
-import { findRust, RUST_TARGETS, type RustTarget, type RustToolchain, targetCommand } from "./toolchain.ts";
+import { findCargo, findRust, RUST_TARGETS, type RustTarget, type RustToolchain, targetCommand } from "./toolchain.ts";
 
 /**
  * Rust by the cargo on the machine, which is always called: it knows by itself what has changed. The module is made
@@ -85,11 +85,21 @@ async function readProject(
 ): Promise<Project> {
   const locked = await hasLockFile(folder);
   const common = [...(locked ? ["--locked"] : []), ...(install ? [] : ["--offline"])];
-  const [toolchain, config] = await Promise.all([findRust(deps, folder), readCargoConfig(folder, deps.env)]);
+  const config = await readCargoConfig(folder, deps.env);
+  const describe = async (cargo: string, target: RustTarget): Promise<ToolResult> => {
+    const args = ["metadata", "--format-version", "1", "--filter-platform", target, ...common];
+    return await runTool(deps, { command: cargo, args, cwd: folder, hide: isJson }, events);
+  };
+  // All that takes time is asked at once; the target may turn out to be another one.
+  const guess = RUST_TARGETS.find((target) => target === config.target) ?? RUST_TARGETS[0];
+  const cargo = await findCargo(deps, folder);
+  const [found, described] = await Promise.allSettled([findRust(deps, cargo, folder), describe(cargo.cargo, guess)]);
+  if (found.status === "rejected") throw found.reason;
+  if (described.status === "rejected") throw described.reason;
+  const toolchain = found.value;
   const target = await chooseTarget(toolchain, config, events);
-  const args = ["metadata", "--format-version", "1", "--filter-platform", target, ...common];
-  const call = { command: toolchain.cargo, args, cwd: folder, hide: isJson };
-  const result = await runTool(deps, call, events);
+  const wrongGuess = !described.value.ok && target !== guess;
+  const result = wrongGuess ? await describe(toolchain.cargo, target) : described.value;
   const metadata = result.ok ? parseMetadata(result.stdout, folder) : undefined;
   if (metadata === undefined) throw await failed(result, { folder, install, rust: toolchain });
   if (!locked) events({ type: "warning", ...NO_LOCK });

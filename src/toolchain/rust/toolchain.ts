@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Env, envValue } from "../../platform/env.ts";
 import { findTool } from "../find-tool.ts";
@@ -27,15 +27,34 @@ export const RUST_TARGETS = ["wasm32-wasip1", "wasm32-wasi", "wasm32-unknown-unk
 
 export type RustTarget = (typeof RUST_TARGETS)[number];
 
+/** The programs of Rust, absolute. */
+export interface RustPrograms {
+  readonly cargo: string;
+  readonly rustc: string;
+}
+
 /**
- * Finds the Rust that cargo would use in `folder`. Throws `TOOL_MISSING` without cargo or rustc and `TOOL_UNFIT` where
- * the toolchain that the project asks for is not installed.
+ * Finds cargo and the compiler it would use in `folder`. Throws `TOOL_MISSING`. Where the project names its toolchain,
+ * the compiler is called once, so that rustup fetches it now, and not several times at once later.
  */
-export async function findRust(deps: ToolchainDeps, folder: string): Promise<RustToolchain> {
+export async function findCargo(deps: ToolchainDeps, folder: string): Promise<RustPrograms> {
   const cargo = await findTool(deps.env, "cargo");
   if (cargo === undefined) throw await noCargo(deps.env, "cargo");
   const rustc = await findTool(deps.env, envValue(deps.env, "RUSTC") ?? "rustc", folder);
   if (rustc === undefined) throw await noCargo(deps.env, "rustc");
+  if (await namesToolchain(folder)) {
+    const result = await deps.exec(rustc, ["-vV"], { cwd: folder, env: deps.env, signal: deps.signal });
+    if (result.exitCode !== 0) throw unfit(rustc, folder, result.stderr);
+  }
+  return { cargo, rustc };
+}
+
+/** Asks the Rust that cargo would use in `folder`. Throws `TOOL_UNFIT` where it does not answer. */
+export async function findRust(
+  deps: ToolchainDeps,
+  { cargo, rustc }: RustPrograms,
+  folder: string,
+): Promise<RustToolchain> {
   const options = { cwd: folder, env: deps.env, signal: deps.signal };
   const [about, place] = await Promise.all([
     deps.exec(rustc, ["-vV"], options),
@@ -74,6 +93,16 @@ async function installedTargets(sysroot: string): Promise<readonly RustTarget[]>
     }),
   );
   return RUST_TARGETS.filter((_, index) => there[index] === true);
+}
+
+/** Whether rustup would choose another toolchain than its default in a folder. */
+async function namesToolchain(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = dirname(at)) {
+    for (const name of ["rust-toolchain.toml", "rust-toolchain"]) {
+      if ((await stat(join(at, name)).catch(() => undefined)) !== undefined) return true;
+    }
+    if (at === dirname(at)) return false;
+  }
 }
 
 async function noCargo(env: Env, tool: "cargo" | "rustc"): Promise<Error> {
