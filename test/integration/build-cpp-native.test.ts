@@ -72,6 +72,31 @@ describe("clang++ with a WASI sysroot", { timeout: TIMEOUT }, () => {
     expect(report.find(({ tool }) => tool === "clang++")).toMatchObject({ state: "unfit", where: expect.any(String) });
   });
 
+  it("needs a filter in the module", async (context) => {
+    const source = await project();
+    await writeFile(
+      join(source, "src/filter.cc"),
+      '#include "proxy-wasm.h"\nclass F : public proxy_wasm::StreamContext {};\n',
+    );
+    expect(await failure(build(source, await machine(context)))).toMatchObject({
+      code: "FILTER_NOT_REGISTERED",
+      hint: expect.stringContaining("PROXY_WASM_FILTER"),
+    });
+  });
+
+  it("is told of a callback that would never be called", async (context) => {
+    const source = await project();
+    const file = join(source, "src/filter.cc");
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replace("(bool /*endOfStream*/) override", "(unsigned, bool)"));
+    expect(await failure(build(source, await machine(context)))).toMatchObject({
+      message: expect.stringContaining("would never be called"),
+    });
+    // One that is private counts as overridden.
+    await writeFile(file, text.replace(" public:\n", ""));
+    expect(checkModule((await build(source, await machine(context))).bytes)).toMatchObject({ ok: true });
+  });
+
   it("shows an error where it is in the project", async (context) => {
     const deps = await machine(context);
     const source = await project();

@@ -59,7 +59,7 @@ export async function buildWithNpmClang(
 ): Promise<NpmBuild> {
   const clang = await ensureNpmClang(deps, { project, install: request.install }, events);
   const label = `clang ${clang.version}`;
-  const steps = compileSteps(project, { compile: [`--target=${NPM_TARGET}`], link: CLANG_LINK }, OUT);
+  const steps = compileSteps(project, { compile: [`--target=${NPM_TARGET}`], link: [...CLANG_LINK, KEEP_FEATURES] }, OUT);
   const parts = ["npm clang 1", clang.version, JSON.stringify(steps)];
   const inputs = await hashInputs({ folder: project.folder, include: isSeen, parts });
   if (inputs === undefined) throw tooLarge(project.folder);
@@ -140,6 +140,9 @@ function tooLarge(folder: string): Error {
     hint: "name a smaller folder, or install a native compiler and add --builder native",
   });
 }
+
+/** The section that tells the optimizer which instructions the module may use. */
+const KEEP_FEATURES = "-Wl,--keep-section=target_features";
 
 /** The folder of results in the compiler's own file system. */
 const OUT = ".wasme-out/";
