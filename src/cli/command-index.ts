@@ -49,6 +49,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "Tell where a filter will load, and why not elsewhere",
         async () => (await import("./commands/check.ts")).check,
       ),
+      entry(
+        "doctor",
+        "Show what this machine can build, and what it lacks",
+        async () => (await import("./commands/doctor.ts")).doctor,
+      ),
     ],
   },
   {

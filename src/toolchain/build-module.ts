@@ -1,6 +1,7 @@
-import { usageError } from "../domain/errors.ts";
+import { usageError, WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { BuiltModule, ToolchainDeps, ToolchainRequest, ToolchainRunner } from "./runner.ts";
+import { isToolMissing } from "./tool-missing.ts";
 
 /**
  * Builds a project: by its language's runner, or in a container when `builder` says so. With `auto` a container serves
@@ -23,7 +24,21 @@ export async function buildModule(
       hint: "leave out --builder container",
     });
   }
-  return await runner.build(deps, request, events);
+  try {
+    return await runner.build(deps, request, events);
+  } catch (error) {
+    throw isToolMissing(error) ? withDoctor(error, runner.language) : error;
+  }
+}
+
+/** Where all that the language needs is shown, and what brings it. */
+function withDoctor({ kind, code, message, hint, details, cause }: WasmeError, language: string): WasmeError {
+  const doctor = `wasme doctor ${language} shows what there is`;
+  return new WasmeError(kind, code, message, {
+    hint: hint === undefined ? doctor : `${hint} (${doctor})`,
+    ...(details !== undefined && { details }),
+    cause,
+  });
 }
 
 /** Languages with a compiler among npm's packages. */

@@ -12,6 +12,7 @@ import {
   type ToolReport,
 } from "../runner.ts";
 import { cachedBuild } from "../build-cache.ts";
+import { installHint } from "../install-hint.ts";
 import { npmVersion } from "../npm.ts";
 import { defaultArguments, fitArguments } from "./arguments.ts";
 import { compileError, compilerLines } from "./build-error.ts";
