@@ -28,5 +28,11 @@ export const ENV_TABLE: readonly EnvVariable[] = [
   { name: "KUBERNETES_SERVICE_HOST", meaning: "set inside a pod: the cluster, when there is no kubeconfig" },
   { name: "KUBERNETES_SERVICE_PORT", meaning: "set inside a pod: its port" },
   { name: "SOURCE_DATE_EPOCH", meaning: "time, in seconds since 1970, written into images that are made or converted" },
+  { name: "CARGO_HOME", meaning: "cargo's own folder, default `~/.cargo`; its path is taken out of Rust modules" },
+  { name: "RUSTC", meaning: "the Rust compiler that cargo uses; `rustc` when absent" },
+  { name: "RUSTFLAGS", meaning: "flags of the Rust compiler, kept by `build`" },
+  { name: "CARGO_ENCODED_RUSTFLAGS", meaning: "the same in cargo's encoding; goes before `RUSTFLAGS`" },
+  { name: "CARGO_BUILD_RUSTFLAGS", meaning: "`build.rustflags` of cargo's configuration, kept by `build`" },
+  { name: "CARGO_BUILD_TARGET", meaning: "the target of a Rust build, if it is one that proxies load" },
   { name: "TMPDIR", meaning: "folder for temporary files" },
 ];
