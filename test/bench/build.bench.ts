@@ -70,12 +70,30 @@ it("build of the Go starter, nothing changed", async () => {
   report("build of the Go starter, nothing changed", await measure(candidates, 7));
 });
 
+it("build of the C++ starter with npm clang", async () => {
+  const [ours] = await starter("cpp", ["--builder", "npm"]);
+  const env = { HOME: home };
+  const build = [bin, "build", ours, "-t", "cpp:v1", "--builder", "npm"];
+  const forget = (): void => rmSync(join(home, ".wasme/cache"), { recursive: true, force: true });
+  const candidates = [
+    { name: "nothing changed", command: process.execPath, args: build, env },
+    {
+      name: "fresh: packages installed, nothing built yet",
+      command: process.execPath,
+      args: build,
+      env,
+      prepare: forget,
+    },
+  ];
+  report("build of the C++ starter with npm clang", await measure(candidates, 3));
+});
+
 /** Two copies of a starter, one for us and one for the tool alone: they compile with different flags. */
-async function starter(language: string): Promise<readonly [string, string]> {
+async function starter(language: string, options: readonly string[] = []): Promise<readonly [string, string]> {
   const [ours, bare] = [join(home, language), join(home, `${language}-bare`)];
   for (const args of [
     ["init", ours, "--language", language],
-    ["build", ours, "-t", `${language}:v0`],
+    ["build", ours, "-t", `${language}:v0`, ...options],
   ]) {
     const { code, stderr } = await runCli(args, { home, env: tools });
     if (code !== 0) throw new Error(stderr);
