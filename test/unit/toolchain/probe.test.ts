@@ -53,7 +53,7 @@ describe("probe", () => {
 
   it("does not remember that it failed: what was missing may come without a change of the tool", async () => {
     const asked = await question('echo "cannot find -lc" >&2; test -e "$(dirname "$0")/sysroot" && cp "$1" out.wasm');
-    expect(await probe(deps, { ...asked, versionArgs: [] })).toMatchObject({ ok: false, said: "cannot find -lc" });
+    for (const _ of [1, 2]) expect(await probe(deps, asked)).toMatchObject({ ok: false, said: "cannot find -lc" });
     await writeFile(join(folder, "bin", "sysroot"), "");
     expect(await probe(deps, asked)).toMatchObject({ ok: true });
   });
