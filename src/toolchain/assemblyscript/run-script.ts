@@ -50,7 +50,7 @@ export async function runBuildScript(
 }
 
 /** Where the script may leave the module, absolute, likeliest first. */
-async function outputsOf(project: AsProject): Promise<readonly string[]> {
+export async function outputsOf(project: AsProject): Promise<readonly string[]> {
   const script = readBuildScript(project.scripts);
   const argv = script.kind === "asc" ? script.argv : [];
   const option = argv.findIndex((word) => OUTPUT_OPTIONS.has(word));

@@ -77,7 +77,8 @@ async function tryCompiler(deps: ToolchainDeps, name: string, path: string): Pro
   return { name, path, compiler: undefined, problem };
 }
 
-interface Variant extends CompilerFlags {
+/** One way to call a compiler. */
+export interface Variant extends CompilerFlags {
   readonly target: string;
 }
 
@@ -98,7 +99,7 @@ function compiler(path: string, { target, ...flags }: Variant, said: string): Na
 }
 
 /** Today's names of the options, then those that 3.1.6 (Debian 12) knows. */
-const EMSCRIPTEN: readonly Variant[] = [
+export const EMSCRIPTEN: readonly Variant[] = [
   ["-sSTACK_SIZE=64KB", "-sINITIAL_HEAP=64KB"],
   ["-sTOTAL_STACK=64KB", "-sINITIAL_MEMORY=1MB"],
 ].map((sizes) => ({

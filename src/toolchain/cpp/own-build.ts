@@ -109,7 +109,7 @@ async function runCmake(deps: ToolchainDeps, run: Run, events: EventSink): Promi
 }
 
 /** The usual variables of make, for a compiler. */
-function variablesOf(compiler: NativeCompiler, project: CppProject): Readonly<Record<string, string>> {
+export function variablesOf(compiler: NativeCompiler, project: CppProject): Readonly<Record<string, string>> {
   const flags = [...compiler.flags.compile, ...COMMON, `-ffile-prefix-map=${project.folder}=.`];
   return {
     CXX: compiler.command,
@@ -121,7 +121,7 @@ function variablesOf(compiler: NativeCompiler, project: CppProject): Readonly<Re
 }
 
 /** What makes CMake build for WebAssembly with a compiler. It is told not to try: its own trial is no filter. */
-function toolchainFile(compiler: NativeCompiler, project: CppProject): string {
+export function toolchainFile(compiler: NativeCompiler, project: CppProject): string {
   const { CXX = "", CC = "", CXXFLAGS = "", CFLAGS = "", LDFLAGS = "" } = variablesOf(compiler, project);
   const settings = {
     CMAKE_SYSTEM_NAME: "Generic",

@@ -51,8 +51,8 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   let ok = false;
   try {
     await withOutput(deps, { folder, modulePath }, async (output) => {
-      const args = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", output, "."];
-      const call = { command: toolchain.go, args, cwd: folder, env: { ...env, GOOS: "wasip1", GOARCH: "wasm" } };
+      const args = [...GO_BUILD, "-o", output, "."];
+      const call = { command: toolchain.go, args, cwd: folder, env: { ...env, ...GO_TARGET } };
       const { stderr, exitCode, ok: built } = await runTool(deps, call, events);
       if (!built) throw goError({ folder, stderr, exitCode, compiler: label, command: "go build", install });
     });
@@ -91,9 +91,18 @@ async function withOutput(
   );
 }
 
+/** What makes a library for WASI without paths of the machine, before `-o FILE .`. */
+export const GO_BUILD: readonly string[] = ["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"];
+
+/** The variables that name the target. */
+export const GO_TARGET: Readonly<Record<string, string>> = { GOOS: "wasip1", GOARCH: "wasm" };
+
+/** The variables with which go fetches nothing. */
+export const GO_OFFLINE: Readonly<Record<string, string>> = { GOPROXY: "off", GOSUMDB: "off" };
+
 /** The environment in which go fetches nothing under `--no-install`. */
 export function goBuildEnv(env: Env, install: boolean): Env {
-  return install ? env : { ...env, GOPROXY: "off", GOSUMDB: "off" };
+  return install ? env : { ...env, ...GO_OFFLINE };
 }
 
 /** The SDK as a build fact. */

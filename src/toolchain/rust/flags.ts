@@ -4,6 +4,9 @@ import { type CargoConfig, cargoHome } from "./config.ts";
 import type { CargoMetadata } from "./metadata.ts";
 import type { RustTarget, RustToolchain } from "./toolchain.ts";
 
+/** What makes the module of a crate, before the options of one build. */
+export const CARGO_BUILD: readonly string[] = ["build", "--release", "--lib"];
+
 /** How flags reach `rustc` through cargo. */
 export interface FlagsPassing {
   readonly args: readonly string[];

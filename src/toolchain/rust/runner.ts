@@ -17,7 +17,7 @@ import { runTool, type ToolResult } from "../run-tool.ts";
 import { toolMissing } from "../tool-missing.ts";
 import { cargoError } from "./cargo-error.ts";
 import { type CargoConfig, readCargoConfig } from "./config.ts";
-import { passFlags, remapFlags } from "./flags.ts";
+import { CARGO_BUILD, passFlags, remapFlags } from "./flags.ts";
 import { type CargoMetadata, type CargoPackage, parseMetadata } from "./metadata.ts";
 import { bazelMark, filterPackage, hasLockFile, recogniseRustProject, SDK } from "./project.ts";
 import { reportRust } from "./report.ts";
@@ -131,7 +131,7 @@ interface Compilation extends Project {
 async function compile(deps: ToolchainDeps, work: Compilation, events: EventSink): Promise<string> {
   const { folder, common, rust: toolchain, config, target, metadata, crate } = work;
   const flags = passFlags(remapFlags(toolchain, metadata, deps.env), { target, config, env: deps.env });
-  const args = ["build", "--release", "--lib", "--manifest-path", crate.manifest, "--target", target, ...common];
+  const args = [...CARGO_BUILD, "--manifest-path", crate.manifest, "--target", target, ...common];
   args.push("--message-format", "json-render-diagnostics", ...flags.args);
   const call = { command: toolchain.cargo, args, cwd: folder, env: flags.env, hide: isNoise };
   const result = await runTool(deps, call, events);

@@ -52,7 +52,7 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   events({ type: "task.start", id, message: `Compiling with ${label} for ${target}` });
   let ok = false;
   try {
-    const args = ["build", "-o", modulePath, `-target=${target}`, "-scheduler=none", "-no-debug", ...extra(mod), "."];
+    const args = tinygoArguments({ output: modulePath, version: compiler.version, mod });
     const env = goBuildEnv(deps.env, install);
     const result = await runTool(deps, { command: compiler.path, args, cwd: folder, env }, events);
     ok = result.ok;
@@ -87,8 +87,18 @@ async function findTinyGo(deps: ToolchainDeps, folder: string): Promise<TinyGo> 
   });
 }
 
+/** How a TinyGo of some version is called for a project. */
+export function tinygoArguments(call: {
+  readonly output: string;
+  readonly version: string;
+  readonly mod: GoMod | undefined;
+}): readonly string[] {
+  const { output, version, mod } = call;
+  return ["build", "-o", output, `-target=${targetOf(version)}`, "-scheduler=none", "-no-debug", ...extra(mod), "."];
+}
+
 /** TinyGo knew WASI as `wasi` first, and means to forget that name. */
-function targetOf(version: string): "wasi" | "wasip1" {
+export function targetOf(version: string): "wasi" | "wasip1" {
   return (levelOf(version) ?? 0) >= 35 ? "wasip1" : "wasi";
 }
 
