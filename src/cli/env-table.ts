@@ -34,5 +34,7 @@ export const ENV_TABLE: readonly EnvVariable[] = [
   { name: "CARGO_ENCODED_RUSTFLAGS", meaning: "the same in cargo's encoding; goes before `RUSTFLAGS`" },
   { name: "CARGO_BUILD_RUSTFLAGS", meaning: "`build.rustflags` of cargo's configuration, kept by `build`" },
   { name: "CARGO_BUILD_TARGET", meaning: "the target of a Rust build, if it is one that proxies load" },
+  { name: "WASI_SDK_PATH", meaning: "folder of a wasi-sdk that builds C++; default `/opt/wasi-sdk`" },
+  { name: "WASI_SYSROOT", meaning: "sysroot of WASI for the `clang++` that builds C++" },
   { name: "TMPDIR", meaning: "folder for temporary files" },
 ];
