@@ -88,7 +88,7 @@ impl KeyStore {
             .tried
             .get()
             .and_then(|tried| context.get_current_time().duration_since(tried).ok());
-        since.map_or(true, |since| since >= pause)
+        since.is_none_or(|since| since >= pause)
     }
 
     /// Asks for the keys. The answer comes to the same context, to be given to `take_answer`; `false` when none will.

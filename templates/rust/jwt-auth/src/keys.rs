@@ -79,10 +79,10 @@ impl Key {
             kid: jwk.kid,
             verifier,
         };
-        let for_signatures = jwk.purpose.map_or(true, |purpose| purpose == "sig");
-        let for_algorithm = jwk.alg.map_or(true, |name| {
-            Algorithm::named(&name) == Some(key.algorithm())
-        });
+        let for_signatures = jwk.purpose.is_none_or(|purpose| purpose == "sig");
+        let for_algorithm = jwk
+            .alg
+            .is_none_or(|name| Algorithm::named(&name) == Some(key.algorithm()));
         (for_signatures && for_algorithm).then_some(key)
     }
 
