@@ -1,4 +1,4 @@
-import type { CppProject } from "./project.ts";
+import { type CppProject, isC } from "./project.ts";
 
 /** One call of a compiler. */
 export interface CompileStep {
@@ -37,13 +37,13 @@ export function compileSteps(
   outDir: string,
 ): readonly CompileStep[] {
   const forC = project.flags.filter((flag) => !/^(?:-std=(?:c|gnu)\+\+|-fno-rtti|-frtti)/u.test(flag));
-  const c = project.sources.filter((source) => source.endsWith(".c"));
+  const c = project.sources.filter((source) => isC(source));
   const objects = c.map((_, index) => `${outDir}c-${index}.o`);
   const steps = c.map((source, index) => {
     const args = [...flags.compile, ...COMMON, ...forC, "-c", source, "-o", objects[index] ?? ""];
     return { c: true, args };
   });
-  const cpp = project.sources.filter((source) => !source.endsWith(".c"));
+  const cpp = project.sources.filter((source) => !isC(source));
   const common = [...flags.compile, ...COMMON, ...COMMON_CPP, ...project.flags];
   const args = [...common, ...flags.link, ...cpp, ...objects, "-o", `${outDir}filter.wasm`];
   return [...steps, { c: false, args }];

@@ -83,7 +83,7 @@ export async function bazelMark(folder: string): Promise<string | undefined> {
 }
 
 /** Arguments for the compiler, one a line, as clangd reads them. */
-export const FLAGS_FILE = "compile_flags.txt";
+const FLAGS_FILE = "compile_flags.txt";
 
 /**
  * The arguments of a `compile_flags.txt` that a build can take: what is built, for what and from which system is decided
