@@ -59,7 +59,11 @@ export async function buildWithNpmClang(
 ): Promise<NpmBuild> {
   const clang = await ensureNpmClang(deps, { project, install: request.install }, events);
   const label = `clang ${clang.version}`;
-  const steps = compileSteps(project, { compile: [`--target=${NPM_TARGET}`], link: [...CLANG_LINK, KEEP_FEATURES] }, OUT);
+  const steps = compileSteps(
+    project,
+    { compile: [`--target=${NPM_TARGET}`], link: [...CLANG_LINK, KEEP_FEATURES] },
+    OUT,
+  );
   const parts = ["npm clang 1", clang.version, JSON.stringify(steps)];
   const inputs = await hashInputs({ folder: project.folder, include: isSeen, parts });
   if (inputs === undefined) throw tooLarge(project.folder);
