@@ -72,7 +72,19 @@ describe("TinyGo", () => {
     const args = await argumentsOf(folder);
     expect(args).toContain("-target=wasip1");
     expect(args).toContain("-gc=custom");
+    expect(args).toContain("-buildmode=wasi-legacy");
     expect(args.at(-1)).toBe(".");
+  });
+
+  it.each([
+    ["0.34.0", []],
+    ["0.35.0", ["-buildmode=c-shared"]],
+    ["0.36.0", ["-buildmode=wasi-legacy"]],
+    ["0.39.1", ["-buildmode=wasi-legacy"]],
+  ])("%s is told to make a module that does not end when it starts: %j", async (version, modes) => {
+    const { PATH, folder } = await fakeTinyGo(version);
+    await buildProject({ ...tinygo, source: await oldProject("v0.24.0"), env: { PATH } });
+    expect((await argumentsOf(folder)).filter((arg) => arg.startsWith("-buildmode"))).toEqual(modes);
   });
 
   it.each([

@@ -94,12 +94,24 @@ export function tinygoArguments(call: {
   readonly mod: GoMod | undefined;
 }): readonly string[] {
   const { output, version, mod } = call;
-  return ["build", "-o", output, `-target=${targetOf(version)}`, "-scheduler=none", "-no-debug", ...extra(mod), "."];
+  const options = [`-target=${targetOf(version)}`, ...buildMode(version), "-scheduler=none", "-no-debug"];
+  return ["build", "-o", output, ...options, ...extra(mod), "."];
 }
 
 /** TinyGo knew WASI as `wasi` first, and means to forget that name. */
 export function targetOf(version: string): "wasi" | "wasip1" {
   return (levelOf(version) ?? 0) >= 35 ? "wasip1" : "wasi";
+}
+
+/**
+ * Since 0.35 a module ends when its `main` does, by a call that proxies refuse while a module starts. The mode that
+ * 0.36 brought does as before, for filters that register in `main` and in `init`; in 0.35 only those that do it in
+ * `init` work.
+ */
+function buildMode(version: string): readonly string[] {
+  const level = levelOf(version) ?? 0;
+  if (level < 35) return [];
+  return [level < 36 ? "-buildmode=c-shared" : "-buildmode=wasi-legacy"];
 }
 
 /** The garbage collector that the SDK recommended for a time has to be asked for. */
