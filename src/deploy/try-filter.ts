@@ -3,14 +3,16 @@ import { formatReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { rootIdsOf } from "../domain/runtime-config.ts";
 import { refuseErrors, tellWarnings } from "../images/act-on-findings.ts";
+import { requireFittingConfig } from "../images/config-violations.ts";
 import { examineModule } from "../images/examine-module.ts";
+import { readSchemaOrWarn } from "../images/read-schema.ts";
 import { assertLoadable } from "../wasm/check-module.ts";
 import { judgeHosts } from "../wasm/hosts/judge-hosts.ts";
 import type { DeployDeps, DeployRequest } from "./request.ts";
 
 /**
  * Runs the image's module with the configuration it is to get, before anything is planned or written. Throws the first
- * problem of a module that no proxy loads, and `FILTER_UNFIT` (incompatible) for one that does not start, does not
+ * problem of a module that no proxy loads, `CONFIG_UNFIT` (usage) for a configuration that the image's schema refuses, and `FILTER_UNFIT` (incompatible) for one that does not start, does not
  * return, or rejects its configuration. Does nothing when the check is left out.
  */
 export async function tryFilter(
@@ -21,8 +23,9 @@ export async function tryFilter(
   const { image, rootId, request } = filter;
   if (!request.check) return;
   const where = formatReference(image.reference);
-  const module = await deps.readModule(image);
   const { config = "" } = request;
+  await requireFittingConfig(readSchemaOrWarn(image.configSchema, where, events), config, where);
+  const module = await deps.readModule(image);
   const rootIds = rootIdsOf(image.runtimeConfig);
   const { report, findings, smoke } = await examineModule(
     { module, config, rootId, rootIds },

@@ -22,6 +22,8 @@ export interface ResolvedImage {
   readonly moduleSize: number;
   /** As stored in the image; `undefined` when the layout carries none. */
   readonly runtimeConfig: RuntimeConfig | undefined;
+  /** The schema of its plugin configuration as the manifest's annotation has it, unchecked; absent when it has none. */
+  readonly configSchema?: string;
   /** Why Istio's agent refuses this layout, a clause; absent when it takes the module out of it. */
   readonly proxyRefusal?: string;
 }

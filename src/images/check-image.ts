@@ -15,6 +15,8 @@ import type { CheckFinding } from "./check-finding.ts";
 import { chooseRuntimeConfig } from "./choose-runtime-config.ts";
 import { type Examined, examineModule } from "./examine-module.ts";
 import { readInputFile } from "./input-files.ts";
+import { readSchema, type SchemaRead, schemaText } from "./read-schema.ts";
+import { schemaFindings } from "./schema-findings.ts";
 import type { SmokeResult } from "./smoke-result.ts";
 import { readWholeImage, type WholeImageDeps } from "./whole-image.ts";
 
@@ -60,11 +62,12 @@ export interface CheckResult {
  */
 export async function checkImage(deps: WholeImageDeps, request: CheckRequest): Promise<CheckResult> {
   const subject = await readSubject(deps, request);
-  const { rootIds, module, ...named } = subject;
+  const { rootIds, schema, module, ...named } = subject;
   const { config, vmConfig, rootId = rootIds[0] ?? "" } = request;
   const { signal } = deps;
   const examined = await examineModule({ module, config, vmConfig, rootId, rootIds }, { smoke: request.smoke, signal });
-  const { report, smoke, findings } = examined;
+  const { report, smoke } = examined;
+  const findings = [...(await schemaFindings(schema, config, smoke)), ...examined.findings];
   // What is no module at all, or broken, is bad input and not a verdict.
   if (report.fileKind !== "module" || report.problems[0]?.kind === "usage") assertLoadable(report, subject.name);
   const hosts = judgeHosts(judged(examined, { config, layout: named.consumers }), request.hosts);
@@ -92,13 +95,14 @@ function judged(
 interface Subject extends Pick<CheckResult, "name" | "image" | "consumers"> {
   readonly module: Uint8Array;
   readonly rootIds: readonly string[];
+  readonly schema: SchemaRead;
 }
 
 async function readSubject(deps: WholeImageDeps, { source }: CheckRequest): Promise<Subject> {
   if (source.kind === "file") {
     const module = await readInputFile(source.path, "module", MAX_MODULE);
-    const { config } = await chooseRuntimeConfig(undefined, [dirname(source.path)], ignoreEvents);
-    return { name: source.name, module, rootIds: rootIdsOf(config) };
+    const { config, schema } = await chooseRuntimeConfig(undefined, [dirname(source.path)], ignoreEvents);
+    return { name: source.name, module, rootIds: rootIdsOf(config), schema: { schema } };
   }
   const { where, image, contents, module, consumers } = await readWholeImage(deps, source);
   return {
@@ -106,6 +110,7 @@ async function readSubject(deps: WholeImageDeps, { source }: CheckRequest): Prom
     image: { source: source.from, format: contents.layout.format, manifestDigest: image.descriptor.digest },
     module,
     rootIds: rootIdsOf(contents.runtimeConfig),
+    schema: readSchema(schemaText(image.manifest), where),
     consumers,
   };
 }

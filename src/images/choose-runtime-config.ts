@@ -24,12 +24,13 @@ export async function chooseRuntimeConfig(
   events: EventSink,
 ): Promise<ChosenConfig> {
   const path = named ?? (await firstPresent(folders.map((folder) => join(folder, FILE))));
-  const schema = await readSchema(path === undefined ? folders : [dirname(path)]);
+  const schema = await readSchemaFile(path === undefined ? folders : [dirname(path)]);
   if (path === undefined) return { config: undefined, path: undefined, schema };
   return { config: await readRuntimeConfigFile(path, events), path, schema };
 }
 
-async function readSchema(folders: readonly string[]): Promise<ConfigSchema | undefined> {
+/** Reads `config.schema.json` in the first of `folders` that has one. Throws `CONFIG_SCHEMA_INVALID` (usage). */
+export async function readSchemaFile(folders: readonly string[]): Promise<ConfigSchema | undefined> {
   const path = await firstPresent(folders.map((folder) => join(folder, CONFIG_SCHEMA_FILE)));
   if (path === undefined) return undefined;
   const bytes = await readInputFile(path, "configuration schema", MAX_SCHEMA_FILE);

@@ -2,12 +2,14 @@ import type { OutputUnit } from "@cfworker/json-schema";
 import type { ConfigSchema } from "../domain/config-schema.ts";
 import { usageError } from "../domain/errors.ts";
 import { type Json, tryParseJson } from "../domain/json.ts";
+import { oneLine } from "../domain/one-line.ts";
 import { withinTime } from "../platform/time-limit.ts";
 
 /**
  * What a plugin configuration has that its schema does not allow, a sentence each, at most five; empty when it fits.
  * A configuration is text: it fits when its meaning as JSON does, or the text itself as a string; none at all also
- * counts as `{}`. `undefined` when the schema takes longer than a second to decide.
+ * counts as `{}`. `undefined` when the schema does not decide: it takes longer than a second, or it cannot be applied (a
+ * reference to nothing, or to itself).
  */
 export async function configViolations(
   { schema }: ConfigSchema,
@@ -18,15 +20,20 @@ export async function configViolations(
   const parsed = text === "" ? {} : (tryParseJson(text) as Json | undefined);
   const readings: readonly Json[] = parsed === undefined ? [text] : [parsed, text];
   const decided = withinTime(LIMIT_MS, () => {
-    const validator = new Validator(structuredClone(schema), "2020-12", false);
-    return readings.map((reading) => validator.validate(reading));
+    try {
+      const validator = new Validator(structuredClone(schema), "2020-12", false);
+      return readings.map((reading) => validator.validate(reading));
+    } catch {
+      // It is data, often a stranger's: what it makes the validator trip over is its own fault.
+      return undefined;
+    }
   });
-  if (decided === undefined) return undefined;
+  if (decided?.value === undefined) return undefined;
   if (decided.value.some((result) => result.valid)) return [];
   // Of the two readings, JSON that fails in its details says more than text that is no object.
   const errors = decided.value.map((result) => result.errors.filter((error) => !CONTAINERS.has(error.keyword)));
   const told = errors.reduce((best, other) => (depthOf(other) > depthOf(best) ? other : best));
-  return [...new Set(told.map(sentence))].slice(0, MOST);
+  return [...new Set(told.map(sentence))].slice(0, MOST).map((each) => oneLine(each, LONGEST));
 }
 
 /**
@@ -47,14 +54,16 @@ export async function requireFittingConfig(
   throw usageError("CONFIG_UNFIT", `${where} ${fault}: ${first}${rest}`, {
     hint:
       (config ?? "") === ""
-        ? "pass --config TEXT or --config @FILE"
-        : "its schema: wasme inspect, or config.schema.json",
+        ? "pass --config TEXT or --config @FILE; --no-check does without"
+        : "its schema: wasme inspect, or config.schema.json; --no-check hands it over all the same",
     details: { violations: violations ?? [] },
   });
 }
 
 const LIMIT_MS = 1000;
 const MOST = 5;
+/** A schema may list more than anybody reads. */
+const LONGEST = 200;
 
 /** Errors of these only say that something below them is wrong. */
 const CONTAINERS: ReadonlySet<string> = new Set([

@@ -1,3 +1,4 @@
+import { type BuildFacts, readBuildFacts } from "../domain/build-facts.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import type { ImageReference } from "../domain/image-reference.ts";
@@ -7,6 +8,7 @@ import type { ImageFormat, ImageSource } from "../domain/resolved-image.ts";
 import type { RuntimeConfig } from "../domain/runtime-config.ts";
 import { checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
+import { readSchema, schemaText } from "./read-schema.ts";
 import type { RemoteRepository } from "./remote.ts";
 import { readWholeImage, type WholeImageDeps } from "./whole-image.ts";
 
@@ -30,6 +32,12 @@ export interface InspectResult {
   readonly moduleSize: number;
   /** Absent when the image carries none. */
   readonly runtimeConfig?: RuntimeConfig;
+  /** How the module was built, as the image says; absent when it does not. */
+  readonly build?: Partial<BuildFacts>;
+  /** JSON Schema of the plugin configuration; absent when the image carries none that can be read. */
+  readonly configSchema?: JsonObject;
+  /** Why what the image carries as one cannot be read. */
+  readonly configSchemaProblem?: string;
   /** What the module is made of, what it may do, and whether a proxy loads it. */
   readonly module: ModuleReport;
   /** Which programs can read this layout. */
@@ -55,6 +63,8 @@ export interface AttachedArtifact {
 export async function inspectImage(deps: WholeImageDeps, request: InspectRequest): Promise<InspectResult> {
   const { where, image, contents, module, consumers, repository } = await readWholeImage(deps, request);
   const { digest, mediaType } = image.descriptor;
+  const { schema, problem } = readSchema(schemaText(image.manifest), where);
+  const build = readBuildFacts(image.manifest.annotations ?? {});
   return {
     reference: where,
     source: request.from,
@@ -65,6 +75,9 @@ export async function inspectImage(deps: WholeImageDeps, request: InspectRequest
     moduleDigest: contents.module.digest,
     moduleSize: contents.module.size,
     ...(contents.runtimeConfig === undefined ? {} : { runtimeConfig: contents.runtimeConfig }),
+    ...(build === undefined ? {} : { build }),
+    ...(schema === undefined ? {} : { configSchema: schema.schema }),
+    ...(problem === undefined ? {} : { configSchemaProblem: problem }),
     module: checkModule(module),
     consumers,
     ...(repository === undefined ? {} : await attachedTo(repository, digest, deps.signal)),

@@ -4,6 +4,7 @@ import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { pluginInLast } from "./plugin-in-last.ts";
 import { readImage } from "./read-image.ts";
+import { schemaText } from "./read-schema.ts";
 import { fetchImage, type Remote } from "./remote.ts";
 import { findStoredImage } from "./stored-image.ts";
 
@@ -42,6 +43,7 @@ export async function resolveImage(
     ...(await pluginInLast(source, image.manifest, { packing, where, signal })),
     index: remote?.index,
   });
+  const schema = schemaText(image.manifest);
   return {
     reference,
     source: from,
@@ -50,6 +52,7 @@ export async function resolveImage(
     moduleDigest: contents.module.digest,
     moduleSize: contents.module.size,
     runtimeConfig: contents.runtimeConfig,
+    ...(schema === undefined ? {} : { configSchema: schema }),
     ...(refusal === undefined ? {} : { proxyRefusal: refusal }),
   };
 }

@@ -5,6 +5,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { openModule, readImage } from "../images/read-image.ts";
+import { schemaText } from "../images/read-schema.ts";
 import { findStoredImage } from "../images/stored-image.ts";
 import { writeFileAtomic } from "../platform/atomic-file.ts";
 import type { Paths } from "../platform/paths.ts";
@@ -41,6 +42,7 @@ export async function openLocalModule(deps: LocalModuleDeps, reference: ImageRef
   const stream = openModule(store, contents.layout, { where, signal });
   const bytes = await collect(stream, MAX_MODULE, () => tooLarge(where));
   const { layout, module, runtimeConfig } = contents;
+  const configSchema = schemaText(stored.manifest);
   return {
     image: {
       reference,
@@ -50,6 +52,7 @@ export async function openLocalModule(deps: LocalModuleDeps, reference: ImageRef
       moduleDigest: module.digest,
       moduleSize: module.size,
       runtimeConfig,
+      ...(configSchema === undefined ? {} : { configSchema }),
     },
     bytes,
     file: async () => {

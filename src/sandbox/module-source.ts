@@ -1,5 +1,6 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import type { ConfigSchema } from "../domain/config-schema.ts";
 import { type Digest, digestOf } from "../domain/digest.ts";
 import { usageError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
@@ -7,6 +8,7 @@ import { formatReference, parseImageReference } from "../domain/image-reference.
 import { rootIdsOf } from "../domain/runtime-config.ts";
 import { chooseRuntimeConfig } from "../images/choose-runtime-config.ts";
 import { readInputFile } from "../images/input-files.ts";
+import { readSchemaOrWarn } from "../images/read-schema.ts";
 import { writeError } from "../platform/atomic-file.ts";
 import type { Paths } from "../platform/paths.ts";
 import { buildModule } from "../toolchain/build-module.ts";
@@ -26,6 +28,8 @@ export interface ModuleSource {
   readonly digest: Digest;
   /** Root ids by the image's runtime config, or by `runtime-config.json` in the folder or beside the file. */
   readonly rootIds: readonly string[];
+  /** Of its plugin configuration: the image's annotation, or `config.schema.json` in the folder or beside the file. */
+  readonly schema: ConfigSchema | undefined;
   /** The folder or file it was made of, absolute; `undefined` for images. */
   readonly path: string | undefined;
   /** Milliseconds the compiler took; 0 where none ran. */
@@ -57,7 +61,7 @@ export async function resolveModule(deps: ModuleSourceDeps, source: string, even
       hint: "name a compiled module (.wasm), a project's folder, or an image of the local store",
     });
   }
-  return await fromStore(deps, source);
+  return await fromStore(deps, source, events);
 }
 
 const LOOKS_LIKE_PATH = /^(?:\.{0,2}[/\\]|\.{1,2}$|~)|\.wasm$|\\/u;
@@ -68,15 +72,17 @@ interface Place {
   readonly path: string;
 }
 
-async function fromStore(deps: ModuleSourceDeps, source: string): Promise<ModuleSource> {
+async function fromStore(deps: ModuleSourceDeps, source: string, events: EventSink): Promise<ModuleSource> {
   const reference = parseImageReference(source);
   const { image, bytes } = await openLocalModule(deps, reference);
+  const name = formatReference(reference);
   return {
     kind: "image",
-    name: formatReference(reference),
+    name,
     bytes,
     digest: image.moduleDigest,
     rootIds: rootIdsOf(image.runtimeConfig),
+    schema: readSchemaOrWarn(image.configSchema, name, events),
     path: undefined,
     compileMs: 0,
   };
@@ -84,13 +90,14 @@ async function fromStore(deps: ModuleSourceDeps, source: string): Promise<Module
 
 async function fromFile({ source, path }: Place, events: EventSink): Promise<ModuleSource> {
   const bytes = await readInputFile(path, "module", MAX_MODULE);
-  const { config } = await chooseRuntimeConfig(undefined, [dirname(path)], events);
+  const { config, schema } = await chooseRuntimeConfig(undefined, [dirname(path)], events);
   return {
     kind: "file",
     name: source,
     bytes,
     digest: digestOf(bytes),
     rootIds: rootIdsOf(config),
+    schema,
     path,
     compileMs: 0,
     rebuild: async (sink) => await fromFile({ source, path }, sink),
@@ -100,7 +107,7 @@ async function fromFile({ source, path }: Place, events: EventSink): Promise<Mod
 async function fromFolder(deps: ModuleSourceDeps, { source, path }: Place, events: EventSink): Promise<ModuleSource> {
   await checkSource(path);
   const runner = await detectLanguage(path, RUNNERS);
-  const { config } = await chooseRuntimeConfig(undefined, [path], events);
+  const { config, schema } = await chooseRuntimeConfig(undefined, [path], events);
   const outDir = await temporaryFolder(deps.paths.tmp);
   try {
     const started = performance.now();
@@ -116,6 +123,7 @@ async function fromFolder(deps: ModuleSourceDeps, { source, path }: Place, event
       bytes,
       digest: digestOf(bytes),
       rootIds: rootIdsOf(config),
+      schema,
       path,
       compileMs,
       rebuild: async (sink) => await fromFolder(deps, { source, path }, sink),

@@ -6,7 +6,9 @@ import { formatReference, type ImageReference } from "../domain/image-reference.
 import type { JsonObject } from "../domain/json.ts";
 import { rootIdsOf } from "../domain/runtime-config.ts";
 import { refuseErrors, tellWarnings } from "../images/act-on-findings.ts";
+import { requireFittingConfig } from "../images/config-violations.ts";
 import { examineModule } from "../images/examine-module.ts";
+import { readSchemaOrWarn } from "../images/read-schema.ts";
 import { buildDefaultBootstrap, DEFAULT_ADMIN, DEFAULT_LISTEN, type SocketAddress } from "../mesh/default-bootstrap.ts";
 import { insertIntoBootstrap } from "../mesh/envoy-bootstrap.ts";
 import { buildWasmHttpFilter } from "../mesh/wasm-http-filter.ts";
@@ -171,6 +173,7 @@ async function warnOrThrow(
   const { check = true, config = "" } = request;
   if (!check) return;
   const where = formatReference(request.image);
+  await requireFittingConfig(readSchemaOrWarn(module.image.configSchema, where, events), config, where);
   const examined = await examineModule(
     { module: module.bytes, config, rootId, rootIds },
     { smoke: true, signal: deps.signal },

@@ -1,7 +1,7 @@
 import { usageError } from "../../domain/errors.ts";
 import type { BenchResult } from "../../sandbox/bench/bench-filter.ts";
 import { argument, type CommandSpec } from "../command-spec.ts";
-import { integer, list, text, textOrFile } from "../options/read.ts";
+import { integer, list, notDenied, text, textOrFile } from "../options/read.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 import { renderBench } from "../render/result/bench.ts";
@@ -39,6 +39,7 @@ export const bench: CommandSpec = {
     { flags: "--requests <n>", description: "streams through each filter", default: "20000" },
     { flags: "--open-streams <n>", description: "keep so many more streams under way in each VM meanwhile" },
     { flags: "--config <text>", description: "plugin config, verbatim; @file reads it from a file" },
+    { flags: "--no-check", description: "hand the plugin config over whatever its schema says" },
     { flags: "--root-id <id>", description: "root id; default the first one the image names" },
     { flags: "--vm-config <text>", description: "VM config; @file reads it from a file" },
     {
@@ -83,6 +84,7 @@ export const bench: CommandSpec = {
       against: text(options, "against"),
       config: await textOrFile(text(options, "config"), "--config", context.cwd),
       rootId: text(options, "rootId"),
+      check: notDenied(options, "check"),
       vmConfig: await textOrFile(text(options, "vmConfig"), "--vm-config", context.cwd),
       streams: requestsOf(integer(options, "requests", 20_000)),
       shape,

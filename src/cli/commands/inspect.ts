@@ -6,6 +6,8 @@ import { flag } from "../options/read.ts";
 import { registryOptions, withRegistry } from "../options/registry.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
+import { builtBy } from "../render/result/built-by.ts";
+import { renderConfigSummary } from "../render/result/config-summary.ts";
 import { formatSize } from "../render/size.ts";
 
 /** `wasme inspect REF`. */
@@ -13,8 +15,9 @@ export const inspect: CommandSpec = {
   name: "inspect",
   summary: "Show what an image is and can do",
   description:
-    "Show an image's digests, runtime config and layout, and what its module is: ABI, SDK and toolchain, what it asks " +
-    "of the proxy, whether a proxy loads it, and which programs can read the image.",
+    "Show an image's digests, runtime config and layout, and what its module is: ABI, SDK and toolchain, how it was " +
+    "built, what it asks of the proxy, whether a proxy loads it, what its plugin configuration may be, and which programs " +
+    "can read the image.",
   examples: [
     { command: "wasme inspect hello:v1", does: "an image in the local store" },
     { command: "wasme inspect --remote ghcr.io/acme/hello:v1", does: "in its registry, without storing it" },
@@ -38,7 +41,7 @@ export const inspect: CommandSpec = {
     return {
       json: versioned("InspectResult", result),
       names: [result.manifestDigest],
-      text: (style) => describe(result, style),
+      text: (style, width) => describe(result, style, width),
     };
   },
 };
@@ -51,15 +54,16 @@ function madeWith({ language, compiler, sdk }: InspectResult["module"]["origin"]
   return [language ?? "unknown", ...named].join(", ");
 }
 
-function describe(result: InspectResult, style: Style): string {
+function describe(result: InspectResult, style: Style, width: number): string {
   const lines = factsOf(result, style).map(([title, value]) => `${`${title}:`.padEnd(15)}${value}`);
   for (const { message } of result.module.problems) lines.push(`  ${style.red("the module")} ${message}`);
   for (const { message } of result.module.warnings) lines.push(`  ${style.yellow("note:")} ${message}`);
-  const width = Math.max(...result.consumers.map(({ consumer }) => consumer.length));
+  lines.push(...configurationOf(result, style, width));
+  const longest = Math.max(...result.consumers.map(({ consumer }) => consumer.length));
   lines.push("Read by:");
   for (const { consumer, verdict, reason, note } of result.consumers) {
     const why = reason ?? note;
-    const line = `  ${markOf(verdict, style)}  ${consumer.padEnd(width)}${why === undefined ? "" : style.dim(`  ${why}`)}`;
+    const line = `  ${markOf(verdict, style)}  ${consumer.padEnd(longest)}${why === undefined ? "" : style.dim(`  ${why}`)}`;
     lines.push(line.trimEnd());
   }
   if (result.attached !== undefined && result.attached.length > 0) lines.push("Attached:");
@@ -69,13 +73,18 @@ function describe(result: InspectResult, style: Style): string {
   return lines.join("\n");
 }
 
+function configurationOf({ configSchema, configSchemaProblem }: InspectResult, style: Style, width: number): string[] {
+  if (configSchema !== undefined) return [renderConfigSummary(configSchema, style, width)];
+  return configSchemaProblem === undefined ? [] : [`  ${style.yellow("note:")} ${configSchemaProblem}`];
+}
+
 function markOf(verdict: InspectResult["consumers"][number]["verdict"], style: Style): string {
   if (verdict === "accepts") return style.green("yes");
   return verdict === "refuses" ? style.red("no ") : style.yellow("?  ");
 }
 
 function factsOf(result: InspectResult, style: Style): [string, string][] {
-  const { module, runtimeConfig } = result;
+  const { module, runtimeConfig, build } = result;
   const asks = module.capabilities.map(({ group, functions }) => `${group} (${functions.length})`);
   return [
     ["Image", style.bold(result.reference)],
@@ -85,6 +94,7 @@ function factsOf(result: InspectResult, style: Style): [string, string][] {
     ["Format", result.format],
     ["ABI", module.abi ?? "none"],
     ["Made with", madeWith(module.origin)],
+    ...(build === undefined ? [] : ([["Built by", builtBy(build)]] satisfies [string, string][])),
     ["Root ids", runtimeConfig?.config?.rootIds?.join(", ") ?? "not said"],
     ["Callbacks", module.callbacks.map((name) => name.replace(/^proxy_/u, "")).join(", ") || "none"],
     ["Asks for", asks.join(", ") || "nothing"],

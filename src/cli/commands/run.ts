@@ -1,7 +1,7 @@
 import type { CommandSpec } from "../command-spec.ts";
 import { argument } from "../command-spec.ts";
 import { filterOptions } from "../options/filter.ts";
-import { choice, duration, flag, list, text } from "../options/read.ts";
+import { choice, duration, flag, list, notDenied, text } from "../options/read.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
 import { versioned } from "../outcome.ts";
 import { FAILURE_POLICIES } from "../../domain/filter.ts";
@@ -64,6 +64,11 @@ export const run: CommandSpec = {
       group: FILTER,
     },
     {
+      flags: "--no-check",
+      description: "hand the configuration over whatever its schema says",
+      group: FILTER,
+    },
+    {
       flags: "--stub-unknown",
       description: "run a module that imports proxy_ functions no proxy has; calls are reported",
       group: FILTER,
@@ -116,6 +121,7 @@ export const run: CommandSpec = {
       profile: choice(options, "profile", PROFILES, "envoy"),
       logLevel: choice(options, "logLevel", LEVELS, "info"),
       stubUnknown: flag(options, "stubUnknown"),
+      check: notDenied(options, "check"),
       watch: flag(options, "watch"),
       record: text(options, "record"),
       recordSecrets: flag(options, "recordSecrets"),

@@ -1,6 +1,8 @@
+import type { BuildFacts } from "../../domain/build-facts.ts";
 import type { StoredModule } from "../../images/store-module.ts";
 import type { OptionSpec } from "../command-spec.ts";
 import type { Context } from "../context.ts";
+import { builtBy } from "../render/result/built-by.ts";
 import { formatSize } from "../render/size.ts";
 import type { Style } from "../../platform/terminal.ts";
 import { text, type Values } from "./read.ts";
@@ -27,12 +29,13 @@ export function runtimeConfigOf(context: Context, values: Values): { runtimeConf
 }
 
 /** The lines a build ends with. */
-export function describeStored(stored: StoredModule, style: Style): string {
+export function describeStored(stored: StoredModule & { readonly facts?: BuildFacts }, style: Style): string {
   const lines = [
     `Image:         ${style.bold(stored.reference)}`,
     `Digest:        ${stored.manifestDigest}`,
     `Module digest: ${stored.moduleDigest}`,
     `Module size:   ${formatSize(stored.moduleSize)}`,
+    ...(stored.facts === undefined ? [] : [`Built by:      ${builtBy(stored.facts)}`]),
   ];
   return stored.out === undefined ? lines.join("\n") : [...lines, `Module file:   ${stored.out}`].join("\n");
 }

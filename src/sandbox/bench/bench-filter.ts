@@ -1,5 +1,6 @@
 import { WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
+import { requireFittingConfig } from "../../images/config-violations.ts";
 import { loadModule } from "../../host/load-module.ts";
 import { ModuleRefused } from "../../host/module-refused.ts";
 import { startGuestWorker, WorkerGone } from "../../isolate/guest-worker.ts";
@@ -17,6 +18,8 @@ export interface BenchRequest {
   readonly against: string | undefined;
   readonly rootId: string | undefined;
   readonly config: string | undefined;
+  /** False: the configuration is handed over whatever its schema says. */
+  readonly check: boolean;
   readonly vmConfig: string | undefined;
   readonly shape: StreamShape;
   /** Streams through each filter. */
@@ -41,7 +44,7 @@ export interface BenchedSource {
 
 /**
  * Measures what a filter costs in the embedded host, in a thread of its own. Throws what finding the module throws,
- * `HOST_MODULE_REFUSED` (incompatible) and `BENCH_FAILED` (failed): it does not start, traps, or does not return.
+ * `HOST_MODULE_REFUSED` (incompatible), `CONFIG_UNFIT` (usage) and `BENCH_FAILED` (failed): it does not start, traps, or does not return.
  */
 export async function benchFilter(
   deps: ModuleSourceDeps,
@@ -50,6 +53,9 @@ export async function benchFilter(
 ): Promise<BenchResult> {
   const filter = await loadable(deps, request.source, events);
   const against = request.against === undefined ? undefined : await loadable(deps, request.against, events);
+  for (const source of request.check ? [filter, against] : []) {
+    if (source !== undefined) await requireFittingConfig(source.schema, request.config, source.name);
+  }
   const moduleOf = ({ bytes, rootIds }: ModuleSource): BenchWorkerRequest["filter"] => ({
     bytes,
     settings: {

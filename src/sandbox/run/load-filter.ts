@@ -8,6 +8,7 @@ import { type FailurePolicy, type PluginConfig, pluginConfig } from "../../host/
 import type { ProfileName } from "../../host/profile.ts";
 import type { PropertyValue } from "../../host/stream-info.ts";
 import { isObject, tryParseJson } from "../../domain/json.ts";
+import { requireFittingConfig } from "../../images/config-violations.ts";
 import { readTextFile } from "../../platform/read-file.ts";
 import type { ModuleSource } from "../module-source.ts";
 import { streamInfo } from "../test/given.ts";
@@ -26,6 +27,8 @@ export interface FilterRequest {
   readonly stubUnknown: boolean;
   /** `NAME=VALUE` each. */
   readonly properties: readonly string[];
+  /** False: the configuration is handed over whatever its schema says. */
+  readonly check: boolean;
 }
 
 /** A filter that can be started. */
@@ -36,12 +39,13 @@ export interface LoadedFilter {
 
 /**
  * Checks and compiles the module and reads its configuration. Throws `HOST_MODULE_REFUSED` (incompatible) with Envoy's
- * words, and those of the files that are named.
+ * words, `CONFIG_UNFIT` (usage) for a configuration that its schema refuses, and those of the files that are named.
  */
 export async function loadFilter(source: ModuleSource, request: FilterRequest, cwd: string): Promise<LoadedFilter> {
   const read = async (value: string | undefined, what: string): Promise<string | undefined> =>
     value?.startsWith("@") === true ? await readTextFile(value.slice(1), { cwd, what }) : value;
   const configuration = await read(request.config, "--config");
+  if (request.check) await requireFittingConfig(source.schema, configuration, source.name);
   const vmConfiguration = await read(request.vmConfig, "--vm-config");
   const rootId = request.rootId ?? source.rootIds[0] ?? "";
   const { profile, stubUnknown, failurePolicy } = request;

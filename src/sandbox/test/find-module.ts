@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { CONFIG_SCHEMA_FILE, type ConfigSchema } from "../../domain/config-schema.ts";
 import { usageError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { readAtMost } from "../../platform/read-file.ts";
@@ -26,16 +27,25 @@ export function moduleFinder(deps: SourceDeps, events: EventSink): FindModule {
 async function fromFile(path: string): Promise<TestModule> {
   const bytes = await readAtMost(path, MAX_MODULE);
   if (bytes === undefined) throw usageError("FILE_TOO_LARGE", `${path} is larger than ${MAX_MODULE} bytes`);
+  const found = { key: path, bytes, schema: await schemaBeside(path), sources: [path] };
   const config = join(dirname(path), "runtime-config.json");
   const text = await readAtMost(config, MAX_CONFIG).catch(() => undefined);
-  if (text === undefined) return { key: path, bytes, rootIds: [], sources: [path] };
+  if (text === undefined) return { ...found, rootIds: [] };
   const { parseRuntimeConfig, rootIdsOf } = await import("../../domain/runtime-config.ts");
   const parsed = parseRuntimeConfig(Buffer.from(text).toString("utf8"), config).config;
-  return { key: path, bytes, rootIds: rootIdsOf(parsed), sources: [path] };
+  return { ...found, rootIds: rootIdsOf(parsed) };
 }
 
-function fromSource({ bytes, rootIds, path }: ModuleSource, key: string): TestModule {
-  return { key, bytes, rootIds, sources: path === undefined ? [] : [path] };
+/** Most modules have none: what reads it is loaded only then. */
+async function schemaBeside(path: string): Promise<ConfigSchema | undefined> {
+  const there = await stat(join(dirname(path), CONFIG_SCHEMA_FILE)).catch(() => undefined);
+  if (there === undefined) return undefined;
+  const { readSchemaFile } = await import("../../images/choose-runtime-config.ts");
+  return await readSchemaFile([dirname(path)]);
+}
+
+function fromSource({ bytes, rootIds, schema, path }: ModuleSource, key: string): TestModule {
+  return { key, bytes, rootIds, schema, sources: path === undefined ? [] : [path] };
 }
 
 async function projectOf({ folder }: WantedModule): Promise<string> {

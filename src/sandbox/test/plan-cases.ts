@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import type { ConfigSchema } from "../../domain/config-schema.ts";
 import { usageError } from "../../domain/errors.ts";
 import type { ProfileName } from "../../host/profile.ts";
 import { mergeGiven } from "./merge-given.ts";
@@ -13,6 +14,8 @@ export interface TestModule {
   readonly bytes: Uint8Array;
   /** By the runtime config beside it. */
   readonly rootIds: readonly string[];
+  /** Of its plugin configuration, where it has one. */
+  readonly schema?: ConfigSchema | undefined;
   /** Files and folders it is made of, absolute. */
   readonly sources: readonly string[];
 }
@@ -98,7 +101,8 @@ async function planCase(
   for (const [place, settings] of settingsOf(file, test, combination).entries()) {
     const override = place === 0 ? options.module : undefined;
     const module = await options.find(override ?? (await wantedModule(settings, folder)));
-    filters.push({ settings, module: module.key, rootId: module.rootIds[0] ?? "" });
+    const { key, rootIds, schema } = module;
+    filters.push({ settings, module: key, rootId: rootIds[0] ?? "", schema });
   }
   return {
     file: path,

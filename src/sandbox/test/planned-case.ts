@@ -1,3 +1,4 @@
+import type { ConfigSchema } from "../../domain/config-schema.ts";
 import type { ProfileName } from "../../host/profile.ts";
 import type { FilterSettings, Given, TestCase } from "./model.ts";
 
@@ -27,4 +28,6 @@ export interface PlannedFilter {
   readonly module: string;
   /** The root id to take when the settings have none. */
   readonly rootId: string;
+  /** What its plugin configuration is held against. */
+  readonly schema?: ConfigSchema | undefined;
 }

@@ -11,6 +11,7 @@ export type Started = "started" | "over" | "error";
 
 /** Loads and starts all filters of a case, and holds that against what is expected of it. */
 export async function startFilters(world: CaseWorld): Promise<Started> {
+  let refusals = "";
   for (const [place, filter] of world.planned.filters.entries()) {
     const module = load(world, filter);
     if (typeof module === "string") return module;
@@ -18,20 +19,40 @@ export async function startFilters(world: CaseWorld): Promise<Started> {
     if (place === 0 && facts !== undefined) {
       checkModuleFacts(world.checks, facts, [...world.at, "expect", "module"], module);
     }
-    const started = await start(world, filter, module, place);
+    const settings = {
+      readBytes: world.readBytes,
+      name: world.planned.filters.length === 1 ? "filter" : `filter${place + 1}`,
+    };
+    const config = filterConfig(filter, settings);
+    const refusal = await schemaRefusal(filter, config);
+    const started = await start(world, filter, { module, config, refusal });
     if (started !== "started") return started;
+    refusals ||= refusal;
   }
-  return checkStarted(world);
+  return checkStarted(world, refusals);
 }
 
-/** Everything started; something was perhaps expected not to. */
-function checkStarted({ planned, checks, at }: CaseWorld): Started {
+/** What the schema says against a configuration; empty when it fits, or nothing can be said. */
+async function schemaRefusal({ schema }: PlannedFilter, { configuration }: PluginConfig): Promise<string> {
+  if (schema === undefined) return "";
+  const { configViolations } = await import("../../images/config-violations.ts");
+  const violations = await configViolations(schema, new TextDecoder().decode(configuration));
+  return violations?.join("; ") ?? "";
+}
+
+/** Everything started; something was perhaps expected not to, or should not have by its schema. */
+function checkStarted({ planned, checks, at }: CaseWorld, refusal: string): Started {
   const { configure, load: loads } = planned.test.expect ?? {};
   const facts = { actual: "accepted", replacement: "accepted" };
   if (configure === "rejected") {
-    const message = "the filter took its configuration, expected it to be rejected";
+    const schema = refusal === "" ? "" : `, as its schema does (${refusal})`;
+    const message = `the filter took its configuration, expected it to be rejected${schema}`;
     checks.fail([...at, "expect", "configure"], message, { expected: "rejected", ...facts });
     return "over";
+  }
+  if (refusal !== "") {
+    checks.fail(at, `config.schema.json refuses the configuration that the filter takes: ${refusal}`);
+    return "started";
   }
   if (loads === undefined || loads === "accepted") return "started";
   const message = "the host took the module, expected it to be refused";
@@ -57,9 +78,15 @@ function load(world: CaseWorld, filter: PlannedFilter): HostModule | Exclude<Sta
   }
 }
 
-async function start(world: CaseWorld, filter: PlannedFilter, module: HostModule, place: number): Promise<Started> {
-  const alone = world.planned.filters.length === 1;
-  const config = filterConfig(filter, { readBytes: world.readBytes, name: alone ? "filter" : `filter${place + 1}` });
+interface ReadyFilter {
+  readonly module: HostModule;
+  readonly config: PluginConfig;
+  /** By the schema. */
+  readonly refusal: string;
+}
+
+async function start(world: CaseWorld, filter: PlannedFilter, ready: ReadyFilter): Promise<Started> {
+  const { module, config, refusal } = ready;
   const refused = world.session.start(module, config);
   world.session.settle();
   if (refused === undefined) return "started";
@@ -68,7 +95,8 @@ async function start(world: CaseWorld, filter: PlannedFilter, module: HostModule
   if (byFilter && world.planned.test.expect?.configure === "rejected") return finish(world);
   const words = byFilter ? "rejects its configuration" : "does not start";
   const why = await likelyReason(world, filter, { reason, config });
-  world.checks.fail(world.at, `the filter ${words}: ${message}${why}`);
+  const schema = refusal === "" ? "" : `; its schema refuses it, too: ${refusal}`;
+  world.checks.fail(world.at, `the filter ${words}: ${message}${why}${schema}`);
   return "error";
 }
 
