@@ -31,61 +31,97 @@ export function bootstrapOf(scenarios: readonly (readonly [Scenario, ScenarioPor
   };
 }
 
+/** A filter's place in a listener, and its `PluginConfig`. */
+export interface PlacedFilter {
+  readonly name: string;
+  readonly config: object;
+}
+
 function isHttp2(upstream: UpstreamSpec | "direct" | undefined): boolean {
   return upstream !== undefined && upstream !== "direct" && upstream.protocol === "http2";
 }
 
 function listener(scenario: Scenario): object {
-  return {
-    name: scenario.name,
-    address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
-    filter_chains: [{ filters: scenario.tcp === undefined ? httpFilters(scenario) : tcpFilters(scenario) }],
-  };
+  const filters = filtersOf(scenario).map((filter) => ({
+    name: filter.name,
+    config: pluginOf(vmIdOf(scenario, filter), filter),
+  }));
+  if (scenario.tcp !== undefined) return tcpListener(scenario.name, filters);
+  const direct = { direct_response: { status: 200, body: { inline_string: "direct" } } };
+  return httpListener(scenario.name, filters, scenario.upstream === "direct" ? { action: direct } : {});
 }
 
-function httpFilters(scenario: Scenario): object[] {
+/** What a listener may have beside its filters. */
+export interface ListenerExtras {
+  /** Of the one route; default: on to the cluster with the listener's name. */
+  readonly action?: object;
+  /** Format of a line that is written to Envoy's output when a stream is over. */
+  readonly accessLog?: string;
+}
+
+/** A listener on a free port, its filters by HTTP in front of the cluster of the same name. */
+export function httpListener(name: string, wasm: readonly PlacedFilter[], extras: ListenerExtras = {}): object {
+  const { action = { route: { cluster: name } }, accessLog } = extras;
   const router = { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } };
-  const action =
-    scenario.upstream === "direct"
-      ? { direct_response: { status: 200, body: { inline_string: "direct" } } }
-      : { route: { cluster: scenario.name } };
   const manager = {
     "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: scenario.name,
+    stat_prefix: name,
     // Otherwise a connection that is to be closed stays open for a second.
     delayed_close_timeout: "0s",
-    http_filters: [...wasmFilters(scenario, "http"), router],
+    http_filters: [...wasmFilters(wasm, "http"), router],
     route_config: {
       name: "routes",
       virtual_hosts: [
         { name: "hosts", domains: ["*"], routes: [{ name: "route", match: { prefix: "/" }, ...action }] },
       ],
     },
+    ...(accessLog === undefined ? {} : { access_log: [toOutput(accessLog)] }),
   };
-  return [{ name: "http", typed_config: manager }];
+  return listenerOf(name, [{ name: "http", typed_config: manager }]);
 }
 
-function tcpFilters(scenario: Scenario): object[] {
+function toOutput(format: string): object {
+  const typed_config = {
+    "@type": type("envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"),
+    log_format: { text_format_source: { inline_string: `${format}\n` } },
+  };
+  return { name: "stdout", typed_config };
+}
+
+/**
+ * A listener on a free port, its filters on the bytes between the client and the cluster of the same name. With
+ * `proxyProtocol` the client says first whose connection it is.
+ */
+export function tcpListener(
+  name: string,
+  wasm: readonly PlacedFilter[],
+  { proxyProtocol = false }: { readonly proxyProtocol?: boolean } = {},
+): object {
   const proxy = {
     "@type": type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"),
-    stat_prefix: scenario.name,
-    cluster: scenario.name,
+    stat_prefix: name,
+    cluster: name,
   };
-  return [...wasmFilters(scenario, "network"), { name: "tcp", typed_config: proxy }];
+  const plain = listenerOf(name, [...wasmFilters(wasm, "network"), { name: "tcp", typed_config: proxy }]);
+  if (!proxyProtocol) return plain;
+  const typed_config = { "@type": type("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol") };
+  return { ...plain, listener_filters: [{ name: "proxy_protocol", typed_config }] };
 }
 
-function wasmFilters(scenario: Scenario, kind: "http" | "network"): object[] {
-  return filtersOf(scenario).map((filter) => ({
-    name: filter.name,
-    typed_config: {
-      "@type": type(`envoy.extensions.filters.${kind}.wasm.v3.Wasm`),
-      config: pluginOf(vmIdOf(scenario, filter), filter),
-    },
+function listenerOf(name: string, filters: readonly object[]): object {
+  const address = { socket_address: { address: "127.0.0.1", port_value: 0 } };
+  return { name, address, filter_chains: [{ filters }] };
+}
+
+function wasmFilters(filters: readonly PlacedFilter[], kind: "http" | "network"): object[] {
+  return filters.map(({ name, config }) => ({
+    name,
+    typed_config: { "@type": type(`envoy.extensions.filters.${kind}.wasm.v3.Wasm`), config },
   }));
 }
 
-/** `PluginConfig` of a filter. */
-function pluginOf(vmId: string, filter: NamedFilter): object {
+/** `PluginConfig` of a filter whose module is a file beside the bootstrap, named without its `.wasm`. */
+export function pluginOf(vmId: string, filter: Omit<NamedFilter, "module"> & { readonly module: string }): object {
   const { environment, allowedCapabilities, failurePolicy, vmConfiguration } = filter;
   const capabilities = allowedCapabilities?.map((name) => [name, {}] as const);
   return {
@@ -107,7 +143,8 @@ function pluginOf(vmId: string, filter: NamedFilter): object {
   };
 }
 
-function cluster(name: string, port: number, http2: boolean): object {
+/** A cluster of one endpoint on this machine. */
+export function cluster(name: string, port: number, http2: boolean): object {
   const endpoint = { address: { socket_address: { address: "127.0.0.1", port_value: port } } };
   const protocols = {
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {

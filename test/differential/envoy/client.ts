@@ -33,12 +33,15 @@ export function requestHeaders(spec: RequestSpec): Headers {
   return [...start.filter(([name]) => !given(name)), ...own, ...framing];
 }
 
-/** Sends the request on a connection of its own and waits for the end of the answer, or that it does not come. */
-export function send(port: number, spec: RequestSpec): Promise<SeenMessage> {
-  return spec.protocol === "http2" ? sendHttp2(port, spec) : sendHttp1(port, spec);
+/**
+ * Sends the request on a connection of its own and waits for the end of the answer, or that it does not come. The client
+ * goes away when `hangUp` says so.
+ */
+export function send(port: number, spec: RequestSpec, hangUp?: Promise<unknown>): Promise<SeenMessage> {
+  return spec.protocol === "http2" ? sendHttp2(port, spec) : sendHttp1(port, spec, hangUp);
 }
 
-async function sendHttp1(port: number, spec: RequestSpec): Promise<SeenMessage> {
+async function sendHttp1(port: number, spec: RequestSpec, hangUp?: Promise<unknown>): Promise<SeenMessage> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
   await once(socket, "connect");
   let finished = (): void => undefined;
@@ -54,6 +57,7 @@ async function sendHttp1(port: number, spec: RequestSpec): Promise<SeenMessage> 
     parser.ended();
     finished();
   });
+  void hangUp?.then(() => socket.destroy());
   await writeHttp1(socket, spec);
   await waitForEnd(over, spec);
   const [message] = parser.messages;

@@ -18,7 +18,15 @@ export interface Upstream {
 /** Starts the server of a scenario. */
 export async function startUpstream(spec: UpstreamSpec): Promise<Upstream> {
   if (spec.refused === true) return { port: await unusedPort(), seen: () => [], close: () => undefined };
-  return spec.protocol === "http2" ? startHttp2(spec) : startHttp1(spec);
+  return startServer(spec.protocol ?? "http1", () => spec);
+}
+
+/** Chooses the answer when the head of a request has come; `place` is that of the request in `Upstream.seen()`. */
+export type ChooseAnswer = (request: Pick<SeenMessage, "start" | "headers">, place: number) => UpstreamSpec;
+
+/** Starts a server that chooses what it answers request by request. */
+export function startServer(protocol: "http1" | "http2", choose: ChooseAnswer): Promise<Upstream> {
+  return protocol === "http2" ? startHttp2(choose) : startHttp1(choose);
 }
 
 /** The answer of an upstream with its defaults. */
@@ -32,23 +40,26 @@ export function answerOf(spec: UpstreamSpec): {
   const chunked = spec.protocol !== "http2" && !(spec.withLength ?? spec.body === undefined);
   const framing: Headers = chunked ? [["transfer-encoding", "chunked"]] : [["content-length", String(length)]];
   const own = spec.headers ?? [];
-  const framed =
-    own.some(([name]) => name === "content-length") || (spec.protocol === "http2" && spec.withLength !== true);
+  const bodiless = (spec.status === 204 || spec.status === 304) && spec.withLength !== true;
+  const given = bodiless || own.some(([name]) => name === "content-length");
+  const framed = given || (spec.protocol === "http2" && spec.withLength !== true);
   return { status: spec.status ?? 200, headers: framed ? own : [...own, ...framing], body };
 }
 
-async function startHttp1(spec: UpstreamSpec): Promise<Upstream> {
+async function startHttp1(choose: ChooseAnswer): Promise<Upstream> {
   const messages: { message: WireMessage; closed: boolean }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.setNoDelay(true));
     socket.on("error", () => undefined);
     const open: { message: WireMessage; closed: boolean }[] = [];
+    let spec: UpstreamSpec = {};
     const parser = new Http1Parser({
       headers: (message) => {
         const seen = { message, closed: false };
         messages.push(seen);
         open.push(seen);
+        spec = choose({ start: startOf(message), headers: message.headers }, messages.length - 1);
         if (spec.early === true) void answerHttp1(socket, message, spec);
       },
       end: (message) => {
@@ -61,13 +72,17 @@ async function startHttp1(spec: UpstreamSpec): Promise<Upstream> {
     });
   });
   const seen = ({ message, closed }: { message: WireMessage; closed: boolean }): SeenMessage => ({
-    start: message.start.replace(/ HTTP\/1\.1$/, ""),
+    start: startOf(message),
     headers: message.headers,
     body: message.body,
     trailers: message.trailers,
     end: message.complete ? "complete" : closed ? "reset" : "hanging",
   });
   return listening(server, sockets, () => messages.map(seen));
+}
+
+function startOf({ start }: WireMessage): string {
+  return start.replace(/ HTTP\/1\.1$/, "");
 }
 
 async function answerHttp1(socket: Socket, request: WireMessage, spec: UpstreamSpec): Promise<void> {
@@ -90,7 +105,7 @@ async function answerHttp1(socket: Socket, request: WireMessage, spec: UpstreamS
   if (chunked) socket.write(`0\r\n${trailers}\r\n`, "latin1");
 }
 
-async function startHttp2(spec: UpstreamSpec): Promise<Upstream> {
+async function startHttp2(choose: ChooseAnswer): Promise<Upstream> {
   const messages: { -readonly [Key in keyof SeenMessage]: SeenMessage[Key] }[] = [];
   const sockets = new Set<Socket>();
   const server = createHttp2Server();
@@ -106,6 +121,7 @@ async function startHttp2(spec: UpstreamSpec): Promise<Upstream> {
       end: "hanging",
     };
     messages.push(seen);
+    const spec = choose(seen, messages.length - 1);
     stream.on("data", (data: Buffer) => (seen.body += data.toString("latin1")));
     stream.on("trailers", (_: object, _also: number, rawTrailers: string[]) => (seen.trailers = pairsOf(rawTrailers)));
     stream.on("error", () => undefined);
