@@ -37,7 +37,7 @@ export function containerEnvOf(context: Context, values: Values): { containerEnv
     ({ value }) => value !== undefined,
   );
   if (given.length === 0) return {};
-  if (text(values, "builder") !== "container") {
+  if (text(values, "builder") !== "container" && text(values, "image") === undefined) {
     const names = given.map(({ spec }) => spec.flags.replace(/^.*(--[\w-]+).*$/u, "$1")).join(", ");
     const npm = given.some(({ variable }) => variable.startsWith("NPM_"));
     const message = `${names} ${given.length === 1 ? "is" : "are"} read by a build in a container only`;
