@@ -45,7 +45,8 @@ function firstProblem(schema: Json, path: string): string | undefined {
 }
 
 function keywordProblem(key: string, value: Json, path: string): string | undefined {
-  if (key === "type") return isType(value) ? undefined : `${path} is no type: ${JSON.stringify(value)}`;
+  const wanted = WANTED[key];
+  if (wanted !== undefined) return wanted.fits(value) ? undefined : `${path} ${wanted.else}: ${JSON.stringify(value)}`;
   if (key === "pattern") return patternProblem(value, path);
   if (REFERENCES.has(key)) return isLocal(value) ? undefined : `${path} refers to another document`;
   if (ONE.has(key)) return firstProblem(value, path);
@@ -58,6 +59,14 @@ function keywordProblem(key: string, value: Json, path: string): string | undefi
   const entries = Object.entries(value);
   const names = key === "patternProperties" ? entries.map(([name]) => patternProblem(name, path)) : [];
   return first([...names, ...entries.map(([name, item]) => firstProblem(item, `${path}/${name}`))]);
+}
+
+function isNames(value: Json): boolean {
+  return Array.isArray(value) && value.every((name: Json) => typeof name === "string");
+}
+
+function isId(value: Json): boolean {
+  return typeof value === "string" && URL.canParse(value, "https://example.com/");
 }
 
 function isLocal(reference: Json): boolean {
@@ -88,6 +97,13 @@ function invalid(where: string, why: string): Error {
   });
 }
 
+/** What validators take for granted. */
+const WANTED: Readonly<Record<string, { readonly fits: (value: Json) => boolean; readonly else: string }>> = {
+  type: { fits: isType, else: "is no type" },
+  required: { fits: isNames, else: "is no list of names" },
+  enum: { fits: (value) => Array.isArray(value), else: "is no list" },
+  $id: { fits: isId, else: "is no URI" },
+};
 const TYPES: ReadonlySet<string> = new Set(["null", "boolean", "object", "array", "number", "integer", "string"]);
 const REFERENCES: ReadonlySet<string> = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 const ONE: ReadonlySet<string> = new Set([

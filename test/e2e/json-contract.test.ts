@@ -1,6 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfigSchema } from "../../src/domain/config-schema.ts";
+import { ignoreEvents } from "../../src/domain/events.ts";
+import { parseImageReference } from "../../src/domain/image-reference.ts";
+import { storeModule } from "../../src/images/store-module.ts";
+import { openStore } from "../../src/store/image-store.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
@@ -45,8 +50,10 @@ beforeAll(async () => {
     "compat",
   ]);
   await record("wasme rm hello:v1", ["rm", "hello:v1"]);
-  await record("wasme inspect localhost:5000/demo/hello:v1", ["inspect", image]);
+  await storeBuilt(`${hub.host}/demo/greeter:v1`);
+  await record("wasme inspect localhost:5000/demo/greeter:v1", ["inspect", `${hub.host}/demo/greeter:v1`]);
   await record("wasme check localhost:5000/demo/hello:v1", ["check", image]);
+  await record("wasme doctor assemblyscript", ["doctor", "assemblyscript"]);
   writeFileSync(join(home, "hello.test.yaml"), HELLO_TESTS);
   await record("wasme test hello.test.yaml --module hello.wasm", ["test", "hello.test.yaml", "--module", HELLO_WASM]);
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
@@ -126,6 +133,29 @@ describe("the -o json contract", () => {
   });
 });
 
+/** An image as a build of a project makes it: with how it was built, and what its configuration may be. */
+async function storeBuilt(name: string): Promise<void> {
+  const facts = {
+    language: "rust",
+    compiler: "rustc 1.95.0",
+    sdk: "proxy-wasm 0.2.5",
+    target: "wasm32-wasip1",
+    builder: "native",
+  } as const;
+  const schema = parseConfigSchema(
+    '{"type":"object","required":["name"],"properties":{"name":{"type":"string","description":"Who is greeted."}}}',
+    "config.schema.json",
+  );
+  const config = { config: { type: "envoy_proxy" }, path: join(home, "runtime-config.json"), schema };
+  const where = { reference: parseImageReference(name), created: undefined, out: undefined };
+  const store = openStore(join(home, ".wasme/images"));
+  await storeModule(
+    { store, signal: new AbortController().signal },
+    { file: HELLO_WASM, title: "it", config, check: true, facts, ...where },
+    ignoreEvents,
+  );
+}
+
 const HELLO_TESTS = `tests:
   - name: says hello
     request: {path: /}
@@ -154,6 +184,7 @@ function page(namespace: string): string {
       .replaceAll(namespace, "shop")
       .replaceAll(home, "/home/me")
       .replaceAll(HELLO_WASM, "/home/me/hello.wasm")
+      .replaceAll(process.execPath, "/usr/bin/node")
       .replaceAll(/"durationMs": [\d.]+/gu, '"durationMs": 85')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/gu, "2026-11-21T12:00:00.000Z");
   const sections = [...seen]

@@ -27,6 +27,10 @@ describe("a configuration's schema", () => {
     ['{"patternProperties":{"[":{}}}', '/patternProperties is no regular expression: "["'],
     ['{"properties":{"a":"string"}}', "/properties/a is neither an object nor true or false"],
     ['{"allOf":{}}', "/allOf is not a list of schemas"],
+    ['{"required":5}', "/required is no list of names: 5"],
+    ['{"properties":{"a":{"required":["x",1]}}}', '/properties/a/required is no list of names: ["x",1]'],
+    ['{"enum":"x"}', '/enum is no list: "x"'],
+    ['{"$id":"http://[bad"}', '/$id is no URI: "http://[bad"'],
     ['{"$defs":[]}', "/$defs is not an object of schemas"],
   ] as const)("is refused as %s: %s", ([text, why]) => {
     const message = `config.schema.json is no schema of a plugin configuration: ${why}`;

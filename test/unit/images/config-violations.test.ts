@@ -52,6 +52,21 @@ describe("a plugin configuration", () => {
     expect(await violations(slow, JSON.stringify({ a: `${"a".repeat(40)}!` }))).toBeUndefined();
   });
 
+  it.for([
+    [{ $ref: "#" }],
+    [{ allOf: [{ $ref: "#" }] }],
+    [{ $ref: "#/nowhere" }],
+    [{ dependentRequired: { a: 5 } }],
+  ] as const)("is not judged by a schema that cannot be applied: %j", async ([schema]) => {
+    expect(await violations(schema, '{"a":{}}')).toBeUndefined();
+  });
+
+  it("is told in lines that can be read, whatever a schema lists", async () => {
+    const [told = ""] = (await violations({ enum: ["x\n".repeat(5000), "\u001b[31m"] }, "{}")) ?? [];
+    expect(told.length).toBeLessThanOrEqual(200);
+    expect(told).not.toContain("\n");
+  });
+
   it("that does not fit is one error, with what is wrong", async () => {
     const schema = parseConfigSchema(JSON.stringify(RULES), "s");
     await expect(requireFittingConfig(schema, '{"rules":[{"prefix":1}],"x":0}', "hello:v1")).rejects.toMatchObject({
