@@ -7,7 +7,7 @@ import { isInside } from "./template-source.ts";
 
 /** The most a template may have. Bytes. */
 export const MAX_FILES = 2000;
-export const MAX_FILE: number = 4 * 1024 * 1024;
+const MAX_FILE: number = 4 * 1024 * 1024;
 export const MAX_TOTAL: number = 32 * 1024 * 1024;
 
 /** Something in a template that is no file: what it is, as messages name it. */

@@ -20,7 +20,7 @@ export interface TemplateManifest {
 }
 
 /** Languages that a template can be in: those wasme builds. */
-export const TEMPLATE_LANGUAGES: readonly string[] = ["assemblyscript", "rust", "go", "tinygo", "cpp"];
+const TEMPLATE_LANGUAGES: readonly string[] = ["assemblyscript", "rust", "go", "tinygo", "cpp"];
 
 /** Bytes. */
 export const MAX_MANIFEST: number = 64 * 1024;

@@ -395,10 +395,7 @@ tests:
 
 test("the tests of the AssemblyScript template pass with the starter", async (context) => {
   const module = await need(context, "as-hello", async () => await fixture("as-hello"));
-  const yaml = readFileSync(
-    new URL("../../templates/_shared/add-header/filter.test.yaml", import.meta.url),
-    "utf8",
-  );
+  const yaml = readFileSync(new URL("../../templates/_shared/add-header/filter.test.yaml", import.meta.url), "utf8");
   const folder = testFolder(module, yaml);
   const path = join(folder.dir, "filter.wasm");
   const { report } = await folder.run({ module: { path, folder: folder.dir } });

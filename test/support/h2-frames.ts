@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 
 /** What an HTTP/2 client says first: the preface and empty settings (RFC 9113, 3.4). */
-export const H2_HELLO: Buffer = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4)]);
+const H2_HELLO: Buffer = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4)]);
 
 /** `GET /` of `x`, by the static table and without compression (RFC 7541). */
 export const GET_ROOT: Uint8Array = Uint8Array.of(0x82, 0x86, 0x84, 0x41, 1, 0x78);
