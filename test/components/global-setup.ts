@@ -11,6 +11,7 @@ import { envoyPath } from "./envoy.ts";
 import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
 import { istioPullerPath } from "./istio-puller.ts";
 import { inCi } from "./missing.ts";
+import { podmanPrograms } from "./podman.ts";
 import { registryPath } from "./registry-kinds.ts";
 import { skopeoPath } from "./skopeo.ts";
 import { fixture, helloFixtures } from "./wasm-fixtures.ts";
@@ -23,6 +24,7 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   chromium: chromiumPath,
   filters: () => Promise.all(helloFixtures.map((name) => fixture(name))),
   buildah: buildahPath,
+  podman: podmanPrograms,
   umoci: () => aptProgram("umoci"),
   oras: orasPath,
   crane: cranePath,
@@ -36,8 +38,8 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 /** Shells only end-to-end tests use. */
 const SHELLS: readonly string[] = ["zsh", "fish"];
 
-/** A browser, and registries, clients and Istio's puller to compare with: large or slow to build, and only integration tests use them. */
-const OTHERS: readonly string[] = ["chromium", "oras", "crane", "distribution", "zot", "istio"];
+/** A browser, podman, and registries, clients and Istio's puller to compare with: large or slow to build, and only integration tests use them. */
+const OTHERS: readonly string[] = ["chromium", "podman", "oras", "crane", "distribution", "zot", "istio"];
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on

@@ -17,11 +17,16 @@ export interface Podman {
   remove(): Promise<void>;
 }
 
-/** podman and runc from Debian (in `PATH`, else installed), as root. Throws `MissingComponent`. */
-export async function openPodman(): Promise<Podman> {
+/** podman and runc (in `PATH`, else installed from Debian), and a busybox that needs no libraries. Throws `MissingComponent`. */
+export async function podmanPrograms(): Promise<{ podman: string; runc: string; busybox: string }> {
   if (process.getuid?.() !== 0) throw new MissingComponent("podman", "its tests need root");
   const [podman, runc] = [await aptProgram("podman"), await aptProgram("runc")];
-  const busybox = join(await aptUnpack("busybox-static"), "bin", "busybox");
+  return { podman, runc, busybox: join(await aptUnpack("busybox-static"), "bin", "busybox") };
+}
+
+/** A podman of its own, apart from the machine's containers and images. Throws `MissingComponent`. */
+export async function openPodman(): Promise<Podman> {
+  const { podman, runc, busybox } = await podmanPrograms();
   const folder = await mkdtemp(join(tmpdir(), "wasme-podman-"));
   const env = await configure(folder, runc);
   const call = (args: readonly string[]): Promise<RunResult> => run(podman, args, { env });
@@ -86,4 +91,4 @@ async function makeRoot(root: string, busybox: string, files: Readonly<Record<st
   }
 }
 
-const APPLETS = ["sh", "cat", "cp", "env", "find", "id", "ls", "mkdir", "rm", "sleep", "tar", "touch", "tr", "true"];
+const APPLETS = ["sh", "cat", "cp", "grep", "id", "ls", "mkdir", "sleep", "touch", "tr", "true", "wc"];

@@ -322,7 +322,12 @@ describe("a build in a container that fails", () => {
     const { error, outDir } = await waiting;
     expect(error.message).toBe("stopped");
     const name = (await engine.runArguments())[3];
-    expect(await engine.calls()).toContainEqual(["rm", "--force", name]);
+    expect(await engine.calls()).toEqual(
+      expect.arrayContaining([
+        ["kill", name],
+        ["rm", "--force", name],
+      ]),
+    );
     expect(await readdir(outDir)).toEqual([]);
   });
 });

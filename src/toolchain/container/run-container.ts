@@ -12,9 +12,13 @@ export async function runContainer(deps: ToolchainDeps, run: ContainerRun, event
   const { command } = run.engine;
   events({ type: "debug", message: [command, ...args].join(" ") });
   const remove = async (): Promise<void> => {
-    await deps
-      .exec(command, ["rm", "--force", run.name], { env: deps.env, timeoutMs: REMOVE_MS })
-      .catch(() => undefined);
+    // Removing alone asks it to end first, and podman waits ten seconds for that.
+    for (const args of [
+      ["kill", run.name],
+      ["rm", "--force", run.name],
+    ]) {
+      await deps.exec(command, args, { env: deps.env, timeoutMs: REMOVE_MS }).catch(() => undefined);
+    }
   };
   let removing: Promise<void> | undefined;
   const onAbort = (): void => void (removing = remove());
