@@ -30,9 +30,21 @@ export async function buildModule(
   try {
     return await runner.build(deps, request, events);
   } catch (error) {
-    if (builder !== "auto" || !isToolMissing(error)) throw error;
-    return await instead(deps, { runner, request, missing: error }, events);
+    if (!isToolMissing(error)) throw error;
+    const missing = withDoctor(error, runner.language);
+    if (builder !== "auto") throw missing;
+    return await instead(deps, { runner, request, missing }, events);
   }
+}
+
+/** Where all that the language needs is shown, and what brings it. */
+function withDoctor({ kind, code, message, hint, details, cause }: WasmeError, language: string): WasmeError {
+  const doctor = `wasme doctor ${language} shows what there is`;
+  return new WasmeError(kind, code, message, {
+    hint: hint === undefined ? doctor : `${hint} (${doctor})`,
+    ...(details !== undefined && { details }),
+    cause,
+  });
 }
 
 /** Languages with a compiler among npm's packages. */
@@ -55,7 +67,10 @@ interface Fallback {
   readonly missing: WasmeError;
 }
 
-/** Builds in a container what no tool here can; without an engine, or an image for the project, the first error stands. */
+/**
+ * Builds in a container what no tool here can. The first error stands without an engine, or an image for the project; and
+ * where no container gets to run, for its hint is the shorter way to a build.
+ */
 async function instead(
   deps: ToolchainDeps,
   { runner, request, missing }: Fallback,
@@ -69,6 +84,9 @@ async function instead(
   try {
     return await inContainer(deps, runner, request, events);
   } catch (error) {
-    throw error instanceof WasmeError && error.code === "BUILDER_IMAGE_NEEDED" ? missing : error;
+    deps.signal.throwIfAborted();
+    if (!(error instanceof WasmeError) || !/^BUILDER_IMAGE_|^CONTAINER_NOT_STARTED$/u.test(error.code)) throw error;
+    if (error.code !== "BUILDER_IMAGE_NEEDED") events({ type: "warning", message: error.message });
+    throw missing;
   }
 }

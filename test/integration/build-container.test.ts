@@ -345,9 +345,14 @@ describe("without --builder", () => {
     expect((await engine.runArguments())[0]).toBe("run");
   });
 
-  it("the runner's own error stands without an engine, and for projects no image of ours builds", async () => {
+  it("the runner's own error stands without an engine or its image, and for projects no image of ours builds", async () => {
     const alone = await containerFailure({ deps: { env: { PATH: await bare() } }, request: { builder: "auto" } });
     expect(alone.error.code).toBe("TOOL_MISSING");
+    const offline = await playEngine("docker", { inspect: missing, pull: "echo 'dial tcp: no such host' >&2; exit 1" });
+    const nowhere = `${offline.folder}:${await bare(["sh", "cat", "env"])}`;
+    const shut = await containerFailure({ deps: { env: { PATH: nowhere } }, request: { builder: "auto" } });
+    expect(shut.error.code).toBe("TOOL_MISSING");
+    expect(JSON.stringify(shut.events)).toContain("cannot pull docker.io/library/golang:1.26");
     const engine = await playEngine("docker", {});
     const source = await writeTree(tempDir(), { BUILD: "rust_binary(name = 'filter')\n" });
     const PATH = `${engine.folder}:${await bare(["sh", "cat", "env"])}`;

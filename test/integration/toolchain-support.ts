@@ -54,7 +54,7 @@ async function start(
 ): Promise<BuiltModule> {
   const outDir = await emptyFolder();
   const world = toolchainDeps({ ...(env !== undefined && { env }), ...deps });
-  const what = { source, outDir, builder: "auto", install: true, optimize: false, ...request } as const;
+  const what = { source, outDir, builder: "native", install: true, optimize: false, ...request } as const;
   return await buildModule(world, runnerOf(language), what, sink);
 }
 
