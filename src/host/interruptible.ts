@@ -1,6 +1,6 @@
 import { BinaryReader } from "../wasm/binary-reader.ts";
 import { type Section, SectionId } from "../wasm/sections.ts";
-import { slowInLoops } from "../wasm/slow-instructions.ts";
+import { slowPlaces } from "../wasm/slow-instructions.ts";
 import { readTypes } from "../wasm/types.ts";
 import type { ParsedModule } from "../wasm/parse-module.ts";
 
@@ -8,7 +8,8 @@ import type { ParsedModule } from "../wasm/parse-module.ts";
  * The module in a form that the engine can end at any time: a copy of the bytes, or the bytes themselves. V8 looks whether
  * it is to stop where a function is entered and, in a loop, once in so many bytes of code that ran, which are two hundred
  * thousand rounds of a short one. With an instruction in it that takes a millisecond by itself (`memory.grow`, or filling
- * a large memory) that is minutes. So in loops an empty function, added at the end, is called before each of these.
+ * a large memory) that is minutes. So in loops, and in long rows, an empty function, added at the end, is called before
+ * each of these.
  * Function indexes stay as they were. Throws `MalformedModule`.
  */
 export function interruptible(module: ParsedModule): Uint8Array {
@@ -16,7 +17,7 @@ export function interruptible(module: ParsedModule): Uint8Array {
   const at = (id: number): Section | undefined => sections.find((section) => section.id === id);
   const [types, functions, code] = [at(SectionId.type), at(SectionId.function), at(SectionId.code)];
   if (types === undefined || functions === undefined || code === undefined) return bytes;
-  const slow = slowBodies(bytes, code);
+  const slow = slowBodies(module, code);
   if (slow.size === 0) return bytes;
   const imported = module.imports.filter((item) => item.kind === "function").length;
   const defined = new BinaryReader(bytes, functions.start, functions.end).u32();
@@ -37,12 +38,12 @@ interface Body {
   readonly end: number;
 }
 
-/** Bodies with such instructions in loops, and where. */
-function slowBodies(bytes: Uint8Array, code: Section): ReadonlyMap<number, readonly number[]> {
+/** Bodies with such instructions, and where. */
+function slowBodies({ bytes, memories }: ParsedModule, code: Section): ReadonlyMap<number, readonly number[]> {
   const found = new Map<number, readonly number[]>();
   for (const body of bodies(bytes, code)) {
-    if (!mayHold(bytes, body)) continue;
-    const places = slowInLoops(bytes, body) ?? [];
+    if (memories.length < 2 && !mayHold(bytes, body)) continue;
+    const places = slowPlaces(bytes, body) ?? [];
     if (places.length > 0) found.set(body.header, places);
   }
   return found;
@@ -59,11 +60,15 @@ function* bodies(bytes: Uint8Array, code: Section): Generator<Body> {
   }
 }
 
-/** Quickly: whether the bytes of such an instruction are there at all. */
+/** Quickly: whether the bytes of such an instruction are there at all, for a module with one memory. */
 function mayHold(bytes: Uint8Array, { start, end }: Body): boolean {
   for (let at = start; at < end; at += 1) {
     const byte = bytes[at];
-    if ((byte === GROW && bytes[at + 1] === 0) || byte === BULK) return true;
+    if (byte === BULK || byte === GARBAGE) return true;
+    if (byte !== GROW) continue;
+    // The number of the memory, zero, may be written with more bytes than it needs.
+    const next = bytes[at + 1] ?? 0;
+    if (next === 0 || next >= 0x80) return true;
   }
   return false;
 }
@@ -139,6 +144,7 @@ const PREAMBLE = 8;
 const CALL = 0x10;
 const GROW = 0x40;
 const BULK = 0xfc;
+const GARBAGE = 0xfb;
 /** Takes nothing and gives nothing. */
 const EMPTY_TYPE: readonly number[] = [0x60, 0, 0];
 /** Two bytes: no locals, the end. */

@@ -1,9 +1,10 @@
 /**
- * Where a function's body (locals first, core spec §5.4 and §5.5.13) holds instructions in loops that may take long by
- * themselves: those that grow, fill and copy memories and tables. Offsets from the start of the file. `undefined` for
- * what is no code, and for code with instructions this does not know: garbage collection, exception tables.
+ * Where a function's body (locals first, core spec §5.4 and §5.5.13) holds instructions that may take long by themselves,
+ * and often: those that make, grow, fill and copy memories, tables and arrays, in loops and beyond the first
+ * {@link MOST_IN_A_ROW} outside. Offsets from the start of the file. `undefined` for what is no code, and for code with
+ * instructions of no WebAssembly this knows (3.0, threads, legacy exceptions).
  */
-export function slowInLoops(
+export function slowPlaces(
   bytes: Uint8Array,
   body: { readonly start: number; readonly end: number },
 ): readonly number[] | undefined {
@@ -20,6 +21,7 @@ class Walk {
   /** For every open block whether it is a loop. */
   readonly #blocks: boolean[] = [];
   #loops = 0;
+  #outside = 0;
 
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
@@ -30,7 +32,7 @@ class Walk {
   locals(): boolean {
     for (let left = this.#u32(); left > 0 && this.#at < this.#end; left -= 1) {
       this.#leb();
-      if (this.#byte() <= LAST_REFERENCE) this.#leb();
+      this.#valueType();
     }
     return this.#at < this.#end;
   }
@@ -40,16 +42,16 @@ class Walk {
     while (this.#at < this.#end) {
       const at = this.#at;
       const code = this.#byte();
-      if (code === GROW || code === BULK) this.#note(at, code);
-      const known = code < PREFIXED ? this.#plain(code) : this.#prefixed(code);
+      if (code === GROW) this.#note(at);
+      const known = code < GARBAGE ? this.#plain(code) : this.#prefixed(at, code);
       if (!known) return false;
     }
     return this.#at === this.#end && this.#blocks.length === 0;
   }
 
-  #note(at: number, code: number): void {
-    const isSlow = code === GROW || SLOW_BULK.has(this.#bytes[this.#at] ?? 0);
-    if (isSlow && this.#loops > 0) this.found.push(at);
+  #note(at: number): void {
+    if (this.#loops === 0) this.#outside += 1;
+    if (this.#loops > 0 || this.#outside > MOST_IN_A_ROW) this.found.push(at);
   }
 
   #plain(code: number): boolean {
@@ -72,23 +74,55 @@ class Walk {
   }
 
   #rare(code: number, shape: number): boolean {
-    if (shape === TWO) {
-      this.#leb();
-      this.#leb();
-    } else if (shape === FIXED) this.#at += code === F32_CONST ? 4 : 8;
-    else if (shape === LIST) {
-      // A table of branches has one more, for all the rest.
-      for (let left = this.#u32() + (code === BR_TABLE ? 1 : 0); left > 0 && this.#at < this.#end; left -= 1)
+    switch (shape) {
+      case TWO:
         this.#leb();
-    } else return false;
+        this.#leb();
+        return true;
+      case FIXED:
+        this.#at += code === F32_CONST ? 4 : 8;
+        return true;
+      case LIST:
+        return this.#list();
+      case TYPES:
+        return this.#types();
+      case DELEGATE:
+        this.#leb();
+        return this.#blocks.length > 0 && this.#close();
+      default:
+        return shape === TRY_TABLE && this.#tryTable();
+    }
+  }
+
+  /** A table of branches: one more than it says, for all the rest. */
+  #list(): boolean {
+    for (let left = this.#u32() + 1; left > 0 && this.#at < this.#end; left -= 1) this.#leb();
     return true;
   }
 
-  #prefixed(prefix: number): boolean {
+  #types(): boolean {
+    for (let left = this.#u32(); left > 0 && this.#at < this.#end; left -= 1) this.#valueType();
+    return true;
+  }
+
+  /** A block with a table of what catches what: two kinds name an exception, all name a label. */
+  #tryTable(): boolean {
+    this.#open(false);
+    for (let left = this.#u32(); left > 0 && this.#at < this.#end; left -= 1) {
+      if (this.#byte() < 2) this.#leb();
+      this.#leb();
+    }
+    return true;
+  }
+
+  #prefixed(at: number, prefix: number): boolean {
+    // The code of an instruction may be written with more bytes than it needs.
     const code = this.#u32();
-    if (prefix === BULK) {
-      for (let left = BULK_SHAPES[code] ?? UNKNOWN; left > 0; left -= 1) this.#leb();
-      return code < BULK_SHAPES.length;
+    if (prefix === BULK || prefix === GARBAGE) {
+      const [following, slow] = prefix === BULK ? [BULK_SHAPES, SLOW_BULK] : [GARBAGE_SHAPES, SLOW_GARBAGE];
+      if (slow.has(code)) this.#note(at);
+      for (let left = following[code] ?? 0; left > 0; left -= 1) this.#leb();
+      return code < following.length;
     }
     if (prefix === VECTOR) return this.#vector(code);
     if (prefix !== ATOMIC) return false;
@@ -109,11 +143,17 @@ class Walk {
   }
 
   #open(isLoop: boolean): boolean {
-    const type = this.#bytes[this.#at] ?? 0;
-    this.#leb();
+    this.#valueType();
     this.#blocks.push(isLoop);
     if (isLoop) this.#loops += 1;
-    return type !== 0x63 && type !== 0x64;
+    return true;
+  }
+
+  /** A type of values, or of blocks: a number, and after two of them the type of what is referred to. */
+  #valueType(): void {
+    const first = this.#bytes[this.#at];
+    this.#leb();
+    if (first === REF_NULL || first === REF) this.#leb();
   }
 
   /** The last one ends the body. */
@@ -154,28 +194,50 @@ class Walk {
 }
 
 /** What follows the code of an instruction (core spec §5.4). */
-const [NONE, ONE, BLOCK, END, MEMORY, TWO, FIXED, LIST, UNKNOWN] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
+const [NONE, ONE, BLOCK, END, MEMORY, TWO, FIXED, LIST, TYPES, DELEGATE, TRY_TABLE, UNKNOWN] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+] as const;
 
-const [LOOP, BR_TABLE, GROW, F32_CONST] = [0x03, 0x0e, 0x40, 0x43] as const;
-const [PREFIXED, BULK, VECTOR, ATOMIC, FENCE] = [0xfb, 0xfc, 0xfd, 0xfe, 3] as const;
-/** Value types up to here are followed by a heap type. */
-const LAST_REFERENCE = 0x64;
+const [LOOP, GROW, F32_CONST, REF_NULL, REF] = [0x03, 0x40, 0x43, 0x63, 0x64] as const;
+const [GARBAGE, BULK, VECTOR, ATOMIC, FENCE] = [0xfb, 0xfc, 0xfd, 0xfe, 3] as const;
+
+/** Slow instructions that may follow each other without a loop: code of a few megabytes holds a million of them. */
+const MOST_IN_A_ROW = 8;
 
 /** Of `0xfc`: how many numbers follow. */
 const BULK_SHAPES: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1];
 /** Of `0xfc`: initialise, copy and fill memories and tables, and grow tables. */
 const SLOW_BULK: ReadonlySet<number> = new Set([8, 10, 11, 12, 14, 15, 17]);
+/** Of `0xfb`, the garbage collection proposal: how many numbers follow. */
+const GARBAGE_SHAPES: readonly number[] = [
+  1, 1, 2, 2, 2, 2, 1, 1, 2, 2, 2, 1, 1, 1, 1, 0, 1, 2, 2, 2, 1, 1, 1, 1, 4, 4, 0, 0, 0, 0, 0,
+];
+/** Of `0xfb`: make arrays, fill, copy and initialise them. */
+const SLOW_GARBAGE: ReadonlySet<number> = new Set([6, 7, 9, 10, 16, 17, 18, 19]);
 
 const SHAPES: Uint8Array = shapes([
-  [NONE, [0x00, 0x01], [0x05, 0x05], [0x0a, 0x0a], [0x0f, 0x0f], [0x19, 0x1b], [0x45, 0xc4], [0xd1, 0xd1]],
+  [
+    NONE,
+    [0x00, 0x01],
+    [0x05, 0x05],
+    [0x0a, 0x0a],
+    [0x0f, 0x0f],
+    [0x19, 0x1b],
+    [0x45, 0xc4],
+    [0xd1, 0xd1],
+    [0xd3, 0xd4],
+  ],
   [ONE, [0x07, 0x09], [0x0c, 0x0d], [0x10, 0x10], [0x12, 0x12], [0x14, 0x15], [0x20, 0x26]],
-  [ONE, [0x3f, 0x42], [0xd0, 0xd0], [0xd2, 0xd2]],
+  [ONE, [0x3f, 0x42], [0xd0, 0xd0], [0xd2, 0xd2], [0xd5, 0xd6]],
   [BLOCK, [0x02, 0x04], [0x06, 0x06]],
   [END, [0x0b, 0x0b]],
   [MEMORY, [0x28, 0x3e]],
   [TWO, [0x11, 0x11], [0x13, 0x13]],
   [FIXED, [0x43, 0x44]],
-  [LIST, [0x0e, 0x0e], [0x1c, 0x1c]],
+  [LIST, [0x0e, 0x0e]],
+  [TYPES, [0x1c, 0x1c]],
+  [DELEGATE, [0x18, 0x18]],
+  [TRY_TABLE, [0x1f, 0x1f]],
 ]);
 
 function shapes(rows: readonly (readonly [number, ...(readonly [number, number])[]])[]): Uint8Array {

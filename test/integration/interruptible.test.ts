@@ -5,7 +5,7 @@ import { interruptible } from "../../src/host/interruptible.ts";
 import { webAssembly } from "../../src/host/webassembly.ts";
 import { parseModule } from "../../src/wasm/parse-module.ts";
 import { openSection, SectionId } from "../../src/wasm/sections.ts";
-import { slowInLoops } from "../../src/wasm/slow-instructions.ts";
+import { slowPlaces } from "../../src/wasm/slow-instructions.ts";
 import { component } from "../components/require-component.ts";
 import { fixture, helloFixtures } from "../components/wasm-fixtures.ts";
 import { runCli } from "../support/run-cli.ts";
@@ -25,7 +25,7 @@ describe.skipIf(missing !== "")(`what compilers write${missing && `: ${missing}`
     for (let left = reader?.u32() ?? 0; left > 0; left -= 1, functions += 1) {
       const size = reader?.u32() ?? 0;
       const start = reader?.position ?? 0;
-      expect(slowInLoops(bytes, { start, end: start + size })).toBeDefined();
+      expect(slowPlaces(bytes, { start, end: start + size })).toBeDefined();
       reader?.skip(size);
     }
     expect(functions).toBeGreaterThan(0);

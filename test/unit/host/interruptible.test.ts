@@ -3,7 +3,7 @@ import { interruptible } from "../../../src/host/interruptible.ts";
 import { limitMemory } from "../../../src/host/memory-limit.ts";
 import { webAssembly } from "../../../src/host/webassembly.ts";
 import { parseModule } from "../../../src/wasm/parse-module.ts";
-import { slowInLoops } from "../../../src/wasm/slow-instructions.ts";
+import { slowPlaces } from "../../../src/wasm/slow-instructions.ts";
 import { buildModule, type FunctionSpec } from "../../support/wasm-builder.ts";
 
 const change = (bytes: Uint8Array): Uint8Array => interruptible(parseModule(bytes));
@@ -15,10 +15,10 @@ const GROW_ALL = [0x03, 0x40, 0x41, 0x01, 0x40, 0x00, 0x41, 0x7f, 0x47, 0x0d, 0x
 
 function offsets(body: readonly number[]): readonly number[] | undefined {
   const bytes = Uint8Array.from([0x00, ...body]);
-  return slowInLoops(bytes, { start: 0, end: bytes.length });
+  return slowPlaces(bytes, { start: 0, end: bytes.length });
 }
 
-describe("slowInLoops", () => {
+describe("slowPlaces", () => {
   it("finds what is in a loop, at any depth, and nothing beside it", () => {
     expect(offsets([...GROW, 0x1a, 0x0b])).toEqual([]);
     expect(offsets([0x03, 0x40, ...GROW, 0x1a, 0x0b, ...GROW, 0x1a, 0x0b])).toEqual([5]);
@@ -35,6 +35,13 @@ describe("slowInLoops", () => {
     ["table.size", [0xfc, 16, 0], false],
     ["table.fill", [0xfc, 17, 0], true],
     ["i32.trunc_sat_f32_s", [0xfc, 0], false],
+    ["memory.copy, written longer than it needs", [0xfc, 0x8a, 0x80, 0x00, 0, 0], true],
+    ["memory.fill, likewise", [0xfc, 0x8b, 0x00, 0x80, 0x00], true],
+    ["data.drop, likewise", [0xfc, 0x89, 0x00, 10], false],
+    ["array.new_default", [0xfb, 7, 0], true],
+    ["array.copy", [0xfb, 17, 0, 0], true],
+    ["array.len", [0xfb, 15], false],
+    ["br_on_cast", [0xfb, 24, 3, 0, 0x6b, 0x6a], false],
   ])("%s: %j", (_name, code, isSlow) => {
     expect(offsets([0x03, 0x40, ...code, 0x0b, 0x0b])).toEqual(isSlow ? [3] : []);
   });
@@ -52,12 +59,25 @@ describe("slowInLoops", () => {
     ["a lane of a vector", [0xfd, 21, 0x40]],
     ["an atomic", [0xfe, 0x10, 0x02, 0x40]],
     ["a typed select", [0x1c, 1, 0x7f]],
+    ["a select of references", [0x1c, 1, 0x63, 0x40]],
+    ["a block of references", [0x02, 0x64, 0x40, 0x0b]],
+    ["a try of old, with a handler", [0x06, 0x40, 0x07, 0x40, 0x19, 0x0b]],
+    ["a try of old, delegated", [0x06, 0x40, 0x18, 0x40]],
+    ["a table of exceptions", [0x1f, 0x40, 2, 0, 0x40, 0, 2, 0x40, 0x0b]],
+    ["a branch on null", [0xd5, 0x40]],
   ])("does not take %s for one", (_name, code) => {
     expect(offsets([0x03, 0x40, ...code, ...GROW, 0x0b, 0x0b])).toEqual([3 + code.length + 2]);
   });
 
+  it("finds those that follow many others outside of loops, too", () => {
+    const fills = Array.from({ length: 11 }, () => [0xfc, 11, 0]).flat();
+    expect(offsets([...fills, 0x0b])).toEqual([1 + 24, 1 + 27, 1 + 30]);
+  });
+
   it("gives up at what it does not know, and at what ends too early", () => {
-    expect(offsets([0x03, 0x40, 0xfb, 0x00, ...GROW, 0x0b, 0x0b])).toBeUndefined();
+    expect(offsets([0x03, 0x40, 0xfb, 31, ...GROW, 0x0b, 0x0b])).toBeUndefined();
+    expect(offsets([0x03, 0x40, 0x27, ...GROW, 0x0b, 0x0b])).toBeUndefined();
+    expect(offsets([0x18, 0, 0x0b])).toBeUndefined();
     expect(offsets([0x03, 0x40, ...GROW])).toBeUndefined();
     expect(offsets([0x41])).toBeUndefined();
   });
@@ -68,6 +88,12 @@ describe("interruptible", () => {
     const bytes = buildModule({ functions: [{ export: "grow", params: "i", result: "i", body: GROW }] });
     expect(change(bytes)).toBe(bytes);
     expect(change(buildModule({}))).toHaveLength(buildModule({}).length);
+  });
+
+  it("sees memory.grow whose memory is written longer than it needs", () => {
+    const body = GROW_ALL.flatMap((byte, at) => (at === 5 ? [0x80, 0x00] : [byte]));
+    const bytes = buildModule({ functions: [{ export: "all", result: "i", body }], memory: { pages: 3 } });
+    expect(change(bytes).length).toBeGreaterThan(bytes.length);
   });
 
   it("keeps what functions do, and their indexes", () => {
