@@ -119,6 +119,24 @@ describe("the container of a language", () => {
   });
 });
 
+describe("TinyGo's image", () => {
+  it.each([
+    ["v0.24.0", "docker.io/tinygo/tinygo:0.38.0", [], "-target=wasip1"],
+    ["v0.1.1", "docker.io/tinygo/tinygo:0.17.0", ["linux/amd64"], "-target=wasi"],
+  ])("for SDK %s is %s", async (sdk, image, platform, target) => {
+    const engine = await playEngine("docker", {});
+    const source = await writeTree(tempDir(), {
+      "go.mod": `module x\n\nrequire github.com/tetratelabs/proxy-wasm-go-sdk ${sdk}\n`,
+    });
+    const { facts } = await inContainer({ language: "tinygo", source, deps: { env: { PATH: pathOf(engine) } } });
+    const args = await engine.runArguments();
+    expect(args.at(-4)).toBe(image);
+    expect(values(args, "--platform")).toEqual(platform);
+    expect(args.at(-1)?.split(" ")).toContain(target);
+    expect(facts.sdk).toBe(`proxy-wasm-go-sdk ${sdk}`);
+  });
+});
+
 describe("whose user the container has", () => {
   it.each([
     ["docker", { info: `echo '["name=rootless"]'` }, ["0:0"], []],

@@ -7,7 +7,6 @@ import { writeError } from "../../platform/atomic-file.ts";
 import { withFileLock } from "../../platform/file-lock.ts";
 import { cachedBuild } from "../build-cache.ts";
 import { hashInputs } from "../build-inputs.ts";
-import { readGoMod, sdkOf } from "../go/go-mod.ts";
 import { optimizeModule } from "../optimize.ts";
 import {
   type BuildLanguage,
@@ -16,17 +15,17 @@ import {
   type ToolchainDeps,
   type ToolchainRequest,
 } from "../runner.ts";
-import { badPair } from "../tinygo/known-pairs.ts";
 import { containerError, noEngine, noModule } from "./container-error.ts";
 import { copySource } from "./copy-source.ts";
 import { type Engine, surveyEngines } from "./engine.ts";
 import { ensureImage, type LocalImage } from "./ensure-image.ts";
-import { kindOf, TOOL_IMAGES } from "./images.ts";
+import { kindOf } from "./images.ts";
 import { planBuilder } from "./plan-builder.ts";
 import { planCpp } from "./plan-cpp.ts";
 import type { ContainerPlan, PlanRequest } from "./plan.ts";
 import { planAssemblyScript, planGo, planRust, planTinyGo } from "./plans.ts";
 import { runContainer } from "./run-container.ts";
+import { usualImage } from "./usual-image.ts";
 
 /**
  * Builds a project in a container of Docker or podman: in an image of the language's compiler, which wasme tells how, or
@@ -98,21 +97,6 @@ async function prepare(deps: ToolchainDeps, work: Work, events: EventSink): Prom
   }
   return { ...work, reference, image, plan };
 }
-
-/** The language's image; for TinyGo the one whose compiler can build the project's SDK. */
-async function usualImage(language: BuildLanguage, folder: string): Promise<{ image: string; platform?: string }> {
-  const usual = TOOL_IMAGES[language];
-  if (language !== "tinygo") return usual;
-  const mod = await readGoMod(folder);
-  const sdk = mod === undefined ? undefined : sdkOf(mod);
-  const fits = sdk === undefined ? undefined : TINYGO.find((version) => badPair(sdk, version) === undefined);
-  return fits === undefined
-    ? usual
-    : { image: `docker.io/tinygo/tinygo:${fits}`, ...(fits < "0.2" && { platform: "linux/amd64" }) };
-}
-
-/** Versions of TinyGo, newest first: the usual one, and the one of the old builder image. */
-const TINYGO: readonly string[] = ["0.38.0", "0.17.0"];
 
 async function planFor(deps: ToolchainDeps, plan: PlanRequest): Promise<ContainerPlan> {
   if (plan.image.kind === "builder") return await planBuilder(plan, deps.env);

@@ -10,15 +10,20 @@ export interface BuilderImage {
    * `/src/workspace`, as the image of the old tool did.
    */
   readonly kind: "tools" | "builder";
+}
+
+/** An image of a compiler. */
+export interface ToolImage {
+  readonly image: string;
   /** The only platform there is of it, for engines on other machines. */
   readonly platform?: string;
 }
 
 /**
  * The image that a language is built in unless another one is named: public ones of the compilers' makers, pinned by tag.
- * TinyGo's depends on the SDK of the project, see `tinygo-plan.ts`.
+ * TinyGo's may be an older one, see `usualImage`.
  */
-export const TOOL_IMAGES: Readonly<Record<BuildLanguage, { readonly image: string; readonly platform?: string }>> = {
+export const TOOL_IMAGES: Readonly<Record<BuildLanguage, ToolImage>> = {
   assemblyscript: { image: "docker.io/library/node:22-slim" },
   rust: { image: "docker.io/library/rust:1.95-slim" },
   go: { image: "docker.io/library/golang:1.26" },

@@ -1,5 +1,6 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
+import type { BuildFacts } from "../../domain/build-facts.ts";
 import { defaultArguments } from "../assemblyscript/arguments.ts";
 import { readAsProject } from "../assemblyscript/project.ts";
 import { outputsOf } from "../assemblyscript/run-script.ts";
@@ -8,7 +9,7 @@ import { readGoMod, sdkOf } from "../go/go-mod.ts";
 import { GO_BUILD, GO_OFFLINE, GO_TARGET, sdkFact } from "../go/runner.ts";
 import { installVerb } from "../npm-install.ts";
 import { CARGO_BUILD } from "../rust/flags.ts";
-import { bazelMark as rustBazelMark } from "../rust/project.ts";
+import { bazelMark as rustBazelMark, SDK as RUST_SDK } from "../rust/project.ts";
 import { targetOf, tinygoArguments } from "../tinygo/runner.ts";
 import { imageNeeded, versionInTag } from "./images.ts";
 import {
@@ -92,9 +93,16 @@ export async function planRust({ folder, request }: PlanRequest): Promise<Contai
     env: { CARGO_HOME: `${CACHE}/cargo`, CARGO_TARGET_DIR: `${PROJECT_CACHE}/target`, CARGO_TERM_COLOR: "never" },
     pinned: locked,
     optimize: true,
-    facts: { target },
+    facts: { ...(await rustSdk(folder)), target },
     label: (said) => /^rustc \d\S*/u.exec(said)?.[0] ?? "rustc",
   };
+}
+
+/** The SDK as the lock file pins it. */
+async function rustSdk(folder: string): Promise<Pick<BuildFacts, "sdk">> {
+  const lock = await readFile(join(folder, "Cargo.lock"), "utf8").catch(() => "");
+  const version = new RegExp(`^name = "${RUST_SDK}"\\nversion = "([^"]+)"`, "mu").exec(lock.replaceAll("\r", ""))?.[1];
+  return version === undefined ? {} : { sdk: `${RUST_SDK} ${version}` };
 }
 
 /** Puts the standard library of a target where rustc looks for it. */

@@ -13,11 +13,11 @@ export async function runContainer(deps: ToolchainDeps, run: ContainerRun, event
   events({ type: "debug", message: [command, ...args].join(" ") });
   const remove = async (): Promise<void> => {
     // Removing alone asks it to end first, and podman waits ten seconds for that.
-    for (const args of [
+    for (const words of [
       ["kill", run.name],
       ["rm", "--force", run.name],
     ]) {
-      await deps.exec(command, args, { env: deps.env, timeoutMs: REMOVE_MS }).catch(() => undefined);
+      await deps.exec(command, words, { env: deps.env, timeoutMs: REMOVE_MS }).catch(() => undefined);
     }
   };
   let removing: Promise<void> | undefined;
