@@ -45,6 +45,8 @@ export interface EnvoyOptions {
   readonly directory?: string;
   /** `--component-log-level`, default `wasm:info`; the level of everything else is `warning`. */
   readonly componentLogLevel?: string;
+  /** Worker threads, default 1. */
+  readonly workers?: number;
 }
 
 /** A running Envoy, ready to serve. */
@@ -63,7 +65,7 @@ export interface RunningEnvoy {
 }
 
 /**
- * Starts Envoy with one worker on ports of the bootstrap (use port 0, then {@link RunningEnvoy.listenerUrl}) and
+ * Starts Envoy on ports of the bootstrap (use port 0, then {@link RunningEnvoy.listenerUrl}) and
  * waits until it is live. Throws with Envoy's log when it refuses the bootstrap.
  */
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
@@ -72,6 +74,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const addressFile = join(own, "admin.address");
   const args = [...commonArgs(await writeConfig(own, options.config)), "--admin-address-path", addressFile];
   args.push("--component-log-level", options.componentLogLevel ?? "wasm:info");
+  args.push("--concurrency", String(options.workers ?? 1));
   const child = await startChild(envoy, args, { cwd: options.directory ?? own, scratch: own });
   const stop = async (): Promise<void> => {
     await child.stop();
@@ -109,7 +112,7 @@ export async function validateEnvoy(options: EnvoyOptions): Promise<{ readonly c
 
 /** Without `--disable-hot-restart` a second Envoy on the machine refuses to start. */
 function commonArgs(config: string): string[] {
-  return ["-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "warning", "--log-format", "%l %n %v"];
+  return ["-c", config, "--disable-hot-restart", "-l", "warning", "--log-format", "%l %n %v"];
 }
 
 async function writeConfig(directory: string, config: string | object): Promise<string> {

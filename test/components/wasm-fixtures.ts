@@ -145,7 +145,8 @@ function assemblyScript(name: string): Recipe {
   };
 }
 
-async function hashFolder(folder: string, hash: ReturnType<typeof createHash>): Promise<void> {
+/** Adds the names and contents of all files of a folder to a hash. */
+export async function hashFolder(folder: string, hash: ReturnType<typeof createHash>): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   for (const file of files.toSorted()) hash.update(`${file.slice(folder.length)}\n`).update(await readFile(file));

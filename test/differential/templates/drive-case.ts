@@ -27,6 +27,8 @@ export interface CaseDesk {
   readonly callouts: Callouts;
   /** The clusters of all cases, by name. */
   readonly clusters: Map<string, object>;
+  /** How long something that must come may take. */
+  readonly patienceMs: number;
 }
 
 /** An exchange that was begun. */
@@ -37,8 +39,6 @@ interface Begun {
   place?: number;
 }
 
-/** How long something that must come may take. */
-const PATIENCE_MS = 5000;
 /** For what must not come. */
 const QUIET_MS = 60;
 
@@ -223,7 +223,7 @@ export class EnvoyCase {
   async #check(expect: Expectation, came: Came): Promise<void> {
     const absent = expect.log?.some((line) => line.absent === true) ?? false;
     if (absent || expect.upstream === "never") await sleep(QUIET_MS);
-    const end = performance.now() + PATIENCE_MS;
+    const end = performance.now() + this.#desk.patienceMs;
     for (;;) {
       const checks = await this.#look(expect, came);
       if (checks.failures.length === 0) return;

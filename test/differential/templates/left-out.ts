@@ -31,7 +31,12 @@ export const leftOut: readonly LeftOut[] = [
   whole("local-rate-limit", "the rest of an interval is not lost when a bucket is filled late", "advance", LONG),
   whole("local-rate-limit", "a bucket holds no more than max_tokens, however long nobody came", "advance", LONG),
   whole("local-rate-limit", "an interval brings one token when nothing else is said", "advance", LONG),
-  whole("local-rate-limit", "all worker threads take from the same bucket", "workers", "a client cannot choose a worker"),
+  part(
+    "local-rate-limit",
+    "all worker threads take from the same bucket",
+    "workers",
+    "Envoy has as many workers, but which one takes a connection is not the client's to say",
+  ),
   whole("local-rate-limit", "goes on with the tokens that are there already", "given.shared", SHARED),
   whole("local-rate-limit", "a clock that was set back brings no tokens, and the bucket fills from then on", "given.shared", SHARED),
   whole("local-rate-limit", "what is no bucket is taken for a full one", "given.shared", SHARED),

@@ -1,39 +1,86 @@
+import type { PlannedCase } from "../../../src/sandbox/test/planned-case.ts";
 import { cluster } from "../envoy/bootstrap.ts";
 import { Callouts } from "./callouts.ts";
 import { type CaseDesk, EnvoyCase } from "./drive-case.ts";
 import { rulingOf } from "./left-out.ts";
 import { exchangesOf, templateCases } from "./template-cases.ts";
 import { startTemplateEnvoy, type TemplateEnvoy } from "./template-envoy.ts";
-import type { PlannedCase } from "../../../src/sandbox/test/planned-case.ts";
 
-/** What came of a template's cases in Envoy. */
-export interface TemplateOutcome {
+/** What came of cases in Envoy. */
+export interface CasesOutcome {
   readonly ran: number;
-  /** By the case's name. */
+  /** What was wrong every time, by the case's name. */
   readonly failed: Readonly<Record<string, readonly string[]>>;
+  /** The same of the first time, for cases that were right later. */
+  readonly onlyFirst: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How stubborn a run is. */
+export interface Stubbornness {
+  /** How often a case that fails is run, each time with a listener and a VM of its own. */
+  readonly rounds: number;
+  /** How long something that must come may take. */
+  readonly patienceMs: number;
 }
 
 /** A bucket may be filled again, and a client overtaken, while a busy machine sleeps: what is wrong is so every time. */
-const ROUNDS = 3;
+const STUBBORN: Stubbornness = { rounds: 3, patienceMs: 5000 };
 
-/** Runs all cases of a template that Envoy can show, one after the other, in one Envoy with the module. */
-export async function runTemplate(template: string, module: Uint8Array): Promise<TemplateOutcome> {
+/** Runs all cases of a template that Envoy can show. */
+export async function runTemplate(template: string, module: Uint8Array): Promise<CasesOutcome> {
   const cases = (await templateCases(template)).filter((planned) => rulingOf(template, planned).run);
+  return await runCases(cases, module);
+}
+
+/** Runs cases one after the other, in an Envoy for each number of workers they ask for. */
+export async function runCases(
+  cases: readonly PlannedCase[],
+  module: Uint8Array,
+  stubbornness: Stubbornness = STUBBORN,
+): Promise<CasesOutcome> {
+  const failed: Record<string, readonly string[]> = {};
+  const onlyFirst: Record<string, readonly string[]> = {};
+  for (const workers of new Set(cases.map(workersOf))) {
+    const group = cases.filter((planned) => workersOf(planned) === workers);
+    const [first, last] = await runRounds(group, { module, workers, ...stubbornness });
+    for (const [planned, failures] of last) failed[planned.name] = failures;
+    for (const [planned, failures] of first) if (!last.has(planned)) onlyFirst[planned.name] = failures;
+  }
+  return { ran: cases.length, failed, onlyFirst };
+}
+
+function workersOf({ test }: PlannedCase): number {
+  return test.workers ?? 1;
+}
+
+/** What was wrong, by the case. */
+type Failed = ReadonlyMap<PlannedCase, readonly string[]>;
+
+interface Setting extends Stubbornness {
+  readonly module: Uint8Array;
+  readonly workers: number;
+}
+
+/** The first and the last round's failures. */
+async function runRounds(
+  cases: readonly PlannedCase[],
+  { module, workers, rounds, patienceMs }: Setting,
+): Promise<readonly [Failed, Failed]> {
   const callouts = new Callouts();
   let envoy: TemplateEnvoy | undefined;
   try {
-    envoy = await startTemplateEnvoy(module);
+    envoy = await startTemplateEnvoy(module, workers);
     await callouts.start([...new Set(cases.flatMap(clustersCalled))]);
     const clusters = new Map([...callouts.ports].map(([name, port]) => [name, cluster(name, port, false)]));
-    const desk = { envoy, callouts, clusters };
-    let failed: ReadonlyMap<PlannedCase, readonly string[]> = new Map(cases.map((planned) => [planned, []]));
-    for (let round = 1; round <= ROUNDS && failed.size > 0; round += 1) {
-      failed = await runRound([...failed.keys()], round, desk);
+    const desk = { envoy, callouts, clusters, patienceMs };
+    const first = await runRound(cases, 1, desk);
+    let last = first;
+    for (let round = 2; round <= rounds && last.size > 0; round += 1) {
+      last = await runRound([...last.keys()], round, desk);
     }
-    return {
-      ran: cases.length,
-      failed: Object.fromEntries([...failed].map(([{ name }, failures]) => [name, failures])),
-    };
+    const trap = /^.*\bUncaught .*$/m.exec(envoy.output())?.[0];
+    if (trap !== undefined) throw new Error(`the filter trapped in Envoy: ${trap}`);
+    return [first, last];
   } finally {
     callouts.close();
     await envoy?.stop();
@@ -44,11 +91,7 @@ function clustersCalled({ test }: PlannedCase): readonly string[] {
   return exchangesOf(test).flatMap(({ callouts = [] }) => callouts.map(({ to }) => to));
 }
 
-async function runRound(
-  cases: readonly PlannedCase[],
-  round: number,
-  desk: CaseDesk,
-): Promise<ReadonlyMap<PlannedCase, readonly string[]>> {
+async function runRound(cases: readonly PlannedCase[], round: number, desk: CaseDesk): Promise<Failed> {
   const all = cases.map((planned) => new EnvoyCase(`case-${planned.index}-${round}`, planned, desk));
   try {
     for (const one of all) await one.prepare();

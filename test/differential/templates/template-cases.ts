@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadCatalogue, TEMPLATES } from "../../../src/scaffold/catalogue.ts";
 import type { Exchange, TestCase } from "../../../src/sandbox/test/model.ts";
-import { parseTestFile } from "../../../src/sandbox/test/parse-test-file.ts";
+import { type ParsedTestFile, parseTestFile } from "../../../src/sandbox/test/parse-test-file.ts";
 import { planCases } from "../../../src/sandbox/test/plan-cases.ts";
 import type { PlannedCase } from "../../../src/sandbox/test/planned-case.ts";
 import { nanoseconds } from "../../../src/sandbox/test/values.ts";
@@ -10,7 +10,11 @@ import { nanoseconds } from "../../../src/sandbox/test/values.ts";
 /** The cases of a template's test file, the same ones that `wasme test` runs, with the root id all languages have. */
 export async function templateCases(template: string): Promise<readonly PlannedCase[]> {
   const path = join(TEMPLATES, "_shared", template, "filter.test.yaml");
-  const parsed = await parseTestFile(await readFile(path, "utf8"), path);
+  return await plannedCases(template, await parseTestFile(await readFile(path, "utf8"), path));
+}
+
+/** The cases of a file that was read, for a template's filter. */
+export async function plannedCases(template: string, parsed: ParsedTestFile): Promise<readonly PlannedCase[]> {
   const module = { key: "module", bytes: new Uint8Array(), rootIds: [template.replaceAll("-", "_")], sources: [] };
   const find = (): Promise<typeof module> => Promise.resolve(module);
   return await planCases(parsed, { cwd: "/", find, strict: false, strictBudgets: false });

@@ -29,7 +29,7 @@ export interface TemplateEnvoy {
 const COMPILING_MS = 180_000;
 
 /** Starts an Envoy with a module beside its bootstrap, named `template.wasm`, and without listeners. */
-export async function startTemplateEnvoy(module: Uint8Array): Promise<TemplateEnvoy> {
+export async function startTemplateEnvoy(module: Uint8Array, workers: number): Promise<TemplateEnvoy> {
   const folder = await mkdtemp(join(tmpdir(), "wasme-templates-"));
   let envoy: RunningEnvoy | undefined;
   const stop = async (): Promise<void> => {
@@ -39,7 +39,8 @@ export async function startTemplateEnvoy(module: Uint8Array): Promise<TemplateEn
   try {
     await writeFile(join(folder, "template.wasm"), module);
     for (const kind of ["listener", "cluster"] as const) await offer(folder, kind, []);
-    envoy = await startEnvoy({ config: bootstrap(folder), directory: folder, componentLogLevel: "wasm:trace" });
+    const config = bootstrap(folder);
+    envoy = await startEnvoy({ config, directory: folder, componentLogLevel: "wasm:trace", workers });
     return new RunningTemplateEnvoy(envoy, folder, stop);
   } catch (error) {
     await stop();
