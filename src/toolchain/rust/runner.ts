@@ -1,6 +1,6 @@
 import { copyFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { WasmeError } from "../../domain/errors.ts";
+import { usageError, WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { isObject, tryParseJson } from "../../domain/json.ts";
 import { writeError } from "../../platform/atomic-file.ts";
@@ -172,11 +172,18 @@ function buildEnv(env: Env, install: boolean): Env {
 async function refuseBazel(folder: string): Promise<void> {
   if ((await recogniseRustProject(folder)) === "Cargo.toml") return;
   const mark = await bazelMark(folder);
-  const what =
-    mark === undefined ? `there is no Cargo.toml in ${folder}` : `the project in ${folder} is built by Bazel (${mark})`;
-  throw toolMissing("TOOL_UNFIT", `${what}; only a container can build it`, {
-    hint: "add --builder container, or move the source into a project of wasme init --language rust",
-  });
+  if (mark === undefined) {
+    throw usageError("CARGO_TOML_MISSING", `there is no Cargo.toml in ${folder}`, {
+      hint: "name the project's folder, or start one: wasme init --language rust",
+    });
+  }
+  throw toolMissing(
+    "TOOL_UNFIT",
+    `the project in ${folder} is built by Bazel (${mark}); only a container can build it`,
+    {
+      hint: "add --builder container, or move the source into a project of wasme init --language rust",
+    },
+  );
 }
 
 async function copyModule(from: string, to: string): Promise<void> {
