@@ -45,7 +45,8 @@ function firstProblem(schema: Json, path: string): string | undefined {
 }
 
 function keywordProblem(key: string, value: Json, path: string): string | undefined {
-  const wanted = WANTED[key];
+  // A keyword may be called `constructor`.
+  const wanted = Object.hasOwn(WANTED, key) ? WANTED[key] : undefined;
   if (wanted !== undefined) return wanted.fits(value) ? undefined : `${path} ${wanted.else}: ${JSON.stringify(value)}`;
   if (key === "pattern") return patternProblem(value, path);
   if (REFERENCES.has(key)) return isLocal(value) ? undefined : `${path} refers to another document`;

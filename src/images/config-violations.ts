@@ -89,7 +89,7 @@ function depthOf(errors: readonly OutputUnit[]): number {
 
 function sentence({ instanceLocation, keyword, error }: OutputUnit): string {
   const place = placeOf(instanceLocation);
-  const name = /property "(.*)"/u.exec(error)?.[1];
+  const name = /property "(.*)"/su.exec(error)?.[1];
   if (keyword === "required" && name !== undefined) return `${place} lacks ${JSON.stringify(name)}`;
   if (keyword === "false") return `${place} is not known`;
   const type = /^Instance type "(.*?)" is invalid\. Expected (.*)\.$/u.exec(error);

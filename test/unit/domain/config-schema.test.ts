@@ -38,6 +38,11 @@ describe("a configuration's schema", () => {
     expect(refused).toThrow(expect.objectContaining({ kind: "usage", code: "CONFIG_SCHEMA_INVALID", message }));
   });
 
+  it("may have keywords of its own, whatever they are called", () => {
+    const text = '{"constructor":1,"toString":{},"__proto__":[],"properties":{"hasOwnProperty":{"valueOf":2}}}';
+    expect(parseConfigSchema(text, "s").text).toBe(text);
+  });
+
   it("is refused when it nests without end", () => {
     for (const open of ["[", '{"not":']) {
       expect(() => parseConfigSchema(open.repeat(100_000), "deep")).toThrow("it is not a JSON object");

@@ -42,6 +42,19 @@ describe("a plugin configuration", () => {
     expect(await violations({ type: "object", properties: { a: { type: "string" } } }, undefined)).toEqual([]);
   });
 
+  it("is held against names that every object has, too", async () => {
+    const names = ["toString", "__proto__", 'a\n"b"'];
+    const schema = { type: "object", required: names, additionalProperties: false };
+    expect(await violations(schema, "{}")).toEqual([
+      'the configuration lacks "toString"',
+      'the configuration lacks "__proto__"',
+      String.raw`the configuration lacks "a\n\"b\""`,
+    ]);
+    expect(await violations({ type: "object", additionalProperties: false }, '{"__proto__":1}')).toEqual([
+      "__proto__ is not known",
+    ]);
+  });
+
   it("is told five violations at most, each once", async () => {
     const many = JSON.stringify(Object.fromEntries(Array.from({ length: 20 }, (_each, at) => [`k${at}`, 1])));
     expect(await violations({ ...RULES, required: [] }, many)).toHaveLength(5);
