@@ -33,6 +33,7 @@ function loadJoined(file) {
   // The parts that are loaded later ask for it.
   require.cache[file] = module;
   script.runInThisContext()(module.exports, Module.createRequire(file), module, file, dirname(file));
+  module.loaded = true;
   return module.exports;
 }
 
