@@ -111,8 +111,8 @@ const VALUES: readonly (readonly [string, Refusal])[] = [
   ],
   ["deploy istio a --id x -n Bad_NS", { exit: 2, code: "NAMESPACE_INVALID", says: /--namespace "Bad_NS"/u }],
   ["completion tcsh", { exit: 2, code: "SHELL_UNKNOWN", says: /"tcsh"/u, hint: /bash, zsh/u }],
-  ["build rust . -t a", { exit: 2, code: "LANGUAGE_UNKNOWN", says: /"rust"/u, hint: /assemblyscript/u }],
-  ["build rust -t a", { exit: 2, code: "SOURCE_UNKNOWN", says: /"rust"/u, hint: /assemblyscript/u }],
+  ["build cobol . -t a", { exit: 2, code: "LANGUAGE_UNKNOWN", says: /"cobol"/u, hint: /assemblyscript/u }],
+  ["build cobol -t a", { exit: 2, code: "SOURCE_UNKNOWN", says: /"cobol"/u, hint: /assemblyscript/u }],
   ["build precompild f.wasm -t a", { exit: 2, code: "LANGUAGE_UNKNOWN", says: /"precompild"/u, hint: /precompiled/u }],
   ["init p --language cobol", { exit: 2, code: "LANGUAGE_UNKNOWN", says: /"cobol"/u, hint: /assemblyscript/u }],
   [

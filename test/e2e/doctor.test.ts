@@ -75,6 +75,17 @@ describe("wasme doctor", () => {
     expect(stdout).toContain("tinygo");
   });
 
+  it("counts a container engine that answers, and not one that is silent", async () => {
+    const answers = await bare(["tinygo"], { docker: 'case "$*" in *Server*) echo 27.3.1;; *) echo "[]";; esac' });
+    expect(answers.code).toBe(0);
+    expect(answers.stdout).toMatch(/^ok +docker +27\.3\.1 .*\/bin\/docker$/mu);
+    expect(answers.stdout).toContain("tinygo: can be built in a container");
+    const silent = await bare(["tinygo"], { docker: 'echo "Cannot connect to the Docker daemon" >&2; exit 1' });
+    expect(silent.code).toBe(1);
+    expect(silent.stdout).toMatch(/^unfit +docker .*\n +why: .*Cannot connect/mu);
+    expect(silent.stdout).toContain("tinygo: cannot be built");
+  });
+
   it("is named by a build that lacks its tool", async () => {
     const home = tempDir();
     await fakeProgram(join(home, "bin"), "nothing", "");
@@ -96,7 +107,7 @@ describe("wasme doctor", () => {
       env: { PATH: path, RUSTUP_HOME: rustupHome(), CARGO_HOME: cargoHome() },
     });
     const { languages } = JSON.parse(stdout) as Health;
-    expect([code, languages.map(({ ways }) => ways)]).toEqual([0, [["native"], ["native"]]]);
+    expect([code, languages.map(({ ways }) => ways[0])]).toEqual([0, ["native", "native"]]);
     expect(languages[0]?.tools).toContainEqual(expect.objectContaining({ tool: "wasm32-wasip1", state: "ok" }));
     expect(languages[1]?.tools[0]?.where).toBe(go);
   });

@@ -8,10 +8,11 @@ import { storeModule } from "../../src/images/store-module.ts";
 import { openStore } from "../../src/store/image-store.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
+import { fakeProgram } from "../support/fake-program.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
 import { writeLegacyImage } from "../support/legacy-store.ts";
 import { HELLO_WASM } from "../support/modules.ts";
-import { runCli } from "../support/run-cli.ts";
+import { type CliOptions, runCli } from "../support/run-cli.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/reference/json.md");
@@ -21,8 +22,12 @@ const seen = new Map<string, { command: string; value: unknown }>();
 let hub: HubServer;
 
 /** Runs a command under `-o json`; `shown` is how the page names it. */
-async function record(shown: string, args: readonly string[], input = ""): Promise<void> {
-  const { code, stdout, stderr } = await runCli([...args, "-o", "json"], { home, input });
+async function record(
+  shown: string,
+  args: readonly string[],
+  { input = "", env = {} }: Pick<CliOptions, "input" | "env"> = {},
+): Promise<void> {
+  const { code, stdout, stderr } = await runCli([...args, "-o", "json"], { home, input, env });
   if (code !== 0) throw new Error(`wasme ${args.join(" ")}\n${stderr}`);
   const value = JSON.parse(stdout) as { kind: string };
   seen.set(value.kind, { command: shown, value });
@@ -53,7 +58,9 @@ beforeAll(async () => {
   await storeBuilt(`${hub.host}/demo/greeter:v1`);
   await record("wasme inspect localhost:5000/demo/greeter:v1", ["inspect", `${hub.host}/demo/greeter:v1`]);
   await record("wasme check localhost:5000/demo/hello:v1", ["check", image]);
-  await record("wasme doctor assemblyscript", ["doctor", "assemblyscript"]);
+  await fakeProgram(join(home, "bin"), "npm", "echo 10.8.2");
+  // What else this machine has must not decide what is shown.
+  await record("wasme doctor assemblyscript", ["doctor", "assemblyscript"], { env: { PATH: join(home, "bin") } });
   writeFileSync(join(home, "hello.test.yaml"), HELLO_TESTS);
   await record("wasme test hello.test.yaml --module hello.wasm", ["test", "hello.test.yaml", "--module", HELLO_WASM]);
   await record("wasme push localhost:5000/demo/hello:v1", ["push", image]);
@@ -79,7 +86,7 @@ beforeAll(async () => {
   await record(
     "wasme login localhost:5000 -u me --password-stdin",
     ["login", hub.host, "-u", "me", "--password-stdin"],
-    "secret",
+    { input: "secret" },
   );
   await record("wasme logout localhost:5000", ["logout", hub.host]);
   await record("wasme deploy envoy localhost:5000/demo/hello:v1 --out envoy.yaml", [

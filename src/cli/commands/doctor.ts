@@ -26,13 +26,14 @@ export const doctor: CommandSpec = {
     const asked = [...new Set(manyArguments(input, 0))];
     for (const word of asked) await requireLanguage(word);
     const { examineTools } = await import("../../toolchain/examine-tools.ts");
+    const { engineReport } = await import("../../toolchain/container/report.ts");
     const { RUNNERS } = await import("../../toolchain/runners.ts");
     const runners = RUNNERS.filter(({ language }) => asked.length === 0 || asked.includes(language));
     const id = "doctor";
     context.events({ type: "task.start", id, message: "Trying the compilers" });
     let ok = false;
     try {
-      const result = await examineTools(context, runners, asked);
+      const result = await examineTools({ ...context, findEngine: engineReport }, runners, asked);
       ok = true;
       const { renderHealth } = await import("../render/result/health.ts");
       const version = packageVersion();
