@@ -18,7 +18,7 @@ try {
 }
 const { load } = require("./joined.cjs");
 // What runs filters is joined into one file; the rest loads little.
-const joined = /^(?:test|run|bench|check)$/u.test(process.argv[2])
+const joined = /^(?:test|run|bench|check|build)$/u.test(process.argv[2])
   ? load(`${__dirname}/../dist/cli/main.js`)
   : undefined;
 void start();

@@ -1,5 +1,5 @@
 /**
- * Joins the program and the thread of `wasme test` into a file each, and keeps the code the engine makes of them
+ * Joins the program and the threads of `wasme test` and of checks into a file each, and keeps the code the engine makes of them
  * (decision 7). The last step of `npm run build`; `bin/joined.cjs` loads the result.
  */
 import { createHash } from "node:crypto";
@@ -48,6 +48,7 @@ const FILES = {
     "sandbox/test/report-text",
   ],
   "sandbox/test/test-worker": [],
+  "images/smoke-worker": [],
 };
 
 for (const [name, more] of Object.entries(FILES)) await joinFile(name, more);

@@ -13,6 +13,8 @@ export interface FilterToExamine {
   readonly rootId: string;
   /** Root ids the image names. */
   readonly rootIds: readonly string[];
+  /** What the check of the module with this configuration said; found out when absent. */
+  readonly report?: ModuleReport;
 }
 
 /** What looking at a module and running it showed. */
@@ -32,7 +34,7 @@ export async function examineModule(
   options: { readonly smoke: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<Examined> {
   const { module, config, vmConfig = "", rootId, rootIds } = filter;
-  const report = checkModule(module, { config });
+  const report = filter.report ?? checkModule(module, { config });
   let smoke: SmokeResult | undefined;
   if (options.smoke && report.ok) {
     const { smokeModule } = await import("./smoke-module.ts");

@@ -51,8 +51,29 @@ export async function importImage(
   events: EventSink = ignoreEvents,
 ): Promise<ImportResult> {
   requireTag(request.reference);
-  const bytes = await readInputFile(request.file, "module", MAX_FILE);
-  const report = checkModule(bytes);
+  return await importModule(deps, { ...request, ...(await readModuleFile(request.file)) }, events);
+}
+
+/** The bytes of a module and what the check says of them. */
+export interface CheckedModule {
+  readonly bytes: Uint8Array;
+  readonly report: ModuleReport;
+}
+
+/** Reads a module and checks it. Throws errors of the input files (usage); what is wrong with it is in the report. */
+export async function readModuleFile(file: string): Promise<CheckedModule> {
+  const bytes = await readInputFile(file, "module", MAX_FILE);
+  return { bytes, report: checkModule(bytes) };
+}
+
+/** As {@link importImage}, of a module that was read and checked. */
+export async function importModule(
+  deps: Parameters<typeof importImage>[0],
+  request: ImportRequest & CheckedModule,
+  events: EventSink,
+): Promise<ImportResult> {
+  const { bytes, report } = request;
+  requireTag(request.reference);
   tellFindings(report, request, events);
   const runtimeConfig = request.runtimeConfig ?? derive(report, request.file, events);
   deps.signal?.throwIfAborted();

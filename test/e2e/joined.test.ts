@@ -31,7 +31,7 @@ async function filesOfTest(env: Readonly<Record<string, string>> = {}): Promise<
 }
 
 describe("the joined files of the build", () => {
-  it.each(["main", "test-worker"])("%s has code that this engine takes", (name) => {
+  it.each(["main", "test-worker", "smoke-worker"])("%s has code that this engine takes", (name) => {
     const folder = join(joined, name);
     const [cache, ...others] = readdirSync(folder).filter((file) => file.endsWith(".cache"));
     expect(others).toEqual([]);
