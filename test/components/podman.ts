@@ -91,4 +91,20 @@ async function makeRoot(root: string, busybox: string, files: Readonly<Record<st
   }
 }
 
-const APPLETS = ["sh", "cat", "cp", "grep", "id", "ls", "mkdir", "sleep", "touch", "tr", "true", "wc"];
+const APPLETS = [
+  "sh",
+  "cat",
+  "cp",
+  "grep",
+  "id",
+  "ls",
+  "mkdir",
+  "mv",
+  "rm",
+  "sleep",
+  "tar",
+  "touch",
+  "tr",
+  "true",
+  "wc",
+];

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { WasmeError } from "../../src/domain/errors.ts";
@@ -103,6 +103,66 @@ describe("a build in a real container", { timeout: 120_000 }, () => {
     expect(error).toMatchObject({ code: "CONTAINER_BUILD_FAILED", details: { image: GOLANG } });
     expect(error.message).toContain("undefined: broken");
     expect(error.hint).toContain("podman");
+  });
+
+  it("fetches Rust's target once", async (context) => {
+    const podman = await needPodman(context);
+    const cargo = `made="$CARGO_TARGET_DIR/wasm32-wasip1/release"; mkdir -p "$made"; cp src/lib.rs "$made/x.wasm"; pwd`;
+    await podman.image("localhost/rust:1", {
+      "usr/rust/lib/rustlib/x.txt": "",
+      "bin/rustc": `#!/bin/sh\ncase "$1" in --version) echo "rustc 1.95.0 (abc 2026)";; *) echo /usr/rust;; esac\n`,
+      "bin/rustup": `#!/bin/sh\necho "fetching $3"; mkdir "/usr/rust/lib/rustlib/$3"\n`,
+      "bin/cargo": `#!/bin/sh\n[ -d /usr/rust/lib/rustlib/wasm32-wasip1 ] || exit 1\n${cargo}\n`,
+    });
+    const source = await writeTree(tempDir(), { "Cargo.toml": "[lib]\n", "Cargo.lock": "", "src/lib.rs": "one" });
+    const deps = { env: podman.env, paths: { home: tempDir(), tmp: "/tmp" } };
+    const setup = { language: "rust", source, deps, request: { image: "localhost/rust:1" } } as const;
+    const first = await inContainer(setup);
+    expect(first.output).toBe("fetching wasm32-wasip1\n/src/workspace");
+    expect(first.facts.compiler).toBe("rustc 1.95.0");
+    await writeTree(source, { "src/lib.rs": "two" });
+    await rm(join(source, "Cargo.lock"));
+    const second = await inContainer(setup);
+    expect(second.output).toBe("/tmp/project");
+    expect(await readFile(second.modulePath, "utf8")).toBe("two");
+  });
+
+  it("lets npm write into a copy", async (context) => {
+    const podman = await needPodman(context);
+    await podman.image("localhost/node:22", {
+      "bin/node": `#!/bin/sh\n[ "$1" = -p ] && echo 0.28.20 || echo v22.0.0\n`,
+      "bin/npm": `#!/bin/sh\nls | tr '\\n' ' '; echo "$*"\nmkdir -p node_modules build; cp package.json build/optimized.wasm\n`,
+    });
+    const files = {
+      "package.json": '{"scripts":{"asbuild":"x"}}',
+      "package-lock.json": "{}",
+      "build/release.wasm": "old",
+    };
+    const source = await writeTree(tempDir(), { ...files, "node_modules/x": "" });
+    const request = { image: "localhost/node:22" };
+    const built = await inContainer({ language: "assemblyscript", source, deps: { env: podman.env }, request });
+    expect(built.output.split("\n")).toEqual([
+      "package-lock.json package.json ci --include=dev --no-audit --no-fund",
+      "build node_modules package-lock.json package.json run asbuild",
+    ]);
+    expect(await readFile(built.modulePath, "utf8")).toBe(files["package.json"]);
+    expect(built.facts.compiler).toBe("assemblyscript 0.28.20");
+    expect((await readdir(source)).toSorted()).toEqual(["build", "node_modules", "package-lock.json", "package.json"]);
+  });
+
+  it("compiles C++ with the flags of a native build", async (context) => {
+    const podman = await needPodman(context);
+    const script = `#!/bin/sh\n[ "$1" = --version ] && echo "emcc 4.0.10" && exit\necho "$0 $*"; cp src/a.cc /build_output/filter.wasm\n`;
+    await podman.image("localhost/emsdk:4", { "bin/em++": script, "bin/emcc": script });
+    const source = await writeTree(tempDir(), { "src/a.cc": "cpp", "src/b.c": "", "runtime-config.json": "{}" });
+    const setup = { language: "cpp", source, deps: { env: podman.env } } as const;
+    const built = await inContainer({ ...setup, request: { image: "localhost/emsdk:4" } });
+    const [c = "", cpp = ""] = built.output.split("\n");
+    expect(c).toMatch(/^\S+emcc .*-c src\/b\.c -o \/build_output\/c-0\.o$/u);
+    expect(cpp).toMatch(
+      /^\S+em\+\+ .*-sSTANDALONE_WASM .*src\/a\.cc \/build_output\/c-0\.o -o \/build_output\/filter\.wasm$/u,
+    );
+    expect(built.toolchain).toBe("emscripten 4.0.10 in localhost/emsdk:4");
   });
 
   it("is stopped and removed by an abort", async (context) => {

@@ -69,7 +69,7 @@ export function containerError(result: RunResult, { engine, image, folder, insta
     "CONTAINER_BUILD_FAILED",
     `the build of ${folder} in a container failed${end}`,
     {
-      hint: `${used}; ${adviceFor(said, install)}`,
+      hint: `${used}; ${errors.first === undefined ? adviceFor(said, install) : "it shows the places above"}`,
       details,
     },
   );

@@ -48,10 +48,14 @@ export function shellWords(words: readonly string[]): string {
 
 /** Lines that copy the source, without what other builds left there, and go there. */
 export function intoCopy(without: readonly string[]): readonly string[] {
-  const excluded = ["node_modules", ".git", ...without].map((name) => `--exclude=./${name}`);
+  const left = ["node_modules", ".git", ...without].join("|");
   return [
     `mkdir -p ${COPY}`,
-    `tar -C ${WORKSPACE} ${shellWords(excluded)} -cf - . | tar -C ${COPY} -xf -`,
+    `for entry in ${WORKSPACE}/* ${WORKSPACE}/.[!.]*; do`,
+    `  case "\${entry##*/}" in ${left}) continue ;; esac`,
+    // A pattern that fits nothing stands for itself.
+    `  if [ -e "$entry" ] || [ -L "$entry" ]; then cp -a "$entry" ${COPY}/; fi`,
+    "done",
     `cd ${COPY}`,
   ];
 }

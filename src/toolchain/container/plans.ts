@@ -111,7 +111,8 @@ function rustTarget(target: string, install: boolean): readonly string[] {
   const fetch = install
     ? [
         `  rustup target add ${target}`,
-        `  mkdir -p ${CACHE}/std && cp -a "$std" "$kept.$$" && mv -T "$kept.$$" "$kept" || rm -rf "$kept.$$"`,
+        `  draft="$kept.$(cat /proc/sys/kernel/random/uuid)"; mkdir -p ${CACHE}/std`,
+        `  cp -a "$std" "$draft" && mv -T "$draft" "$kept" || rm -rf "$draft"`,
       ]
     : [
         `  echo "error: the target ${target} is not in the image, and --no-install keeps it from being fetched" >&2`,
