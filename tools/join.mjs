@@ -14,7 +14,7 @@ import { rolldown } from "rolldown";
 const require = createRequire(import.meta.url);
 const threads = require("node:worker_threads");
 const loader = fileURLToPath(new URL("../bin/joined.cjs", import.meta.url));
-const { cacheOf, compile, load, loaded } = require(loader);
+const { cacheOf, codeOf, compile, load, loaded } = require(loader);
 const source = fileURLToPath(new URL("../src/", import.meta.url));
 const output = fileURLToPath(new URL("../dist/", import.meta.url));
 
@@ -29,10 +29,10 @@ tests:
 /** In a thread: writes down its code when asked. */
 const KEEP = `{
   const { writeFileSync } = require("node:fs");
-  const { cacheOf, loaded } = require(${JSON.stringify(loader)});
+  const { cacheOf, codeOf, loaded } = require(${JSON.stringify(loader)});
   const channel = new BroadcastChannel("keep");
   channel.onmessage = () => {
-    for (const { file, source, script } of loaded) writeFileSync(cacheOf(file, source), script.createCachedData());
+    for (const { file, source, script } of loaded) writeFileSync(cacheOf(file, source), codeOf(script));
     channel.postMessage("");
   };
 }`;
@@ -82,7 +82,7 @@ async function joinFile(name, more) {
   const text = `${code}// ${mark}\n`;
   const file = join(folder, "all.cjs");
   writeFileSync(join(draft, "all.cjs"), text);
-  writeFileSync(join(draft, basename(cacheOf(file, text))), compile(file, text).createCachedData());
+  writeFileSync(join(draft, basename(cacheOf(file, text))), codeOf(compile(file, text)));
   copyFileSync(
     fileURLToPath(new URL("../node_modules/commander/LICENSE", import.meta.url)),
     join(draft, "commander.LICENSE"),
@@ -153,5 +153,5 @@ function sink() {
 }
 
 function keep(files) {
-  for (const { file, source: text, script } of files) writeFileSync(cacheOf(file, text), script.createCachedData());
+  for (const { file, source: text, script } of files) writeFileSync(cacheOf(file, text), codeOf(script));
 }
