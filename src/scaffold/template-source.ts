@@ -35,7 +35,8 @@ export function parseTemplateSource(text: string): TemplateSource {
 const SCP = /^[\w.-]+@[\w.-]+:/u;
 
 function parseUrl(text: string, scheme: string): GitSource {
-  const host = /:\/\/(?:[^/@]*@)?(\[[^\]]*\]|[^/:]*)/u.exec(text)?.[1] ?? "";
+  // A host ends at `?` and `#`, too: what stands before a later @ is no user.
+  const host = /:\/\/(?:[^/@?#\\]*@)?(\[[^\]]*\]|[^/:?#]*)/u.exec(text)?.[1] ?? "";
   // What is not encrypted can be altered on its way: from this machine only.
   const schemes = LOOPBACK.has(host) ? [...SCHEMES, "http", "git"] : SCHEMES;
   if (!schemes.includes(scheme)) throw invalid(text, `${scheme}: is not one of ${SCHEMES.join(", ")}`);
