@@ -40,10 +40,13 @@ export function answerOf(spec: UpstreamSpec): {
   const chunked = spec.protocol !== "http2" && !(spec.withLength ?? spec.body === undefined);
   const framing: Headers = chunked ? [["transfer-encoding", "chunked"]] : [["content-length", String(length)]];
   const own = spec.headers ?? [];
-  const bodiless = (spec.status === 204 || spec.status === 304) && spec.withLength !== true;
-  const given = bodiless || own.some(([name]) => name === "content-length");
-  const framed = given || (spec.protocol === "http2" && spec.withLength !== true);
+  const given = own.some(([name]) => name === "content-length");
+  const framed = given || ((spec.protocol === "http2" || isBodiless(spec)) && spec.withLength !== true);
   return { status: spec.status ?? 200, headers: framed ? own : [...own, ...framing], body };
+}
+
+function isBodiless({ status }: UpstreamSpec): boolean {
+  return status === 204 || status === 304;
 }
 
 async function startHttp1(choose: ChooseAnswer): Promise<Upstream> {

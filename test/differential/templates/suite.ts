@@ -33,10 +33,10 @@ export async function describeTemplates(language: string, build: BuildTemplate):
   });
 }
 
-const TOOLCHAIN = fileURLToPath(new URL("../../../src/toolchain", import.meta.url));
+const TOOLCHAIN = fileURLToPath(new URL("../../../src/toolchain/", import.meta.url));
 
 /**
- * The module of a template, built once per machine: its sources decide, and those of the program that builds it. That
+ * The module of a template, built once per machine: its sources decide, and those of the language's runner. That
  * they are built right with today's compilers is what the tests of the builds are about.
  */
 export async function builtOnce(
@@ -45,7 +45,7 @@ export async function builtOnce(
   build: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   const hash = createHash("sha256").update(`${language}\n`);
-  for (const folder of [...folders, TOOLCHAIN]) await hashFolder(folder, hash);
+  for (const folder of [...folders, join(TOOLCHAIN, language)]) await hashFolder(folder, hash);
   const key = hash.digest("hex").slice(0, 16);
   const folder = await installOnce(`template-${language}-${name}-${key}`, async (draft) => {
     await writeFile(join(draft, "filter.wasm"), await build());
