@@ -75,7 +75,7 @@ export class Callouts {
     for (const server of this.#servers.values()) server.close();
   }
 
-  #answer(to: string, request: Pick<Announced, never> & Head, place: number): UpstreamSpec {
+  #answer(to: string, request: Head, place: number): UpstreamSpec {
     const waiting = this.#announced.filter((entry) => entry.callout.to === to && entry.place === undefined);
     const chosen = waiting.find(({ callout }) => fits(callout, request)) ?? waiting[0];
     if (chosen === undefined) {
