@@ -83,7 +83,11 @@ async function optimize(
       events({ type: "warning", message: `${label} left the module as it is: ${why}` });
       return { keep: false, notes: {} };
     }
-    const [before, after] = [await readFile(modulePath), await readFile(draft)];
+    const [before, after] = [await readFile(modulePath), await readFile(draft).catch(() => undefined)];
+    if (after === undefined) {
+      events({ type: "warning", message: `${label} left the module as it is: it wrote nothing` });
+      return { keep: false, notes: {} };
+    }
     if (after.length >= before.length || validateCode(after).verdict === "invalid") return { keep: true, notes: {} };
     await copyFile(draft, modulePath).catch((error: unknown) => {
       throw writeError(error, modulePath);

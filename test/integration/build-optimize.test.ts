@@ -112,11 +112,19 @@ describe("optimizeModule", () => {
     const other = { home: tempDir(), tmp: tempDir() };
     const bad = await optimize({ paths: other }, { source: await binaryen(writes("0061736d01000001")) });
     expect(bad).toMatchObject({ label: undefined, bytes: MODULE });
-    const failing = await optimize(
-      { paths: other },
-      { source: await binaryen("console.error('Fatal: out of luck'); process.exit(1)") },
-    );
-    expect(failing).toMatchObject({ label: undefined, bytes: MODULE });
+    for (const [program, why] of [
+      ["console.error('Fatal: out of luck'); process.exit(1)", "out of luck"],
+      ["", "it wrote nothing"],
+    ] as const) {
+      // A home of its own: what was kept above is no try.
+      const failing = await optimize(
+        { paths: { home: tempDir(), tmp: tempDir() } },
+        { source: await binaryen(program) },
+      );
+      expect(failing).toMatchObject({ label: undefined, bytes: MODULE });
+      const message = `binaryen 99.0.0 -Oz left the module as it is: ${why}`;
+      expect(failing.events).toContainEqual(expect.objectContaining({ type: "warning", message }));
+    }
   });
 
   it("says what it left undone where nothing may be installed or can be, and nothing when it was not asked", async () => {

@@ -37,13 +37,15 @@ export function compileSteps(
   outDir: string,
 ): readonly CompileStep[] {
   const forC = project.flags.filter((flag) => !/^(?:-std=(?:c|gnu)\+\+|-fno-rtti|-frtti)/u.test(flag));
-  const c = project.sources.filter((source) => isC(source));
+  // A file's name is no option, and no file of options.
+  const sources = project.sources.map((source) => (/^[-@]/u.test(source) ? `./${source}` : source));
+  const c = sources.filter((source) => isC(source));
   const objects = c.map((_, index) => `${outDir}c-${index}.o`);
   const steps = c.map((source, index) => {
     const args = [...flags.compile, ...COMMON, ...forC, "-c", source, "-o", objects[index] ?? ""];
     return { c: true, args };
   });
-  const cpp = project.sources.filter((source) => !isC(source));
+  const cpp = sources.filter((source) => !isC(source));
   const common = [...flags.compile, ...COMMON, ...COMMON_CPP, ...project.flags];
   const args = [...common, ...flags.link, ...cpp, ...objects, "-o", `${outDir}filter.wasm`];
   return [...steps, { c: false, args }];

@@ -110,7 +110,9 @@ async function runCmake(deps: ToolchainDeps, run: Run, events: EventSink): Promi
 
 /** The usual variables of make, for a compiler. */
 export function variablesOf(compiler: NativeCompiler, project: CppProject): Readonly<Record<string, string>> {
-  const flags = [...compiler.flags.compile, ...COMMON, `-ffile-prefix-map=${project.folder}=.`];
+  // Make and CMake part these at spaces, and make reads `$` in them: such a folder stays in the module's messages.
+  const map = PLAIN_PATH.test(project.folder) ? [`-ffile-prefix-map=${project.folder}=.`] : [];
+  const flags = [...compiler.flags.compile, ...COMMON, ...map];
   return {
     CXX: compiler.command,
     CC: compiler.cCommand,
@@ -119,6 +121,8 @@ export function variablesOf(compiler: NativeCompiler, project: CppProject): Read
     LDFLAGS: compiler.flags.link.join(" "),
   };
 }
+
+const PLAIN_PATH = /^[\p{L}\p{N}\p{M}\w./:@+,~-]+$/u;
 
 /** What makes CMake build for WebAssembly with a compiler. It is told not to try: its own trial is no filter. */
 export function toolchainFile(compiler: NativeCompiler, project: CppProject): string {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compileSteps } from "../../../../src/toolchain/cpp/flags.ts";
+import { toolchainFile, variablesOf } from "../../../../src/toolchain/cpp/own-build.ts";
 import { readCppProject, recogniseCppProject } from "../../../../src/toolchain/cpp/project.ts";
 import { failure } from "../../../support/failure.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
@@ -92,4 +93,43 @@ describe("the calls of the compiler", () => {
     expect(forCpp.indexOf("-std=c++20")).toBeGreaterThan(forCpp.indexOf("-std=c++17"));
     expect(forCpp.indexOf("-O2")).toBeGreaterThan(forCpp.indexOf("-Oz"));
   });
+
+  it("take no file's name for an option", () => {
+    const steps = compileSteps({ sources: ["-o.c", "@x.cc", "src/-y.cc"], flags: [] }, flags, "out/");
+    expect(steps[0]?.args).toContain("./-o.c");
+    expect(steps[1]?.args.slice(-5, -3)).toEqual(["./@x.cc", "src/-y.cc"]);
+  });
+});
+
+describe("what a build of the project's own is told", () => {
+  const native = {
+    kind: "clang++",
+    command: "/usr/bin/clang++",
+    cCommand: "/usr/bin/clang",
+    label: "clang 19",
+    target: "wasm32-wasip1",
+    flags: { compile: ["--target=wasm32-wasip1"], link: [] },
+  } as const;
+  const of = (folder: string) => ({
+    folder,
+    sources: [],
+    flags: [],
+    ownBuild: undefined,
+    namesClang: false,
+    lockFile: undefined,
+  });
+
+  it("keeps the folder out of the module", () => {
+    const { CXXFLAGS, CFLAGS } = variablesOf(native, of("/home/zoë/filter-1.0"));
+    expect(CXXFLAGS).toContain("-ffile-prefix-map=/home/zoë/filter-1.0=. -std=c++17");
+    expect(CFLAGS).toMatch(/-ffile-prefix-map=\/home\/zoë\/filter-1.0=.$/u);
+  });
+
+  it.each(["/home/my filters", "/home/$(shell id)", "/home/a'b", "/home/a;b", "/home/a\nb"])(
+    "holds nothing of the folder %j, which would fall apart",
+    (folder) => {
+      expect(JSON.stringify(variablesOf(native, of(folder)))).not.toContain("/home");
+      expect(toolchainFile(native, of(folder))).not.toContain("/home");
+    },
+  );
 });
