@@ -45,8 +45,7 @@ function firstProblem(schema: Json, path: string): string | undefined {
 }
 
 function keywordProblem(key: string, value: Json, path: string): string | undefined {
-  // A keyword may be called `constructor`.
-  const wanted = Object.hasOwn(WANTED, key) ? WANTED[key] : undefined;
+  const wanted = WANTED.get(key);
   if (wanted !== undefined) return wanted.fits(value) ? undefined : `${path} ${wanted.else}: ${JSON.stringify(value)}`;
   if (key === "pattern") return patternProblem(value, path);
   if (REFERENCES.has(key)) return isLocal(value) ? undefined : `${path} refers to another document`;
@@ -99,12 +98,12 @@ function invalid(where: string, why: string): Error {
 }
 
 /** What validators take for granted. */
-const WANTED: Readonly<Record<string, { readonly fits: (value: Json) => boolean; readonly else: string }>> = {
-  type: { fits: isType, else: "is no type" },
-  required: { fits: isNames, else: "is no list of names" },
-  enum: { fits: (value) => Array.isArray(value), else: "is no list" },
-  $id: { fits: isId, else: "is no URI" },
-};
+const WANTED: ReadonlyMap<string, { readonly fits: (value: Json) => boolean; readonly else: string }> = new Map([
+  ["type", { fits: isType, else: "is no type" }],
+  ["required", { fits: isNames, else: "is no list of names" }],
+  ["enum", { fits: (value: Json) => Array.isArray(value), else: "is no list" }],
+  ["$id", { fits: isId, else: "is no URI" }],
+]);
 const TYPES: ReadonlySet<string> = new Set(["null", "boolean", "object", "array", "number", "integer", "string"]);
 const REFERENCES: ReadonlySet<string> = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 const ONE: ReadonlySet<string> = new Set([
