@@ -1,5 +1,5 @@
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { cpp } from "../../src/toolchain/cpp/runner.ts";
 import type { Builder, BuiltModule, ToolchainDeps } from "../../src/toolchain/runner.ts";
@@ -118,6 +118,32 @@ describe("clang++ with a WASI sysroot", { timeout: TIMEOUT }, () => {
       message: expect.stringContaining("undefined symbol: nowhere"),
     });
     expect(outputOf(events)).toContain("undefined symbol");
+  });
+
+  it("leaves nothing in the temporary folder when it is ended in the middle", async (context) => {
+    const clang = await need(context, "clang++ for WebAssembly", nativeClang);
+    const slow = join(await emptyFolder(), "clang++");
+    // What clang does with its object files: they are gone when it comes to its end, and only then.
+    await writeFile(
+      slow,
+      `#!/bin/sh\ncase "$*" in *filter.cc*) ;; *) exec ${clang} "$@" ;; esac\n: > "$TMPDIR/filter-1.o"\necho begun\nwhile :; do :; done\n`,
+      { mode: 0o755 },
+    );
+    const tmp = await emptyFolder();
+    const controller = new AbortController();
+    const bin = await pathOf(join(await emptyFolder(), "bin"), [slow, "/bin/sh"]);
+    const PATH = `${bin}:${dirname(clang)}`;
+    const deps = toolchainDeps({ env: { PATH, TMPDIR: tmp }, signal: controller.signal });
+    const world = { ...deps, paths: { ...deps.paths, tmp } };
+    const outDir = await emptyFolder();
+    const source = await project();
+    const request = { source, outDir, builder: "native", install: false, optimize: false } as const;
+    const ended = cpp.build(world, request, (event) => {
+      if (event.type === "output" && event.line === "begun") controller.abort(new Error("stopped"));
+    });
+    await expect(ended).rejects.toThrow("stopped");
+    expect(await readdir(tmp)).toEqual([]);
+    expect(await readdir(outDir)).toEqual([]);
   });
 
   it("is reported with its version", async (context) => {
