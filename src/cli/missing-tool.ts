@@ -16,12 +16,14 @@ const TOOLS = {
 export async function warnOfMissingTool({ env, events }: Context, language: string): Promise<void> {
   const tool = Object.entries(TOOLS).find(([name]) => name === language)?.[1];
   if (tool === undefined) return;
-  const { findTool } = await import("../toolchain/find-tool.ts");
+  const { findTool, installedBesidePath, pathCommand } = await import("../toolchain/find-tool.ts");
   for (const program of tool.programs) if ((await findTool(env, program)) !== undefined) return;
+  const folder = await installedBesidePath(env, tool.programs[0]);
   const { installHint } = await import("../toolchain/install-hint.ts");
+  const command = folder === undefined ? await installHint(tool.install) : pathCommand(folder);
   events({
     type: "warning",
     message: `${tool.programs[0]} is not in PATH: building a filter in ${tool.title} needs it`,
-    hint: `${await installHint(tool.install)} (wasme doctor shows what there is)`,
+    hint: `${command} (wasme doctor shows what there is)`,
   });
 }

@@ -22,6 +22,30 @@ export async function findTool(env: Env, name: string, folder = "."): Promise<st
   return undefined;
 }
 
+/**
+ * The folder that the installer of Go or of Rust uses, when the program is there: what is missing then is only that folder
+ * in `PATH`. `undefined` for a program that is not there, and for others.
+ */
+export async function installedBesidePath(env: Env, name: string): Promise<string | undefined> {
+  const folder = USUAL_PLACES[name]?.(env);
+  return folder !== undefined && (await isProgram(join(folder, name))) ? folder : undefined;
+}
+
+const USUAL_PLACES: Readonly<Record<string, (env: Env) => string>> = {
+  go: () => "/usr/local/go/bin",
+  cargo: cargoBin,
+  rustc: cargoBin,
+};
+
+function cargoBin(env: Env): string {
+  return join(envValue(env, "CARGO_HOME") ?? join(envValue(env, "HOME") ?? "/", ".cargo"), "bin");
+}
+
+/** What the user types so that programs of a folder are found. */
+export function pathCommand(folder: string): string {
+  return `export PATH="${folder}:$PATH"`;
+}
+
 /** Windows spells it `Path`. */
 function pathName(env: Env): string {
   if (process.platform !== "win32") return "PATH";

@@ -1,5 +1,5 @@
 import { isObject, tryParseJson } from "../../domain/json.ts";
-import { findTool } from "../find-tool.ts";
+import { findTool, installedBesidePath, pathCommand } from "../find-tool.ts";
 import { installHint } from "../install-hint.ts";
 import type { ToolchainDeps } from "../runner.ts";
 import { toolMissing } from "../tool-missing.ts";
@@ -44,10 +44,10 @@ export async function findGo(
 }
 
 async function noGo(deps: ToolchainDeps): Promise<Error> {
-  const usual = "/usr/local/go/bin";
-  if ((await findTool(deps.env, `${usual}/go`)) !== undefined) {
-    return toolMissing("TOOL_MISSING", `go is installed in ${usual}, which is not in PATH`, {
-      hint: `export PATH="${usual}:$PATH"`,
+  const folder = await installedBesidePath(deps.env, "go");
+  if (folder !== undefined) {
+    return toolMissing("TOOL_MISSING", `go is installed in ${folder}, which is not in PATH`, {
+      hint: pathCommand(folder),
     });
   }
   return toolMissing("TOOL_MISSING", "go was not found in PATH: Go filters are built with it", {

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Env, envValue } from "../../platform/env.ts";
-import { findTool } from "../find-tool.ts";
+import { findTool, installedBesidePath, pathCommand } from "../find-tool.ts";
 import { installHint } from "../install-hint.ts";
 import type { ToolchainDeps } from "../runner.ts";
 import { toolMissing } from "../tool-missing.ts";
@@ -106,10 +106,10 @@ async function namesToolchain(folder: string): Promise<boolean> {
 }
 
 async function noCargo(env: Env, tool: "cargo" | "rustc"): Promise<Error> {
-  const bin = join(envValue(env, "CARGO_HOME") ?? join(envValue(env, "HOME") ?? "/", ".cargo"), "bin");
-  if ((await findTool(env, join(bin, tool))) !== undefined) {
-    return toolMissing("TOOL_MISSING", `${tool} is installed in ${bin}, which is not in PATH`, {
-      hint: `export PATH="${bin}:$PATH"`,
+  const folder = await installedBesidePath(env, tool);
+  if (folder !== undefined) {
+    return toolMissing("TOOL_MISSING", `${tool} is installed in ${folder}, which is not in PATH`, {
+      hint: pathCommand(folder),
     });
   }
   return toolMissing("TOOL_MISSING", `${tool} was not found in PATH: Rust filters are built with it`, {
