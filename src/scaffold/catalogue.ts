@@ -56,8 +56,21 @@ export function languagesWith(catalogue: readonly Language[], template: string):
 export function findLanguage(catalogue: readonly Language[], name: string): Language {
   const found = catalogue.find((language) => language.name === name.toLowerCase());
   if (found !== undefined) return found;
-  throw unknown("LANGUAGE_UNKNOWN", `there is no template in ${JSON.stringify(name)}`, name, catalogue);
+  const meant = OTHER_NAMES[name.toLowerCase()] ?? name;
+  throw unknown("LANGUAGE_UNKNOWN", `there is no template for the language ${JSON.stringify(name)}`, meant, catalogue);
 }
+
+/** What people call them elsewhere. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  "c++": "cpp",
+  cxx: "cpp",
+  cc: "cpp",
+  golang: "go",
+  rs: "rust",
+  as: "assemblyscript",
+  ts: "assemblyscript",
+  typescript: "assemblyscript",
+};
 
 /**
  * A template of the language, its first one when no name is given. Throws `TEMPLATE_UNKNOWN` (usage), naming languages of

@@ -158,6 +158,8 @@ describe("a language or template that is not there", () => {
     expect(language).toMatchObject({ kind: "usage", code: "LANGUAGE_UNKNOWN" });
     expect(language.hint).toMatch(/^did you mean assemblyscript\? choose from: assemblyscript/u);
     expect(await failure(init(cwd, { language: "cobol" }))).toMatchObject({ code: "LANGUAGE_UNKNOWN" });
+    expect((await failure(init(cwd, { language: "C++" }))).hint).toMatch(/^did you mean cpp\?/u);
+    expect((await failure(init(cwd, { language: "golang" }))).hint).toMatch(/^did you mean go\?/u);
     const template = await failure(init(cwd, { template: "auth" }));
     expect(template).toMatchObject({ kind: "usage", code: "TEMPLATE_UNKNOWN" });
     expect(template.hint).toContain("add-header");
