@@ -163,7 +163,7 @@ export class RunCore {
   }
 
   #close(id: number, exchange: HttpExchange): void {
-    this.#exchanges.free(id);
+    this.#exchanges.clear(id);
     const { responseCode, responseCodeDetails, responseFlags } = exchange.info;
     const { pausedIn } = exchange;
     this.#writer.add([

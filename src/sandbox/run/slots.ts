@@ -29,12 +29,17 @@ export class Slots<T> {
     this.#size += 1;
   }
 
-  /** Empties a place. */
+  /** Empties a place that `take` gave: it may be given again. */
   free(index: number): void {
-    if (this.#items[index] === undefined) return;
+    if (this.clear(index)) this.#free.push(index);
+  }
+
+  /** Empties a place that somebody else gives again, with `put`; false when nothing was there. */
+  clear(index: number): boolean {
+    if (this.#items[index] === undefined) return false;
     this.#items[index] = undefined;
-    this.#free.push(index);
     this.#size -= 1;
+    return true;
   }
 
   all(): T[] {
