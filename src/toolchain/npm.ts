@@ -31,7 +31,7 @@ export async function runNpm(deps: ToolchainDeps, call: NpmCall, events: EventSi
   const result = await deps.exec(command, [...before, ...call.args], {
     cwd: call.folder,
     // Its advertisement of newer versions is noise in a build, and a request nobody asked for.
-    env: { ...outsideScripts(deps.env), npm_config_update_notifier: "false" },
+    env: { ...soonTold(deps.env), ...outsideScripts(deps.env), npm_config_update_notifier: "false" },
     signal: deps.signal,
     onLine: (line) => {
       lines.push(line);
@@ -75,6 +75,15 @@ function findNpm(env: Env): { readonly command: string; readonly before: readonl
  */
 function outsideScripts(env: Env): Env {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !OUTER_PROJECT.test(name)));
+}
+
+/**
+ * npm asks a registry that is not there twice again, in silence: by itself after 10 and another 60 seconds, here after one
+ * and another ten. A setting in the environment stays.
+ */
+function soonTold(env: Env): Env {
+  const said = Object.keys(env).some((name) => /^npm_config_fetch_retry_mintimeout$/iu.test(name));
+  return said ? {} : { npm_config_fetch_retry_mintimeout: "1000" };
 }
 
 const OUTER_PROJECT =
