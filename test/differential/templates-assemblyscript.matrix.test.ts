@@ -1,6 +1,6 @@
 import { templateProject } from "../integration/build-support.ts";
 import { buildProject } from "../integration/toolchain-support.ts";
-import { describeTemplates } from "./templates/suite.ts";
+import { describeTemplates } from "./in-envoy/suite.ts";
 
 await describeTemplates("assemblyscript", async (context, { name }) => {
   const source = await templateProject(context, name, name);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { buildCpp, cppProject } from "../components/cpp.ts";
 import { need } from "../components/require-component.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { describeTemplates } from "./templates/suite.ts";
+import { describeTemplates } from "./in-envoy/suite.ts";
 
 await describeTemplates("cpp", async (context, template) => {
   const source = join(tempDir(), template.name);

@@ -1,6 +1,6 @@
 import { buildProject, needGo } from "../integration/toolchain-support.ts";
-import { initialised } from "./templates/initialised.ts";
-import { describeTemplates } from "./templates/suite.ts";
+import { initialised } from "./in-envoy/initialised.ts";
+import { describeTemplates } from "./in-envoy/suite.ts";
 
 await describeTemplates("go", async (context, { name }) => {
   const env = await needGo(context);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { leftOut, tallyAll } from "./templates/left-out.ts";
+import { leftOut, tallyAll } from "./in-envoy/left-out.ts";
 
 test("what is not tested of the templates in Envoy is little, and each has its reason", async () => {
   const { tallies, mistakes } = await tallyAll();

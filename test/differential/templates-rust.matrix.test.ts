@@ -5,9 +5,9 @@ import { cacheRoot } from "../components/cache.mjs";
 import { envoyPath } from "../components/envoy.ts";
 import { need } from "../components/require-component.ts";
 import { buildProject, needRust } from "../integration/toolchain-support.ts";
-import { initialised } from "./templates/initialised.ts";
-import { runPlanted } from "./templates/planted.ts";
-import { builtOnce, describeTemplates } from "./templates/suite.ts";
+import { initialised } from "./in-envoy/initialised.ts";
+import { runPlanted } from "./in-envoy/planted.ts";
+import { builtOnce, describeTemplates } from "./in-envoy/suite.ts";
 
 await describeTemplates("rust", async (context, { name }) => await build(context, name));
 

@@ -22,7 +22,12 @@ export const leftOut: readonly LeftOut[] = [
   any("expect.paused", "Envoy shows nobody where a stream stands still"),
   any("expect.shared", "Envoy shows shared data to filters alone"),
   part("jwt-auth", "*", "given.time", "the tokens are valid until 2100, whatever the time is"),
-  part("ab-routing", "the route sees the variant in a header, and the same visitor always gets the same one", "advance", LONG),
+  part(
+    "ab-routing",
+    "the route sees the variant in a header, and the same visitor always gets the same one",
+    "advance",
+    LONG,
+  ),
   whole("jwt-auth", "time counts, give or take a minute", "given.time", "Envoy's clock is the machine's"),
   whole("jwt-auth", "time goes on", "given.time", "Envoy's clock is the machine's"),
   whole("jwt-auth", "the keys are fetched anew by and by, and the old ones are kept when that fails", "advance", LONG),
@@ -38,7 +43,12 @@ export const leftOut: readonly LeftOut[] = [
     "Envoy has as many workers, but which one takes a connection is not the client's to say",
   ),
   whole("local-rate-limit", "goes on with the tokens that are there already", "given.shared", SHARED),
-  whole("local-rate-limit", "a clock that was set back brings no tokens, and the bucket fills from then on", "given.shared", SHARED),
+  whole(
+    "local-rate-limit",
+    "a clock that was set back brings no tokens, and the bucket fills from then on",
+    "given.shared",
+    SHARED,
+  ),
   whole("local-rate-limit", "what is no bucket is taken for a full one", "given.shared", SHARED),
   whole(
     "body-rewrite",
@@ -99,7 +109,10 @@ export interface Tally {
 }
 
 /** Counts, and names the mistakes of the table. */
-export async function tallyAll(): Promise<{ readonly tallies: readonly Tally[]; readonly mistakes: readonly string[] }> {
+export async function tallyAll(): Promise<{
+  readonly tallies: readonly Tally[];
+  readonly mistakes: readonly string[];
+}> {
   const used = new Set<LeftOut>();
   const mistakes: string[] = [];
   const tallies: Tally[] = [];
@@ -115,7 +128,8 @@ export async function tallyAll(): Promise<{ readonly tallies: readonly Tally[]; 
     tallies.push({ template, cases: cases.length, run });
   }
   for (const entry of leftOut) {
-    if (!used.has(entry)) mistakes.push(`${entry.template}: ${entry.test}: nothing is left out of it for ${entry.part}`);
+    if (!used.has(entry))
+      mistakes.push(`${entry.template}: ${entry.test}: nothing is left out of it for ${entry.part}`);
   }
   return { tallies, mistakes };
 }

@@ -30,18 +30,19 @@ export async function templateNames(language?: string): Promise<readonly string[
 export function unreachableParts({ test, given }: PlannedCase): readonly string[] {
   const parts = new Set<string>();
   if (test.phases !== undefined) parts.add("phases");
-  if ((test.workers ?? 1) > 1) parts.add("workers");
-  const rejected = isRejected({ test }); // nothing that is given matters then
-  for (const key of rejected ? [] : (["shared", "queues", "metadata", "filterState", "time", "seed"] as const)) {
-    if (given[key] !== undefined) parts.add(`given.${key}`);
-  }
-  const addresses = test.connection === undefined ? ["source.address"] : ["source.address", "destination.address"];
-  for (const name of Object.keys(rejected ? {} : (given.properties ?? {}))) {
-    if (!addresses.includes(name)) parts.add("given.properties");
-  }
+  if (test.workers !== undefined) parts.add("workers");
+  // Of a filter that is not there nothing that is given matters.
+  if (!isRejected({ test })) for (const part of unreachableGiven({ test, given })) parts.add(part);
   if (advanced(test) > MOST_WAITED) parts.add("advance");
   for (const exchange of exchangesOf(test)) for (const part of unreachableIn(exchange)) parts.add(part);
   return [...parts];
+}
+
+function unreachableGiven({ test, given }: Pick<PlannedCase, "test" | "given">): readonly string[] {
+  const { properties = {}, ...others } = given;
+  const addresses = test.connection === undefined ? ["source.address"] : ["source.address", "destination.address"];
+  const more = Object.keys(properties).some((name) => !addresses.includes(name));
+  return [...Object.keys(others).map((key) => `given.${key}`), ...(more ? ["given.properties"] : [])];
 }
 
 /** Whether the filter must not take its configuration. */

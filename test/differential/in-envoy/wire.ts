@@ -68,20 +68,20 @@ export function answerSpec(
   const { status = 200, headers, body, trailers, after, fail } = answer ?? {};
   const framed = trailers === undefined && status !== 204 && status !== 304;
   const sent = pieces(body, readBytes);
-  const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());
-  const length: Headers =
-    framed && !names.includes("content-length") ? [["content-length", String(sent.join("").length)]] : [];
+  const own = headerPairs(headers);
+  const measured = framed && !own.some(([name]) => name === "content-length");
+  const early = answer !== undefined && "early" in answer && answer.early;
   return {
     protocol,
     status,
-    headers: [...length, ...headerPairs(headers)],
+    headers: [...(measured ? ([["content-length", String(sent.join("").length)]] as const) : []), ...own],
     body: sent,
     withLength: framed,
     // Longer than any filter waits.
     delayMs: fail === "timeout" ? PATIENCE_MS : milliseconds(after),
     ...(trailers === undefined ? {} : { trailers: headerPairs(trailers) }),
     ...(fail === "reset" ? { reset: "at-once" as const } : {}),
-    ...(answer !== undefined && "early" in answer && answer.early === true ? { early: true } : {}),
+    early,
   };
 }
 

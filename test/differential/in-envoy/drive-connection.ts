@@ -37,11 +37,11 @@ export async function startConnections(): Promise<Connections> {
   const server = createServer((socket) => (end = endOf(socket)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const close = (): void => {
+  const stop = (): void => {
     end?.socket.destroy();
     server.close();
   };
-  return { port: (server.address() as AddressInfo).port, accepted: () => end, close };
+  return { port: (server.address() as AddressInfo).port, accepted: () => end, close: stop };
 }
 
 /** What driving a connection needs. */
@@ -96,7 +96,8 @@ async function close({ socket }: End): Promise<void> {
 /** The line by which a load balancer before Envoy tells whose connection it is. */
 function proxyLine({ properties = {} }: Given): string | undefined {
   const address = (name: string): readonly [string, string] => {
-    const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(String(properties[name] as string)) ?? [];
+    const value = properties[name];
+    const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(typeof value === "string" ? value : "") ?? [];
     return [host, port];
   };
   if (properties["source.address"] === undefined) return undefined;
