@@ -39,6 +39,11 @@ const ENDLESS = {
   "fills a large memory": [0x03, 0x40, 0x41, 0, 0x41, 0, 0x41, ...signed(60_000_000), 0xfc, 11, 0, 0x0c, 0, 0x0b],
   // the same with memory.copy
   "copies a large memory": [0x03, 0x40, 0x41, 0, 0x41, 1, 0x41, ...signed(60_000_000), 0xfc, 10, 0, 0, 0x0c, 0, 0x0b],
+  // try · delegate 0 · loop · the first, with the number of memory.fill in three bytes
+  "hides that it fills a large memory": [
+    ...[0x06, 0x40, 0x18, 0],
+    ...[0x03, 0x40, 0x41, 0, 0x41, 0, 0x41, ...signed(60_000_000), 0xfc, 0x8b, 0x80, 0, 0, 0x0c, 0, 0x0b],
+  ],
   // loop · i32.const 1 · memory.grow · drop · br 0
   "grows its memory by single pages": [0x03, 0x40, 0x41, 1, 0x40, 0, 0x1a, 0x0c, 0, 0x0b],
 } as const;
