@@ -41,6 +41,16 @@ describe("wasme init", () => {
     },
   );
 
+  it("says so when the program is there and only PATH does not lead to it", async () => {
+    const home = tempDir();
+    const bin = join(home, ".cargo/bin");
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, "cargo"), "#!/bin/sh\n", { mode: 0o755 });
+    const env = { PATH: home, CARGO_HOME: join(home, ".cargo") };
+    const { stderr } = await runCli(["init", "x", "--language", "rust"], { home, env });
+    expect(stderr).toContain(`\nHint: export PATH="${bin}:$PATH" (wasme doctor shows what there is)\n`);
+  });
+
   it("takes a template from a git repository, and shows what its author says", async () => {
     const home = tempDir();
     const template = join(home, "repository/auth");
