@@ -114,7 +114,10 @@ export function newStreamInfo(now: bigint, given: Partial<StreamInfo> = {}): Str
     terminationDetails: undefined,
     transportFailureReason: undefined,
     filterState: new Map(),
-    overrides: new Map(),
+    overrides: NO_OVERRIDES,
     ...given,
   };
 }
+
+/** One for all: making a map takes about a tenth of what a stream through a small filter does. */
+const NO_OVERRIDES: ReadonlyMap<string, PropertyValue> = new Map();

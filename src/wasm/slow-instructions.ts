@@ -40,6 +40,8 @@ class Walk {
   /** False when an instruction is not known or the code ends too early. */
   instructions(): boolean {
     while (this.#at < this.#end) {
+      this.#pass();
+      if (this.#at >= this.#end) break;
       const at = this.#at;
       const code = this.#byte();
       if (code === GROW) this.#note(at);
@@ -47,6 +49,27 @@ class Walk {
       if (!known) return false;
     }
     return this.#at === this.#end && this.#blocks.length === 0;
+  }
+
+  /**
+   * Goes past instructions that are in no way remarkable, which most are. In one loop, with calls to nothing: walked once,
+   * a module's code is read before the engine has optimised anything.
+   */
+  #pass(): void {
+    const [bytes, end] = [this.#bytes, this.#end];
+    let at = this.#at;
+    while (at < end) {
+      const code = bytes[at] ?? 0;
+      const shape = SHAPES[code];
+      if (shape !== NONE) {
+        if (shape === MEMORY && (bytes[at + 1] ?? 0) < NUMBERED) at += 1;
+        else if (shape !== ONE || code === GROW) break;
+        at += 1;
+        while ((bytes[at] ?? 0) >= 0x80) at += 1;
+      }
+      at += 1;
+    }
+    this.#at = at;
   }
 
   #note(at: number): void {
@@ -198,6 +221,8 @@ const [NONE, ONE, BLOCK, END, MEMORY, TWO, FIXED, LIST, TYPES, DELEGATE, TRY_TAB
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 ] as const;
 
+/** Alignments from here on have more than one byte, or are followed by the number of a memory. */
+const NUMBERED = 0x40;
 const [LOOP, GROW, F32_CONST, REF_NULL, REF] = [0x03, 0x40, 0x43, 0x63, 0x64] as const;
 const [GARBAGE, BULK, VECTOR, ATOMIC, FENCE] = [0xfb, 0xfc, 0xfd, 0xfe, 3] as const;
 
