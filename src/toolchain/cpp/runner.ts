@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, realpath, rm } from "node:fs/promises";
+import { copyFile, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { EventSink } from "../../domain/events.ts";
 import { writeError } from "../../platform/atomic-file.ts";
@@ -11,6 +11,7 @@ import {
   type ToolchainRequest,
   type ToolchainRunner,
 } from "../runner.ts";
+import { withScratch } from "../scratch.ts";
 import { toolMissing } from "../tool-missing.ts";
 import { cppError } from "./build-error.ts";
 import { compileSteps } from "./flags.ts";
@@ -111,31 +112,21 @@ async function compileNatively(deps: ToolchainDeps, work: NativeBuild, events: E
   const flags = { ...compiler.flags, compile: [...compiler.flags.compile, map] };
   const id = "compile";
   events({ type: "task.start", id, message: `Compiling with ${compiler.label}` });
-  const scratch = await scratchFolder(deps.paths.tmp);
-  // Ended in the middle, the compiler leaves its object files where these say.
-  const env = { ...deps.env, TMPDIR: scratch, TMP: scratch, TEMP: scratch };
   let ok = false;
   try {
     const out = `${relative(project.folder, outDir) || "."}/`;
-    for (const { c, args } of compileSteps(project, flags, out)) {
-      const command = c ? compiler.cCommand : compiler.command;
-      const result = await runTool(deps, { command, args, cwd: project.folder, env }, events);
-      const said = `${result.stdout}\n${result.stderr}`;
-      if (!result.ok) throw await cppError({ said, exitCode: result.exitCode, label: compiler.label, npm: false });
-    }
+    await withScratch(deps.paths.tmp, async (scratch) => {
+      const env = { ...deps.env, TMPDIR: scratch, TMP: scratch, TEMP: scratch };
+      for (const { c, args } of compileSteps(project, flags, out)) {
+        const command = c ? compiler.cCommand : compiler.command;
+        const result = await runTool(deps, { command, args, cwd: project.folder, env }, events);
+        const said = `${result.stdout}\n${result.stderr}`;
+        if (!result.ok) throw await cppError({ said, exitCode: result.exitCode, label: compiler.label, npm: false });
+      }
+    });
     ok = true;
   } finally {
-    await rm(scratch, { recursive: true, force: true });
     events({ type: "task.end", id, ok });
-  }
-}
-
-async function scratchFolder(tmp: string): Promise<string> {
-  const prefix = join(tmp, "wasme-clang-");
-  try {
-    return await mkdtemp(prefix);
-  } catch (error) {
-    throw writeError(error, prefix);
   }
 }
 

@@ -4,7 +4,7 @@ import { digestOf } from "../../domain/digest.ts";
 import { usageError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { makeDirectory, writeError } from "../../platform/atomic-file.ts";
-import type { Env } from "../../platform/env.ts";
+import { type Env, envValue } from "../../platform/env.ts";
 import { withFileLock } from "../../platform/file-lock.ts";
 import { buildsFolder } from "../build-cache.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type ToolchainRunner,
 } from "../runner.ts";
 import { runTool } from "../run-tool.ts";
+import { withScratch } from "../scratch.ts";
 import { goError } from "./go-error.ts";
 import { type GoSdk, readGoMod, sdkOf } from "./go-mod.ts";
 import { reportGo } from "./report.ts";
@@ -52,8 +53,15 @@ async function build(deps: ToolchainDeps, request: ToolchainRequest, events: Eve
   try {
     await withOutput(deps, { folder, modulePath }, async (output) => {
       const args = [...GO_BUILD, "-o", output, "."];
-      const call = { command: toolchain.go, args, cwd: folder, env: { ...env, ...GO_TARGET } };
-      const { stderr, exitCode, ok: built } = await runTool(deps, call, events);
+      const tmp = envValue(env, "GOTMPDIR") ?? "";
+      const {
+        stderr,
+        exitCode,
+        ok: built,
+      } = await withScratch(tmp === "" ? deps.paths.tmp : tmp, async (GOTMPDIR) => {
+        const call = { command: toolchain.go, args, cwd: folder, env: { ...env, ...GO_TARGET, GOTMPDIR } };
+        return await runTool(deps, call, events);
+      });
       if (!built) throw goError({ folder, stderr, exitCode, compiler: label, command: "go build", install });
     });
     ok = true;
