@@ -28,6 +28,11 @@ export const ENV_TABLE: readonly EnvVariable[] = [
   { name: "KUBERNETES_SERVICE_HOST", meaning: "set inside a pod: the cluster, when there is no kubeconfig" },
   { name: "KUBERNETES_SERVICE_PORT", meaning: "set inside a pod: its port" },
   { name: "SOURCE_DATE_EPOCH", meaning: "time, in seconds since 1970, written into images that are made or converted" },
+  { name: "GOTMPDIR", meaning: "where go builds; a folder in it is used, and removed" },
+  {
+    name: "NPM_OUTPUT",
+    meaning: "the module that an npm project's build script writes, for builder images of the old tool",
+  },
   { name: "CARGO_HOME", meaning: "cargo's own folder, default `~/.cargo`; its path is taken out of Rust modules" },
   { name: "RUSTC", meaning: "the Rust compiler that cargo uses; `rustc` when absent" },
   { name: "RUSTFLAGS", meaning: "flags of the Rust compiler, kept by `build`" },
