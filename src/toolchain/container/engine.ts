@@ -62,7 +62,7 @@ export function wantedEngines({ env }: Pick<ToolchainDeps, "env">): readonly Eng
 }
 
 /** Whether an engine answers, and how it runs. */
-export async function askEngine(
+async function askEngine(
   deps: ToolchainDeps,
   kind: EngineKind,
   command: string,

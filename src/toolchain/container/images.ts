@@ -32,7 +32,7 @@ export const TOOL_IMAGES: Readonly<Record<BuildLanguage, ToolImage>> = {
 };
 
 /** The last builder image of the old tool, for its Bazel projects. */
-export const OLD_BUILDER = "quay.io/solo-io/ee-builder:0.0.33";
+const OLD_BUILDER = "quay.io/solo-io/ee-builder:0.0.33";
 
 /** The label by which an image says what it is: `tools` or `builder`. */
 export const KIND_LABEL = "io.wasme.builder";
