@@ -62,11 +62,7 @@ export function wantedEngines({ env }: Pick<ToolchainDeps, "env">): readonly Eng
 }
 
 /** Whether an engine answers, and how it runs. */
-async function askEngine(
-  deps: ToolchainDeps,
-  kind: EngineKind,
-  command: string,
-): Promise<Engine | SilentEngine> {
+async function askEngine(deps: ToolchainDeps, kind: EngineKind, command: string): Promise<Engine | SilentEngine> {
   if (kind === "podman") return await askPodman(deps, command);
   const server = await ask(deps, command, ["version", "--format", "{{.Server.Version}}"]);
   const version = versionIn(server.stdout);
