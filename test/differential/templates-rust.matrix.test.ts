@@ -74,10 +74,10 @@ describe("a test that expects something else than the real Envoy does", () => {
           "Envoy refused the listener: ext_auth: configuration refused: cluster: invalid type: integer \`1\`, expected a string at line 1 column 12",
         ],
         "test 15": [
-          "tests[15].expect.log[0]: the log holds no line that contains "nothing of the kind"",
+          "tests[15].expect.log[0]: the log holds no line from log that contains "nothing of the kind"",
         ],
         "test 16": [
-          "tests[16].steps[1].expect.log[0]: the log holds no line that contains "x"",
+          "tests[16].steps[1].expect.log[0]: the log holds no line from log that contains "x"",
         ],
         "test 2": [
           "tests[2].expect.response.body: body is "", expected "x"",
@@ -101,10 +101,10 @@ describe("a test that expects something else than the real Envoy does", () => {
           "tests[7].expect.metrics["ext_auth.none"]: metric ext_auth.none is undefined, expected 0",
         ],
         "test 8": [
-          "tests[8].expect.log[0]: the log holds "ext_auth: cluster auth answered 504", expected no line that contains "ext_auth: cluster auth answered 504"",
+          "tests[8].expect.log[0]: the log holds "ext_auth: cluster auth answered 504", expected no line from log that contains "ext_auth: cluster auth answered 504"",
         ],
         "test 9": [
-          "tests[9].expect.log[0]: the log holds no line of level error "ext_auth: cluster auth answered 504"",
+          "tests[9].expect.log[0]: the log holds no line of level error from log "ext_auth: cluster auth answered 504"",
         ],
       }
     `);
@@ -134,7 +134,7 @@ describe("a test that expects something else than the real Envoy does", () => {
         "test 0": [
           "bytes to the upstream is "a", expected "b"",
           "bytes to the downstream is "b", expected "a"",
-          "tests[0].expect.log[0]: the log holds no line that contains "\\"bytes_received\\":1,\\"bytes_sent\\":1,\\"duration_ms\\":600000"",
+          "tests[0].expect.log[0]: the log holds no line from log that contains "\\"bytes_received\\":1,\\"bytes_sent\\":1,\\"duration_ms\\":600000"",
           "tests[0].expect.metrics["tcp_logger.connections"]: metric tcp_logger.connections is 1, expected 2",
         ],
       }
