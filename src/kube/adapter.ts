@@ -10,10 +10,12 @@ import { at, isKubeObject, type KubeObject, listAt, stringAt } from "./objects.t
 import {
   type Access,
   FIELD_MANAGER,
+  type FieldManager,
   type KubePort,
   type ObjectList,
   type ObjectRef,
   type Selection,
+  type ServerVersion,
   type WriteOptions,
 } from "./port.ts";
 import { type Intent, statusError } from "./status-error.ts";
@@ -23,6 +25,8 @@ import { watchEvents } from "./watch.ts";
 export interface ConnectDeps {
   readonly clock: Clock;
   readonly events: EventSink;
+  /** Who writes; the command line when absent. */
+  readonly fieldManager?: FieldManager;
 }
 
 const PAGE = "500";
@@ -35,15 +39,16 @@ export async function connectCluster(deps: ConnectDeps, from: KubeconfigSource):
   const raw = await loadKubeconfig(from);
   const source = await openCredentials(raw, from.env, () => deps.clock.now());
   const warn = (message: string): void => deps.events({ type: "warning", message: `the cluster says: ${message}` });
-  return portOver(createClient({ source, clock: deps.clock, warn }));
+  return portOver(createClient({ source, clock: deps.clock, warn }), deps.fieldManager ?? FIELD_MANAGER);
 }
 
-function portOver(client: ApiClient): KubePort {
+function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
   const call = (request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> =>
     expectObject(client, request, signal);
   const discovery = new Map<string, Promise<ReadonlySet<string>>>();
   return {
     server: client.source.server,
+    fieldManager,
     namespace: client.source.namespace,
     close: () => client.source.close(),
     get: async (ref, signal) => {
@@ -54,10 +59,17 @@ function portOver(client: ApiClient): KubePort {
     list: (selection, signal) => listAll(client, selection, signal),
     apply: (kind, object, options = {}) => {
       const ref = refOf(kind, object);
-      const query = { ...writeQuery(options), force: options.force === true ? "true" : undefined };
+      const query = { ...writeQuery(fieldManager, options), force: options.force === true ? "true" : undefined };
       const contentType = "application/apply-patch+yaml";
       return call(
-        { method: "PATCH", path: objectPath(ref), query, contentType, body: object, intent: { ...ref, verb: "patch" } },
+        {
+          method: "PATCH",
+          path: writePath(ref, options),
+          query,
+          contentType,
+          body: object,
+          intent: { ...ref, verb: "patch" },
+        },
         options.signal,
       );
     },
@@ -65,7 +77,29 @@ function portOver(client: ApiClient): KubePort {
       const contentType = "application/merge-patch+json";
       const intent: Intent = { ...ref, verb: "patch" };
       return call(
-        { method: "PATCH", path: objectPath(ref), query: writeQuery(options), contentType, body, intent },
+        {
+          method: "PATCH",
+          path: writePath(ref, options),
+          query: writeQuery(fieldManager, options),
+          contentType,
+          body,
+          intent,
+        },
+        options.signal,
+      );
+    },
+    jsonPatch: (ref, body, options = {}) => {
+      const contentType = "application/json-patch+json";
+      const intent: Intent = { ...ref, verb: "patch" };
+      return call(
+        {
+          method: "PATCH",
+          path: writePath(ref, options),
+          query: writeQuery(fieldManager, options),
+          contentType,
+          body,
+          intent,
+        },
         options.signal,
       );
     },
@@ -73,11 +107,12 @@ function portOver(client: ApiClient): KubePort {
       const ref = refOf(kind, object);
       const intent: Intent = { ...ref, verb: "create" };
       return call(
-        { method: "POST", path: collectionPath(ref), query: writeQuery(options), body: object, intent },
+        { method: "POST", path: collectionPath(ref), query: writeQuery(fieldManager, options), body: object, intent },
         options.signal,
       );
     },
     delete: (ref, options = {}) => deleteObject(client, ref, options),
+    version: (signal) => serverVersion(client, signal),
     served: async (kind, signal) => (await kindsServed(client, discovery, kind, signal)).has(kind.kind),
     accessReview: (access, signal) => reviewAccess(client, access, signal),
     watch: (selection, resourceVersion, signal) =>
@@ -85,9 +120,9 @@ function portOver(client: ApiClient): KubePort {
   };
 }
 
-function writeQuery(options: WriteOptions): Record<string, string | undefined> {
+function writeQuery(fieldManager: FieldManager, options: WriteOptions): Record<string, string | undefined> {
   return {
-    fieldManager: FIELD_MANAGER,
+    fieldManager,
     fieldValidation: "Strict",
     dryRun: options.dryRun === true ? "All" : undefined,
   };
@@ -107,6 +142,20 @@ function collectionPath(where: { readonly kind: ResourceKind; readonly namespace
 
 function objectPath(ref: ObjectRef): string {
   return `${collectionPath(ref)}/${encodeURIComponent(ref.name)}`;
+}
+
+function writePath(ref: ObjectRef, options: WriteOptions): string {
+  return options.subresource === undefined ? objectPath(ref) : `${objectPath(ref)}/${options.subresource}`;
+}
+
+async function serverVersion(client: ApiClient, signal?: AbortSignal): Promise<ServerVersion> {
+  const intent: Intent = { verb: "get", kind: Kinds.namespace };
+  const response = await client.call({ method: "GET", path: "/version", intent }, signal);
+  if (response.status >= 300) throw statusError(response, intent, client.source.server);
+  const told = tryParseJson(response.text);
+  // Managed clusters append a plus sign to the minor version.
+  const part = (name: string): number => Number.parseInt(stringAt(told, name) ?? "", 10) || 0;
+  return { major: part("major"), minor: part("minor") };
 }
 
 async function expectObject(client: ApiClient, request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> {
@@ -197,7 +246,7 @@ async function kindsServed(
 }
 
 async function reviewAccess(client: ApiClient, access: Access, signal?: AbortSignal): Promise<boolean> {
-  const { verb, kind, namespace, name } = access;
+  const { verb, kind, namespace, name, subresource } = access;
   const resourceAttributes = {
     verb,
     group: kind.group,
@@ -205,6 +254,7 @@ async function reviewAccess(client: ApiClient, access: Access, signal?: AbortSig
     resource: kind.plural,
     namespace: namespace ?? "",
     name: name ?? "",
+    subresource: subresource ?? "",
   };
   const body = { apiVersion: apiVersion(REVIEW), kind: REVIEW.kind, spec: { resourceAttributes } };
   const intent: Intent = { verb: "create", kind: REVIEW };

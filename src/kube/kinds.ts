@@ -19,12 +19,19 @@ export type KindName =
   | "service"
   | "secret"
   | "pod"
+  | "event"
+  | "lease"
+  | "endpointSlice"
   | "node"
   | "deployment"
   | "daemonSet"
   | "statefulSet"
   | "role"
   | "roleBinding"
+  | "clusterRole"
+  | "clusterRoleBinding"
+  | "customResourceDefinition"
+  | "filterDeployment"
   | "envoyFilter"
   | "wasmPlugin"
   | "trafficExtension";
@@ -38,11 +45,24 @@ export const Kinds: Readonly<Record<KindName, ResourceKind>> = {
   secret: core("Secret", "secrets"),
   pod: core("Pod", "pods"),
   node: core("Node", "nodes", false),
+  event: kind("events.k8s.io", "v1", "Event", "events"),
+  lease: kind("coordination.k8s.io", "v1", "Lease", "leases"),
+  endpointSlice: kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
   deployment: kind("apps", "v1", "Deployment", "deployments"),
   daemonSet: kind("apps", "v1", "DaemonSet", "daemonsets"),
   statefulSet: kind("apps", "v1", "StatefulSet", "statefulsets"),
   role: kind("rbac.authorization.k8s.io", "v1", "Role", "roles"),
   roleBinding: kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+  clusterRole: kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false),
+  clusterRoleBinding: kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", false),
+  customResourceDefinition: kind(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    false,
+  ),
+  filterDeployment: kind("wasme.io", "v1", "FilterDeployment", "filterdeployments"),
   envoyFilter: kind("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
   wasmPlugin: kind("extensions.istio.io", "v1alpha1", "WasmPlugin", "wasmplugins"),
   trafficExtension: kind("extensions.istio.io", "v1alpha1", "TrafficExtension", "trafficextensions"),
@@ -73,6 +93,6 @@ function core(name: string, plural: string, namespaced = true): ResourceKind {
   return { group: "", version: "v1", kind: name, plural, namespaced };
 }
 
-function kind(group: string, version: string, name: string, plural: string): ResourceKind {
-  return { group, version, kind: name, plural, namespaced: true };
+function kind(group: string, version: string, name: string, plural: string, namespaced = true): ResourceKind {
+  return { group, version, kind: name, plural, namespaced };
 }

@@ -1,8 +1,11 @@
 import type { ResourceKind } from "./kinds.ts";
 import type { KubeObject } from "./objects.ts";
 
-/** The field manager of everything this command line writes. Ownership hangs on it: it never changes. */
-export const FIELD_MANAGER = "wasme-cli";
+/** Who writes: ownership of fields hangs on these names, so they never change. */
+export type FieldManager = "wasme-cli" | "wasme-operator" | "wasme-cache";
+
+/** The field manager of everything this command line writes. */
+export const FIELD_MANAGER: FieldManager = "wasme-cli";
 
 /** Names one object. */
 export interface ObjectRef {
@@ -27,6 +30,8 @@ export interface Selection {
 export interface WriteOptions {
   /** The server does everything but store (`dryRun=All`). */
   readonly dryRun?: boolean;
+  /** Writes this part of the object only, which has rights and versions of its own. */
+  readonly subresource?: "status";
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,6 +43,15 @@ export interface Access {
   readonly namespace?: string;
   /** One object; absent: any. */
   readonly name?: string;
+  readonly subresource?: "status" | "finalizers";
+}
+
+/** One operation of a JSON patch (RFC 6902). */
+export interface PatchOperation {
+  readonly op: "add" | "remove" | "replace" | "test";
+  /** A JSON pointer (RFC 6901). */
+  readonly path: string;
+  readonly value?: unknown;
 }
 
 /** A change the server told about. */
@@ -52,6 +66,12 @@ export interface ObjectList {
   readonly resourceVersion: string;
 }
 
+/** The release of an API server. */
+export interface ServerVersion {
+  readonly major: number;
+  readonly minor: number;
+}
+
 /**
  * Everything wasme wants from an API server, on untyped JSON. Writes always ask for strict field validation, so a
  * misspelt field is refused instead of dropped. Failures are `WasmeError`s with the codes of `status-error.ts`;
@@ -60,6 +80,8 @@ export interface ObjectList {
 export interface KubePort {
   /** The server's address, for messages. */
   readonly server: string;
+  /** The name all writes go under. */
+  readonly fieldManager: FieldManager;
   /** The namespace of the kubeconfig's context, `default` when it names none. */
   readonly namespace: string;
 
@@ -67,7 +89,7 @@ export interface KubePort {
   get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>;
   /** Reads all matching objects in pages of 500. */
   list(selection: Selection, signal?: AbortSignal): Promise<ObjectList>;
-  /** Server-side apply as {@link FIELD_MANAGER}: creates, or changes only the fields named in `object`. */
+  /** Server-side apply as {@link fieldManager}: creates, or changes only the fields named in `object`. */
   apply(
     kind: ResourceKind,
     object: KubeObject,
@@ -78,6 +100,8 @@ export interface KubePort {
    * object was written since (`KUBE_CONFLICT`).
    */
   patch(ref: ObjectRef, patch: Readonly<Record<string, unknown>>, options?: WriteOptions): Promise<KubeObject>;
+  /** JSON patch (RFC 6902); an operation `test` that does not hold is `KUBE_INVALID`. */
+  jsonPatch(ref: ObjectRef, patch: readonly PatchOperation[], options?: WriteOptions): Promise<KubeObject>;
   /** Creates; an object of that name is `KUBE_ALREADY_EXISTS`. */
   create(kind: ResourceKind, object: KubeObject, options?: WriteOptions): Promise<KubeObject>;
   /** Deletes, only the object with this uid and version when given; `false` when there was none. */
@@ -85,6 +109,8 @@ export interface KubePort {
     ref: ObjectRef,
     options?: WriteOptions & { readonly uid?: string; readonly resourceVersion?: string },
   ): Promise<boolean>;
+  /** The server's version, `{ major: 1, minor: 36 }`. */
+  version(signal?: AbortSignal): Promise<ServerVersion>;
   /** Whether the server serves this kind in this version. */
   served(kind: ResourceKind, signal?: AbortSignal): Promise<boolean>;
   /** Whether we may do this (SelfSubjectAccessReview). */

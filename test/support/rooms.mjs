@@ -7,8 +7,8 @@ export const floors = [
   ["platform", "wasm"],
   ["store", "registry", "toolchain", "scaffold", "host", "mesh", "kube"],
   ["isolate"],
-  ["images"],
+  ["images", "controller"],
   ["deploy", "sandbox"],
-  ["hub"],
+  ["operator", "cache", "hub"],
   ["cli"],
 ];
