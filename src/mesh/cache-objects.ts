@@ -1,39 +1,33 @@
-import { digestParts } from "../domain/digest.ts";
+import { type Digest, digestParts } from "../domain/digest.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { compact, type KubernetesObject, type ObjectMetadata } from "./kubernetes-object.ts";
-import { MODULE_DIRECTORY, MODULE_VOLUME } from "./module-path.ts";
-import { MANAGED_BY, MANAGED_BY_LABEL } from "./names.ts";
+import { cacheDaemonSet, type CachePodSettings } from "./cache-daemon-set.ts";
+import type { KubernetesObject, ObjectMetadata } from "./kubernetes-object.ts";
+import { MANAGED_BY, MANAGED_BY_LABEL, shortName } from "./names.ts";
+import { roleBinding } from "./program-objects.ts";
 
 /** How the node cache is set up. */
-export interface CacheSettings {
-  /** Name of all its objects. */
-  readonly name: string;
-  readonly namespace: string;
-  /** Image of the cache program, `repository:tag`. */
-  readonly image: string;
-  readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
-  /** Replaces the program's arguments; probes and ports are left out then, since nothing is known of that program. */
-  readonly customCommand?: readonly string[] | undefined;
-  /** Pod tolerations, for meshes on tainted nodes. */
-  readonly tolerations?: readonly JsonObject[] | undefined;
+export interface CacheSettings extends CachePodSettings {
+  /** The release of the cluster, for fields that older ones do not know; absent: a current one. */
+  readonly kubernetes?: { readonly major: number; readonly minor: number } | undefined;
 }
 
 const NAME_LABEL = "app.kubernetes.io/name";
 const INSTANCE_LABEL = "app.kubernetes.io/instance";
 const PROGRAM = "wasme-cache";
-const HTTP_PORT = 9110;
 
 /** Everything but the entries, in the order to create it; removal goes the other way. All fit for server-side apply. */
 export function buildCacheObjects(settings: CacheSettings): readonly KubernetesObject[] {
+  const metadata = cacheMetadata(settings);
   return [
     cacheNamespace(settings),
-    { apiVersion: "v1", kind: "ConfigMap", metadata: metadata(settings) },
-    { apiVersion: "v1", kind: "ServiceAccount", metadata: metadata(settings) },
-    cacheRole(settings),
-    cacheRoleBinding(settings),
-    cacheDaemonSet(settings),
+    { apiVersion: "v1", kind: "ConfigMap", metadata },
+    { apiVersion: "v1", kind: "ServiceAccount", metadata },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata, rules: cacheRules(settings) },
+    roleBinding(metadata),
+    cacheService(settings),
+    cacheDaemonSet(settings, metadata, cachePodLabels(settings)),
   ];
 }
 
@@ -65,101 +59,66 @@ export function cachePodLabels(settings: Pick<CacheSettings, "name">): Readonly<
   return { [NAME_LABEL]: PROGRAM, [INSTANCE_LABEL]: settings.name };
 }
 
-function metadata(settings: CacheSettings): ObjectMetadata {
+/** Where proxies download a module: the cache's Service, by the hexadecimal digits of the module's digest. */
+export function moduleUrl(cache: Pick<CacheSettings, "name" | "namespace">, moduleDigest: Digest): string {
+  return `http://${cache.name}.${cache.namespace}/${digestParts(moduleDigest).hex}`;
+}
+
+/** Name of the Secret in the cache's namespace that holds a docker config (JSON) under the key of each listed image that needs one. */
+export function pullSecretName(settings: Pick<CacheSettings, "name">): string {
+  return `${settings.name}-pull`;
+}
+
+/** Name of the ConfigMap in which a node's cache reports. */
+export function nodeReportName(settings: Pick<CacheSettings, "name">, node: string): string {
+  return shortName(`${settings.name}-node-${node}`);
+}
+
+function cacheMetadata(settings: CacheSettings): ObjectMetadata {
   const labels = { ...cachePodLabels(settings), [MANAGED_BY_LABEL]: MANAGED_BY };
   return { name: settings.name, namespace: settings.namespace, labels };
 }
 
-/** Pod Security must let the one hostPath volume pass; sidecars have no business here. */
-function cacheNamespace(settings: CacheSettings): KubernetesObject {
+/** Pod Security must let the one hostPath volume pass, if there is one; the mesh has no business here. */
+function cacheNamespace({ files, namespace }: CacheSettings): KubernetesObject {
   const labels = {
     [MANAGED_BY_LABEL]: MANAGED_BY,
     "istio-injection": "disabled",
-    "pod-security.kubernetes.io/enforce": "privileged",
+    "istio.io/dataplane-mode": "none",
+    "pod-security.kubernetes.io/enforce": files ? "privileged" : "restricted",
   };
-  return { apiVersion: "v1", kind: "Namespace", metadata: { name: settings.namespace, labels } };
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } };
 }
 
-function cacheRole(settings: CacheSettings): KubernetesObject {
-  return {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "Role",
-    metadata: metadata(settings),
-    rules: [
-      { apiGroups: [""], resources: ["configmaps"], resourceNames: [settings.name], verbs: ["get", "list", "watch"] },
-      { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
-      { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
-    ],
-  };
+/** Names of reports are not known beforehand, and what is created has no name that a rule could hold on to. */
+function cacheRules(settings: CacheSettings): Json {
+  const read = ["get", "list", "watch"];
+  return [
+    { apiGroups: [""], resources: ["configmaps"], resourceNames: [settings.name], verbs: read },
+    { apiGroups: [""], resources: ["secrets"], resourceNames: [pullSecretName(settings)], verbs: read },
+    { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] },
+    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
+  ];
 }
 
-function cacheRoleBinding(settings: CacheSettings): KubernetesObject {
+/** A node's proxies go to the pod of their node while it is ready, else to another. */
+function cacheService(settings: CacheSettings): KubernetesObject {
+  const distribution = trafficDistribution(settings.kubernetes);
   return {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "RoleBinding",
-    metadata: metadata(settings),
-    subjects: [{ kind: "ServiceAccount", name: settings.name, namespace: settings.namespace }],
-    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: settings.name },
-  };
-}
-
-function cacheDaemonSet(settings: CacheSettings): KubernetesObject {
-  const labels = { ...cachePodLabels(settings), [MANAGED_BY_LABEL]: MANAGED_BY, "sidecar.istio.io/inject": "false" };
-  return {
-    apiVersion: "apps/v1",
-    kind: "DaemonSet",
-    metadata: metadata(settings),
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: cacheMetadata(settings),
     spec: {
-      selector: { matchLabels: cachePodLabels(settings) },
-      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "25%" } },
-      template: { metadata: { labels }, spec: cachePodSpec(settings) },
+      selector: cachePodLabels(settings),
+      ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP" }],
+      ...(distribution === undefined ? {} : { trafficDistribution: distribution }),
     },
   };
 }
 
-function cachePodSpec(settings: CacheSettings): JsonObject {
-  return compact({
-    serviceAccountName: settings.name,
-    tolerations: settings.tolerations,
-    containers: [cacheContainer(settings)],
-    volumes: [
-      { name: MODULE_VOLUME, hostPath: { path: MODULE_DIRECTORY, type: "DirectoryOrCreate" } },
-      { name: "tmp", emptyDir: {} },
-    ],
-  });
+/** `PreferSameNode` is on from Kubernetes 1.34 (KEP-3015), `PreferClose` from 1.31 (KEP-4444); before, the field is unknown. */
+function trafficDistribution(kubernetes: CacheSettings["kubernetes"]): string | undefined {
+  const { major, minor } = kubernetes ?? { major: 1, minor: 34 };
+  if (major > 1 || minor >= 34) return "PreferSameNode";
+  return minor >= 31 ? "PreferClose" : undefined;
 }
-
-/** Root without any capability: kubelet makes the directory for root alone, and everybody may read what is in it. */
-function cacheContainer(settings: CacheSettings): JsonObject {
-  return compact({
-    name: PROGRAM,
-    image: settings.image,
-    imagePullPolicy: settings.imagePullPolicy,
-    args: [...(settings.customCommand ?? defaultArguments(settings))],
-    env: [{ name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
-    ...(settings.customCommand === undefined ? PROBES : {}),
-    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },
-    securityContext: {
-      runAsUser: 0,
-      readOnlyRootFilesystem: true,
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ["ALL"] },
-      seccompProfile: { type: "RuntimeDefault" },
-    },
-    volumeMounts: [
-      { name: MODULE_VOLUME, mountPath: MODULE_DIRECTORY },
-      { name: "tmp", mountPath: "/tmp" },
-    ],
-  });
-}
-
-function defaultArguments(settings: CacheSettings): readonly string[] {
-  const where = [`--namespace=${settings.namespace}`, `--config-map=${settings.name}`];
-  return ["cache", "serve", `--directory=${MODULE_DIRECTORY}`, ...where, `--listen=:${HTTP_PORT}`];
-}
-
-const PROBES: Readonly<Record<string, Json>> = {
-  ports: [{ name: "http", containerPort: HTTP_PORT }],
-  readinessProbe: { httpGet: { path: "/readyz", port: "http" }, periodSeconds: 2 },
-  livenessProbe: { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 10 },
-};

@@ -54,9 +54,18 @@ export function filterObjectName(workload: string, id: string): string {
  * Use it both to label and to look objects up.
  */
 export function workloadLabel(name: string): string {
-  if (name.length <= MAX_LABEL) return name;
+  return shortened(name, MAX_LABEL);
+}
+
+/** The same for the name of an object: itself up to 253 characters, else its first 236 and 16 hex digits of its hash. */
+export function shortName(name: string): string {
+  return shortened(name, MAX_NAME);
+}
+
+function shortened(name: string, limit: number): string {
+  if (name.length <= limit) return name;
   const { hex } = digestParts(digestOf(name));
-  return `${name.slice(0, MAX_LABEL - 17)}-${hex.slice(0, 16)}`;
+  return `${name.slice(0, limit - 17)}-${hex.slice(0, 16)}`;
 }
 
 const RULE = "it must consist of lower-case letters, digits, - and ., and start and end with a letter or digit";

@@ -20,6 +20,7 @@ const CACHE = {
   name: "wasme-cache",
   image: "registry.example.com/wasme:0.1.0",
   imagePullPolicy: "IfNotPresent",
+  files: true,
 } as const;
 
 interface Live extends KubeObject {

@@ -104,6 +104,7 @@ function requestIn(place: Place): DeployRequest {
       namespace: place.cacheNamespace,
       image: "registry.example.com/wasme:0.1.0",
       imagePullPolicy: "IfNotPresent",
+      files: true,
       timeoutMs: 30_000,
     },
     check: true,

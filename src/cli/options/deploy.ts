@@ -89,6 +89,7 @@ export function readCache(values: Values): CacheRequest {
     namespace: text(values, "cacheNamespace") ?? "wasme",
     image: `${repo}:${text(values, "cacheTag") ?? packageVersion()}`,
     imagePullPolicy: choice(values, "cacheImagePullPolicy", PULL_POLICIES, "IfNotPresent"),
+    files: true,
     ...(command === undefined ? {} : { customCommand: command.split(",") }),
     timeoutMs: duration(values, "cacheTimeout", "1m"),
   };

@@ -28,6 +28,7 @@ const REQUEST: DeployRequest = {
     namespace: "wasme",
     image: "registry.example.com/wasme:0.1.0",
     imagePullPolicy: "IfNotPresent",
+    files: true,
     timeoutMs: 60_000,
   },
   check: true,

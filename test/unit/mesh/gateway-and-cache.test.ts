@@ -66,6 +66,7 @@ describe("the node cache", () => {
     namespace: "wasme",
     image: "registry.example/wasme:1.0",
     imagePullPolicy: "IfNotPresent",
+    files: true,
   };
 
   it("consists of these objects", () => {
