@@ -1,5 +1,5 @@
 import { pipeline } from "node:stream/promises";
-import { requestedRange } from "./byte-range.ts";
+import { requestedRange } from "../platform/byte-range.ts";
 import { type Exchange, isUnchanged, requireDigest } from "./registry-exchange.ts";
 import { RegistryRefusal, replyEmpty } from "./registry-reply.ts";
 

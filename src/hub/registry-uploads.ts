@@ -1,5 +1,5 @@
 import type { Digest } from "../domain/digest.ts";
-import { parseRange } from "./byte-range.ts";
+import { parseRange } from "../platform/byte-range.ts";
 import { type Exchange, requireDigest } from "./registry-exchange.ts";
 import { RegistryRefusal, replyEmpty } from "./registry-reply.ts";
 import type { UploadSession } from "./upload-sessions.ts";

@@ -3,7 +3,7 @@ import { readTextFile } from "../platform/read-file.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { checkLayout, ensureLayout, layoutPaths } from "../store/layout.ts";
 import type { AccessRecord } from "./access-record.ts";
-import type { ListenAddress } from "./listen-address.ts";
+import type { ListenAddress } from "../platform/listen-address.ts";
 import { type RegistryAuth, type RegistryServer, startRegistryServer } from "./registry-server.ts";
 import { isLoopback } from "./server-names.ts";
 

@@ -5,7 +5,7 @@ import { bytesSource } from "../../src/domain/content.ts";
 import { describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { digestOf } from "../../src/domain/digest.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
-import { parseListenAddress } from "../../src/hub/listen-address.ts";
+import { parseListenAddress } from "../../src/platform/listen-address.ts";
 import { type RegistryServer, startRegistryServer } from "../../src/hub/registry-server.ts";
 import { serverNames } from "../../src/hub/server-names.ts";
 import { type ImageStore, openStore } from "../../src/store/image-store.ts";

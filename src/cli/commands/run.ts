@@ -106,7 +106,7 @@ export const run: CommandSpec = {
   endless: () => true,
   async run(context, input) {
     const { options } = input;
-    const { parseListenAddress } = await import("../../hub/listen-address.ts");
+    const { parseListenAddress } = await import("../../platform/listen-address.ts");
     const request = {
       source: argument(input, 0),
       listen: parseListenAddress(text(options, "listen") ?? "127.0.0.1:8080", 8080),

@@ -5,7 +5,7 @@ import { bytesSource } from "../../../src/domain/content.ts";
 import { describe as describeBytes } from "../../../src/domain/descriptor.ts";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { MediaType } from "../../../src/domain/media-types.ts";
-import { requestedRange } from "../../../src/hub/byte-range.ts";
+import { requestedRange } from "../../../src/platform/byte-range.ts";
 import { type RegistryServer, startRegistryServer } from "../../../src/hub/registry-server.ts";
 import { type ImageStore, openStore } from "../../../src/store/image-store.ts";
 import { type RawRequest, rawRequest, type RawResponse } from "../../components/raw-http.ts";

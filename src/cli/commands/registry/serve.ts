@@ -71,7 +71,7 @@ export const registryServe: CommandSpec = {
   ],
   async run(context, input) {
     const { options } = input;
-    const { parseListenAddress } = await import("../../../hub/listen-address.ts");
+    const { parseListenAddress } = await import("../../../platform/listen-address.ts");
     const name = text(options, "name");
     const request = {
       listen: parseListenAddress(text(options, "listen") ?? "127.0.0.1:5000", 5000),
