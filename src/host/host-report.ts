@@ -29,6 +29,8 @@ export type ReportCode =
   | "continue-without-response"
   /** `continue_stream` from the headers callback of that half, which then answered Continue: Envoy sends twice, or resets. */
   | "continue-and-continue"
+  /** `continue_stream` from each body callback of a half that was stopped whole: it is called again from within, for ever. */
+  | "continue-in-circle"
   /** `close_stream` or a local response when the stream is over (`on_log`, `on_done`, `on_delete`): Envoy crashes. */
   | "stream-over"
   /** Serialised pairs that Envoy takes for an empty map without a word. */

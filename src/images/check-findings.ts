@@ -90,6 +90,7 @@ const REPORT_HINTS: Readonly<Partial<Record<ReportCode, string>>> = {
   trap: "after a trap Envoy answers 503 until the VM is made anew",
   "continue-without-response": "call it only once response headers have come",
   "continue-and-continue": "answer Pause when you resume by a call, or leave the call out",
+  "continue-in-circle": "resume by a call once, and answer Continue in the body callback",
   "request-map-gone": "save what you need of the request in the request phase",
   "content-length-left": "remove or replace content-length in the header callback when you change the body",
   "malformed-pairs": "write count, sizes, and each name and value with a zero byte behind it",

@@ -39,6 +39,7 @@ export function withSection(page: string, name: string, content: string): string
 
 const OUTCOMES: Readonly<Record<Fault["envoy"], string>> = {
   dies: "The process dies.",
+  circles: "The callback is called from within itself until the stack is full; the VM is gone, 503.",
   repeats: "The upstream gets the request twice.",
   garbles: "The client gets the response headers twice, over HTTP/1 the second time as a body.",
 };

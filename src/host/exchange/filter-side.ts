@@ -30,6 +30,8 @@ export abstract class FilterSide {
   inHeaders = false;
   /** Its trailers callback is under way. */
   inTrailers = false;
+  /** How often it was given what is held from within its own `continue`. */
+  circles = 0;
   /** `continue` was asked for from within the headers callback. */
   continueAsked = false;
 

@@ -29,6 +29,8 @@ export interface HalfOwner {
   trailersHeld?(): void;
   /** A filter asked for `continue` in its headers callback and then answered Continue: everything would go out twice. */
   continuedTwice(side: FilterSide): void;
+  /** A filter asks for `continue` whenever it is given what was held, which gives it the same again, without end. */
+  continuedInCircle(): void;
 }
 
 /** One half of a stream on its way through the filters: the iteration of Envoy's filter manager, the same in both directions. */
@@ -109,7 +111,7 @@ export class Half {
     else if (side.iteration !== "continue") this.#continueFrom(side);
     else if (side.sawHeaders && this.#owner.open()) {
       if (side.endStream && this.#owner.trailers() !== undefined) this.#owner.continuedAfterTrailers?.();
-      this.#sendHeld(side);
+      this.#sendHeldAgain(side);
     }
   }
 
@@ -139,6 +141,16 @@ export class Half {
     this.#sendHeld(side);
     if (hadTrailers) this.#trailersBehind(side);
     side.fromHere = false;
+  }
+
+  #sendHeldAgain(side: FilterSide): void {
+    if (side.circles === MAX_CIRCLES) {
+      this.#owner.continuedInCircle();
+      return;
+    }
+    side.circles += 1;
+    this.#sendHeld(side);
+    side.circles -= 1;
   }
 
   #sendHeld(side: FilterSide): void {
@@ -256,6 +268,9 @@ export class Half {
     return false;
   }
 }
+
+/** How deep a filter may be given the same piece from within: no filter needs one, and a stack holds some thousand. */
+const MAX_CIRCLES = 64;
 
 const STOPS = {
   "stop-iteration": "stop-single",

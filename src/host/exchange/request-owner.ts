@@ -92,6 +92,11 @@ export class RequestOwner implements HalfOwner {
     this.#stream.report("warning", "trailers-lose-body", `${message}: Envoy sends the trailers and loses the piece`);
   }
 
+  continuedInCircle(): void {
+    const message = "a filter continued the request whenever it was given its body, which gives it the same again";
+    this.#stream.fault("continue-in-circle", `${message}: Envoy never comes back`);
+  }
+
   continuedTwice(): void {
     const message = "a filter continued the request in its headers callback and answered Continue as well";
     this.#stream.fault("continue-and-continue", `${message}: Envoy sends it twice, so the stream was ended`);

@@ -102,6 +102,11 @@ export class ResponseOwner implements HalfOwner {
     stream.sendLocalReply(TOO_LARGE);
   }
 
+  continuedInCircle(): void {
+    const message = "a filter continued the response whenever it was given its body, which gives it the same again";
+    this.#stream.fault("continue-in-circle", `${message}: Envoy never comes back`);
+  }
+
   continuedTwice(): void {
     const message = "a filter continued the response in its headers callback and answered Continue as well";
     this.#stream.fault("continue-and-continue", `${message}: Envoy resets the stream`);

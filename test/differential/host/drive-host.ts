@@ -1,6 +1,6 @@
 import type { LogEntry } from "../../../src/host/environment.ts";
 import type { HostModule } from "../../../src/host/host-module.ts";
-import type { HostReport } from "../../../src/host/host-report.ts";
+import type { HostReport, ReportSink } from "../../../src/host/host-report.ts";
 import { Host, type Plugin } from "../../../src/host/host.ts";
 import { loadModule } from "../../../src/host/load-module.ts";
 import { pluginConfig } from "../../../src/host/plugin-config.ts";
@@ -41,7 +41,7 @@ export async function driveHost(scenario: Scenario, reports: HostReport[] = []):
     },
   });
   const plugins = filtersOf(scenario).map((filter) => startPlugin(host, modules.get(filter.module), scenario, filter));
-  const seen = runRequests({ scenario, simulation, plugins });
+  const seen = runRequests({ scenario, simulation, plugins, report: (told) => void reports.push(told) });
   simulation.run(
     () => host.settle(),
     () => host.nextDue(),
@@ -61,6 +61,7 @@ interface Running {
   readonly scenario: Scenario;
   readonly simulation: Simulation;
   readonly plugins: readonly Plugin[];
+  readonly report: ReportSink;
 }
 
 /** What the clients and the upstream see, filled while the simulation runs. */
@@ -72,10 +73,11 @@ interface Seen {
 }
 
 /** Schedules the first request or connection; each one schedules the next. */
-function runRequests({ scenario, simulation, plugins }: Running): Seen {
+function runRequests({ scenario, simulation, plugins, report }: Running): Seen {
   const seen: Seen = { client: [], background: [], upstream: [], leftOpen: [] };
   const upstreamSaw = (request: SeenMessage): void => void seen.upstream.push(request);
   const setting = {
+    report,
     scenario,
     simulation,
     filters: plugins,

@@ -1,6 +1,7 @@
 import { HttpExchange } from "../../../src/host/exchange/http-exchange.ts";
 import { http1RequestHeaders } from "../../../src/host/exchange/http1-headers.ts";
 import { HeaderMap } from "../../../src/host/header-map.ts";
+import type { ReportSink } from "../../../src/host/host-report.ts";
 import type { HttpFilterFactory } from "../../../src/host/http-filter.ts";
 import { requestHeaders } from "../envoy/client.ts";
 import type { SeenMessage } from "../exchange-lines.ts";
@@ -17,6 +18,7 @@ export interface HttpSetting {
   readonly filters: readonly HttpFilterFactory[];
   /** Takes each request the upstream sees. */
   readonly upstreamSaw: (seen: SeenMessage) => void;
+  readonly report: ReportSink;
 }
 
 type Seen = { -readonly [Key in keyof SeenMessage]: SeenMessage[Key] };
@@ -39,6 +41,7 @@ export function sendVirtual(setting: HttpSetting, spec: RequestSpec, done: (answ
     clock: simulation.clock,
     upstream: upstream.sink,
     downstream: downstreamOf(seen, spec, finish),
+    report: setting.report,
     route: { name: "route", cluster: scenario.upstream === "direct" ? "" : scenario.name },
     info: {
       protocol: spec.protocol === "http2" ? "HTTP/2" : "HTTP/1.1",

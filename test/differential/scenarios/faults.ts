@@ -6,9 +6,10 @@ export interface Fault {
   readonly scenario: Scenario;
   /**
    * `dies`: the process ends by a signal. `repeats`: the upstream gets the request more than once. `garbles`: the client
-   * gets the response's headers twice, the second time as a body.
+   * gets the response's headers twice, the second time as a body. `circles`: the callback is called from within itself
+   * until the stack is full and the VM is gone.
    */
-  readonly envoy: "dies" | "repeats" | "garbles";
+  readonly envoy: "dies" | "repeats" | "garbles" | "circles";
   /** What is reported, if anything. */
   readonly report: ReportCode | undefined;
   /** For the docs: what the filter does. */
@@ -51,6 +52,17 @@ export const faults: readonly Fault[] = [
     scenario: one("fault-continue-response-twice", "rsh: continue 1"),
     envoy: "garbles",
     report: "continue-and-continue",
+    here: "The stream is reset.",
+  },
+  {
+    title: "`continue_stream(request)` in each `on_request_body`, after headers answered StopAllIterationAndBuffer",
+    scenario: one(
+      "fault-continue-circle",
+      `rqh: http callout {:path: /slow, :method: GET, :authority: x} "" {} 1000; ret 3\nhcr: effective $stream; continue 0\nrqb: continue 0; ret 1`,
+      { requests: [{ method: "POST", body: Array.from({ length: 30 }, () => "abc"), patienceMs: 300 }] },
+    ),
+    envoy: "circles",
+    report: "continue-in-circle",
     here: "The stream is reset.",
   },
   {

@@ -342,6 +342,23 @@ describe("what Envoy answers with a crash or a second request", () => {
     expect(on.reports.map((each) => `${each.severity} ${each.code}`)).toEqual(["fault continue-and-continue"]);
   });
 
+  test("continue in every body callback of a request that was stopped whole ends the stream", () => {
+    const on = stage({
+      a: {
+        requestHeaders: () => "stop-all-and-buffer",
+        requestData: ({ callbacks }) => {
+          callbacks.continueDecoding();
+          return "stop-and-buffer";
+        },
+      },
+    });
+    on.exchange.requestHeaders(get(), false);
+    on.exchange.requestData(bytes("abc"), false);
+    of(on).continueDecoding();
+    expect(on.events.slice(-4)).toEqual(["down reset wasme_continue_in_circle", "a:log", "a:destroy", "up reset"]);
+    expect(on.reports.map((each) => `${each.severity} ${each.code}`)).toEqual(["fault continue-in-circle"]);
+  });
+
   test("the same in the response headers callback; nothing goes to the client", () => {
     const on = stage({ a: { responseHeaders: ({ callbacks }) => callbacks.continueEncoding() } });
     on.exchange.requestHeaders(get(), true);
