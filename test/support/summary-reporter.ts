@@ -22,10 +22,10 @@ export default class SummaryReporter implements Reporter {
   }
 }
 
-/** `test/unit/a.test.ts > what it is about > what it says`, and why its first try failed. */
+/** `test/unit/a.test.ts > what it is about > what it says`, and why its first try failed: of a property its seed, too. */
 function nameOf(test: TestCase): string {
   const { root } = test.project.config;
   const name = `${relative(root, test.module.moduleId)} > ${test.fullName}`;
-  const why = test.result().errors?.[0]?.message.split("\n", 1)[0];
+  const why = test.result().errors?.[0]?.message.split("\n", 2).join(" ");
   return why === undefined ? name : `${name}: ${why}`;
 }
