@@ -106,8 +106,9 @@ async function neighboursOf(
   query: WorkloadQuery & { readonly namespace: string },
   targets: readonly Target[],
 ): Promise<readonly Workload[]> {
-  const everything = Object.keys(query.labels).length === 0;
-  const all = everything ? targets : await selectWorkloads(deps.port, { ...query, labels: {} }, deps.signal);
+  const everything = Object.keys(query.labels).length === 0 && query.names === undefined;
+  const wider = { ...query, labels: {}, names: undefined };
+  const all = everything ? targets : await selectWorkloads(deps.port, wider, deps.signal);
   return all.map(({ workload }) => workload);
 }
 

@@ -19,6 +19,8 @@ export interface WorkloadQuery {
   readonly namespace: string | undefined;
   /** All must be there with these values; empty matches every workload of the kind. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Only the workloads of these names; absent: whatever the labels match. */
+  readonly names?: readonly string[] | undefined;
 }
 
 /** The node cache to use or make, and how long its pods may take to be ready. */

@@ -21,6 +21,7 @@ export async function selectWorkloads(
   const { items } = await port.list(selection, signal);
   const targets = items
     .filter((item) => item.metadata.deletionTimestamp === undefined)
+    .filter((item) => query.names?.includes(item.metadata.name) !== false)
     .map((item) => targetOf(query.kind, item, query.namespace));
   if (targets.length === 0) throw noWorkload(query);
   return targets.toSorted((a, b) => (a.workload.name < b.workload.name ? -1 : 1));
