@@ -1,11 +1,11 @@
 import { type Digest, digestParts } from "../domain/digest.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
-import type { Json, JsonObject } from "../domain/json.ts";
+import type { JsonObject } from "../domain/json.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { cacheDaemonSet, type CachePodSettings } from "./cache-daemon-set.ts";
 import type { KubernetesObject, ObjectMetadata } from "./kubernetes-object.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL, shortName } from "./names.ts";
-import { roleBinding } from "./program-objects.ts";
+import { boundRole, type PolicyRule, rule } from "./program-objects.ts";
 
 /** How the node cache is set up. */
 export interface CacheSettings extends CachePodSettings {
@@ -24,8 +24,7 @@ export function buildCacheObjects(settings: CacheSettings): readonly KubernetesO
     cacheNamespace(settings),
     { apiVersion: "v1", kind: "ConfigMap", metadata },
     { apiVersion: "v1", kind: "ServiceAccount", metadata },
-    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata, rules: cacheRules(settings) },
-    roleBinding(metadata),
+    ...boundRole(metadata, programRules(settings), settings),
     cacheService(settings),
     cacheDaemonSet(settings, metadata, cachePodLabels(settings)),
   ];
@@ -91,13 +90,12 @@ function cacheNamespace({ files, namespace }: CacheSettings): KubernetesObject {
 }
 
 /** Names of reports are not known beforehand, and what is created has no name that a rule could hold on to. */
-function cacheRules(settings: CacheSettings): Json {
-  const read = ["get", "list", "watch"];
+function programRules(settings: CacheSettings): readonly PolicyRule[] {
   return [
-    { apiGroups: [""], resources: ["configmaps"], resourceNames: [settings.name], verbs: read },
-    { apiGroups: [""], resources: ["secrets"], resourceNames: [pullSecretName(settings)], verbs: read },
-    { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] },
-    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
+    rule("", "configmaps", ["get", "list", "watch"], [settings.name]),
+    rule("", "secrets", ["get", "list", "watch"], [pullSecretName(settings)]),
+    rule("", "configmaps", ["get", "create", "patch"]),
+    rule("events.k8s.io", "events", ["create", "patch"]),
   ];
 }
 

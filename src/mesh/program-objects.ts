@@ -7,16 +7,56 @@ export type PullPolicy = "Always" | "IfNotPresent" | "Never";
 /** The user and group that wasme's programs run as in a cluster: nobody's, and not root's. */
 const PROGRAM_USER = 65532;
 
-/** Binds a service account to the Role of the same name in the same namespace. */
-export function roleBinding(metadata: ObjectMetadata): KubernetesObject {
-  const { name, namespace } = metadata;
-  return {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "RoleBinding",
-    metadata,
-    subjects: [{ kind: "ServiceAccount", name, namespace }],
-    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
-  };
+/** What the pods of every program of wasme are made of. */
+export interface ProgramSettings {
+  /** Name of the program's objects. */
+  readonly name: string;
+  readonly namespace: string;
+  /** Its image, `repository:tag`. */
+  readonly image: string;
+  readonly imagePullPolicy: PullPolicy;
+  /** Name of a Secret in its namespace (`kubernetes.io/dockerconfigjson`) with credentials for all filter images. */
+  readonly authSecret?: string | undefined;
+  /** Pod tolerations, for tainted nodes. */
+  readonly tolerations?: readonly JsonObject[] | undefined;
+  /** Priority of its pods; without one a full node may evict them. */
+  readonly priorityClassName?: string | undefined;
+  /** Resources of its container, in place of modest ones. */
+  readonly resources?: JsonObject | undefined;
+}
+
+/** A rule of RBAC, always with lists as RBAC has them. */
+export interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+/** What may be done to resources of one group; `names` confines it to objects of these names, unless it is empty. */
+export function rule(
+  group: string,
+  resources: string | readonly string[],
+  verbs: readonly string[],
+  names: readonly string[] = [],
+): PolicyRule {
+  const confined = names.length === 0 ? {} : { resourceNames: names };
+  return { apiGroups: [group], resources: typeof resources === "string" ? [resources] : resources, ...confined, verbs };
+}
+
+/** A role and its binding to a service account: in `metadata`'s namespace, or without one in the whole cluster. */
+export function boundRole(
+  metadata: ObjectMetadata,
+  rules: readonly PolicyRule[],
+  account: { readonly name: string; readonly namespace: string },
+): readonly KubernetesObject[] {
+  const kind = metadata.namespace === undefined ? "ClusterRole" : "Role";
+  const subjects = [{ kind: "ServiceAccount", name: account.name, namespace: account.namespace }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata.name };
+  return [
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind, metadata, rules },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: `${kind}Binding`, metadata, subjects, roleRef },
+  ];
 }
 
 /** What Pod Security's level "restricted" asks of a pod; as root it is all of it but the user. */
@@ -48,5 +88,27 @@ export function probes(port: string): Readonly<Record<string, Json>> {
     startupProbe: { ...get("/healthz"), periodSeconds: 2, failureThreshold: 60 },
     readinessProbe: { ...get("/readyz"), periodSeconds: 2, failureThreshold: 2 },
     livenessProbe: { ...get("/healthz"), periodSeconds: 10, timeoutSeconds: 5 },
+  };
+}
+
+/** Where common ways to set up Prometheus look for metrics. */
+export function podAnnotations(port: number): Readonly<Record<string, string>> {
+  return { "prometheus.io/scrape": "true", "prometheus.io/port": String(port), "prometheus.io/path": "/metrics" };
+}
+
+/** How credentials get into a container: as the `config.json` of a Docker folder. Nothing without a Secret. */
+export function authMount({ authSecret }: Pick<ProgramSettings, "authSecret">): {
+  readonly env: readonly JsonObject[];
+  readonly mounts: readonly JsonObject[];
+  readonly volumes: readonly JsonObject[];
+} {
+  if (authSecret === undefined) return { env: [], mounts: [], volumes: [] };
+  const name = "auth";
+  const directory = "/etc/wasme/docker";
+  const items = [{ key: ".dockerconfigjson", path: "config.json" }];
+  return {
+    env: [{ name: "DOCKER_CONFIG", value: directory }],
+    mounts: [{ name, mountPath: directory, readOnly: true }],
+    volumes: [{ name, secret: { secretName: authSecret, items } }],
   };
 }
