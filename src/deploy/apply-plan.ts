@@ -14,6 +14,7 @@ import {
   type Plan,
   refTitle,
   type Step,
+  type Wait,
 } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
@@ -24,6 +25,21 @@ import { withVersion } from "./settle-change.ts";
 import { waitForModule } from "./wait-for-module.ts";
 import { waitReady } from "./wait-ready.ts";
 
+/** How a plan is carried out. */
+export interface ApplyOptions {
+  /** Takes over fields that other field managers own. */
+  readonly force: boolean;
+  /** `block` sleeps in every wait. `stop` looks once: nothing after a wait that is not over is done. */
+  readonly waits: "block" | "stop";
+}
+
+/** What was done of a plan. */
+export interface ApplyResult {
+  readonly outcomes: readonly ObjectOutcome[];
+  /** The wait that is not over (`stop` only), and how far it is. The same plan again goes on from there. */
+  readonly awaiting?: { readonly step: Wait; readonly message: string };
+}
+
 /**
  * Carries a plan out, step by step, and tells of each object as it is done. Stops at the first failure: its error
  * says in `details` what was done and what was not, and running the same command again goes on from there.
@@ -31,8 +47,8 @@ import { waitReady } from "./wait-ready.ts";
 export async function applyPlan(
   deps: ClusterDeps,
   plan: Pick<Plan, "steps">,
-  options: { readonly force: boolean },
-): Promise<readonly ObjectOutcome[]> {
+  options: ApplyOptions,
+): Promise<ApplyResult> {
   let outcomes: readonly ObjectOutcome[] = [];
   const run: Run = { deps, force: options.force, goneCaches: new Set() };
   for (const [index, step] of plan.steps.entries()) {
@@ -45,7 +61,7 @@ export async function applyPlan(
       throw stopped(deps.events, error, { done: outcomes, left: changesOf({ steps: plan.steps.slice(index) }) });
     }
   }
-  return outcomes;
+  return { outcomes };
 }
 
 interface Run {

@@ -88,7 +88,7 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
     if (request.dryRun === "server") {
       return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
-    const outcomes = await applyPlan(cluster, plan, { force: request.forceConflicts });
+    const { outcomes } = await applyPlan(cluster, plan, { force: request.forceConflicts, waits: "block" });
     return { ...base, mode: "applied", outcomes, diff: "" };
   } finally {
     port.close();

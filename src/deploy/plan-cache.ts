@@ -55,7 +55,7 @@ export async function planCache(
 export function cacheObjects(
   cache: CacheRequest,
 ): readonly { readonly kind: ResourceKind; readonly object: KubeObject }[] {
-  return buildCacheObjects(cache).flatMap((object) => {
+  return buildCacheObjects({ ...cache, files: true }).flatMap((object) => {
     const kind = kindOf(object);
     return kind === undefined ? [] : [{ kind, object }];
   });

@@ -64,8 +64,11 @@ export interface RolloutWait {
   readonly timeoutMs: number;
 }
 
+/** A step that changes nothing. */
+export type Wait = ModuleWait | RolloutWait;
+
 /** A step of a plan. */
-export type Step = Change | ModuleWait | RolloutWait;
+export type Step = Change | Wait;
 
 /** What will be done, in order. Nothing in it has been done yet. */
 export interface Plan {

@@ -1,3 +1,4 @@
+import type { Delivery } from "../domain/delivery.ts";
 import type { EventSink } from "../domain/events.ts";
 import type { FailurePolicy, FilterPhase, PatchContext } from "../domain/filter.ts";
 import type { ImageReference } from "../domain/image-reference.ts";
@@ -23,10 +24,18 @@ export interface WorkloadQuery {
   readonly names?: readonly string[] | undefined;
 }
 
-/** The node cache to use or make, and how long its pods may take to be ready. */
-export interface CacheRequest extends CacheSettings {
+/** The node cache to use or make, and how long its nodes may take. Whether it keeps files follows from the delivery. */
+export interface CacheRequest extends Omit<CacheSettings, "files" | "kubernetes"> {
   /** Milliseconds; 0 does not wait for the nodes. */
   readonly timeoutMs: number;
+}
+
+/** The object on whose behalf a filter is deployed: it owns what is made, in its own namespace. */
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 /** What `deploy istio` is asked to do. */
@@ -43,6 +52,8 @@ export interface DeployRequest {
   readonly phase: FilterPhase | undefined;
   readonly workloads: WorkloadQuery;
   readonly via: Via | "auto";
+  /** How the module gets to the proxies; `auto` keeps the way of a filter that is there. */
+  readonly delivery: Delivery | "auto";
   /** Name of a Secret with registry credentials, in the workload's namespace. */
   readonly pullSecret: string | undefined;
   readonly cache: CacheRequest;
@@ -58,6 +69,8 @@ export interface DeployRequest {
   readonly wait: boolean;
   /** Milliseconds a roll-out may take. */
   readonly timeoutMs: number;
+  /** Gives every object of the filter this owner, and the label `wasme.io/filter-deployment` with its name. */
+  readonly owner?: Owner | undefined;
 }
 
 /** What `undeploy istio` is asked to do. */
@@ -90,4 +103,9 @@ export interface ClusterDeps {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * True (the default): plans try every write as a dry run, and ask the server for each right beforehand. False: neither,
+   * for a program whose rights are shipped with it.
+   */
+  readonly trial?: boolean | undefined;
 }

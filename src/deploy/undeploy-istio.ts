@@ -35,7 +35,8 @@ export async function undeployIstio(
     if (request.dryRun === "server") {
       return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
-    return { ...base, mode: "applied", outcomes: await applyPlan(cluster, plan, { force: false }), diff: "" };
+    const { outcomes } = await applyPlan(cluster, plan, { force: false, waits: "block" });
+    return { ...base, mode: "applied", outcomes, diff: "" };
   } finally {
     port.close();
   }

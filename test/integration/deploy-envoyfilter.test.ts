@@ -20,7 +20,6 @@ const CACHE = {
   name: "wasme-cache",
   image: "registry.example.com/wasme:0.1.0",
   imagePullPolicy: "IfNotPresent",
-  files: true,
 } as const;
 
 interface Live extends KubeObject {
@@ -223,7 +222,11 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
       const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
       const edit = { place: "sidecar", direction: "mount" } as const;
       const change = { type: "edit", action: "update", ref, edit, reason: "", before: live } as const;
-      await applyPlan({ port, clock: systemClock, events: () => undefined }, { steps: [change] }, { force: false });
+      await applyPlan(
+        { port, clock: systemClock, events: () => undefined },
+        { steps: [change] },
+        { force: false, waits: "block" },
+      );
       const annotations = templateAnnotations(await bench.read(APPS, "deployments/web"));
       const names = (JSON.parse(annotations["sidecar.istio.io/userVolume"] ?? "") as { name: string }[]).map(
         ({ name }) => name,

@@ -328,7 +328,6 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     namespace: bench.cacheNamespace,
     image: "registry.example.com/wasme:0.1.0",
     imagePullPolicy: "IfNotPresent",
-    files: true,
     timeoutMs: 30_000,
   });
 });

@@ -83,7 +83,7 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
       const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
       const edit = { place: "sidecar", direction: "unmount" } as const;
       const step = { type: "edit", action: "update", ref, edit, reason: "" } as const;
-      const outcomes = await applyPlan({ ...deps, port }, { steps: [step] }, { force: false });
+      const { outcomes } = await applyPlan({ ...deps, port }, { steps: [step] }, { force: false, waits: "block" });
       expect(outcomes).toEqual([{ ref, outcome: "kept" }]);
       expect(templateAnnotations(await bench.read(APPS, "deployments/web"))).toEqual(before);
     } finally {

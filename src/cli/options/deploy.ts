@@ -1,3 +1,4 @@
+import { DELIVERIES } from "../../domain/delivery.ts";
 import { FILTER_PHASES, PATCH_CONTEXTS } from "../../domain/filter.ts";
 import { usageError } from "../../domain/errors.ts";
 import type { CacheRequest, DeployDeps } from "../../deploy/request.ts";
@@ -26,6 +27,13 @@ export const placementOptions: readonly OptionSpec[] = [
     flags: "--via <kind>",
     description: "kind of object; auto takes the first the cluster serves that can express the request",
     choices: ["auto", "envoyfilter", "wasmplugin", "trafficextension"],
+    default: "auto",
+    group: PLACE,
+  },
+  {
+    flags: "--delivery <way>",
+    description: "how the module gets to the proxies; auto keeps the way of a filter that is there",
+    choices: ["auto", ...DELIVERIES],
     default: "auto",
     group: PLACE,
   },
@@ -89,7 +97,6 @@ export function readCache(values: Values): CacheRequest {
     namespace: text(values, "cacheNamespace") ?? "wasme",
     image: `${repo}:${text(values, "cacheTag") ?? packageVersion()}`,
     imagePullPolicy: choice(values, "cacheImagePullPolicy", PULL_POLICIES, "IfNotPresent"),
-    files: true,
     ...(command === undefined ? {} : { customCommand: command.split(",") }),
     timeoutMs: duration(values, "cacheTimeout", "1m"),
   };

@@ -1,3 +1,4 @@
+import { DELIVERIES } from "../../../domain/delivery.ts";
 import { FILTER_PHASES, PATCH_CONTEXTS, DEFAULT_PRIORITY } from "../../../domain/filter.ts";
 import { usageError } from "../../../domain/errors.ts";
 import { formatReference, parseImageReference } from "../../../domain/image-reference.ts";
@@ -77,6 +78,7 @@ export const deployIstio: CommandSpec = {
       phase: FILTER_PHASES.find((phase) => phase === options["phase"]),
       workloads: readWorkloads(options),
       via: choice(options, "via", ["auto", "envoyfilter", "wasmplugin", "trafficextension"], "auto"),
+      delivery: choice(options, "delivery", ["auto", ...DELIVERIES], "auto"),
       pullSecret: text(options, "pullSecret"),
       cache: readCache(options),
       check: notDenied(options, "check"),
