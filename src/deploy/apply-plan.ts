@@ -11,9 +11,11 @@ import {
   changesOf,
   type DeleteChange,
   type EditChange,
+  isWait,
   type Plan,
   refTitle,
   type Step,
+  type TouchChange,
   type Wait,
 } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -23,6 +25,7 @@ import { deniedAsUndefined } from "./require-access.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import { withVersion } from "./settle-change.ts";
 import { waitForModule } from "./wait-for-module.ts";
+import { waitForObject } from "./wait-for-object.ts";
 import { waitReady } from "./wait-ready.ts";
 
 /** How a plan is carried out. */
@@ -54,7 +57,7 @@ export async function applyPlan(
   for (const [index, step] of plan.steps.entries()) {
     try {
       const outcome = await applyStep(run, step);
-      if (outcome === undefined || step.type === "wait-module" || step.type === "wait-rollout") continue;
+      if (outcome === undefined || isWait(step)) continue;
       outcomes = withOutcome(outcomes, { ref: step.ref, outcome });
       if (outcome !== "unchanged") deps.events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
     } catch (error) {
@@ -80,6 +83,9 @@ async function applyStep(run: Run, step: Step): Promise<OutcomeWord | undefined>
     case "wait-rollout":
       await waitReady(deps, step);
       return undefined;
+    case "wait-object":
+      await waitForObject(deps, step);
+      return undefined;
     case "apply": {
       if (step.action === "unchanged") return "unchanged";
       await deps.port.apply(step.ref.kind, step.object, { force: run.force, signal: deps.signal });
@@ -89,6 +95,8 @@ async function applyStep(run: Run, step: Step): Promise<OutcomeWord | undefined>
       return applyAnnounce(run, step);
     case "edit":
       return applyEdit(deps, step);
+    case "touch":
+      return applyTouch(deps, step);
     case "delete":
       return applyDelete(run, step);
     default:
@@ -140,6 +148,18 @@ async function applyEdit(deps: ClusterDeps, change: EditChange): Promise<Outcome
     const { patch } = editWorkload(live, change.edit);
     if (patch === undefined) return "unchanged";
     if (change.edit.direction === "unmount" && (await isNeeded(deps, live))) return "kept";
+    await port.patch(change.ref, withVersion(patch, live), { signal });
+    return "changed";
+  });
+}
+
+/** Somebody may have written the object since the plan, or done the same; one that is gone needs nothing. */
+async function applyTouch(deps: ClusterDeps, change: TouchChange): Promise<OutcomeWord> {
+  const { port, signal } = deps;
+  return retryConflicts(deps, async () => {
+    const live = await port.get(change.ref, signal);
+    const patch = live === undefined ? undefined : change.touch(live);
+    if (live === undefined || patch === undefined) return "unchanged";
     await port.patch(change.ref, withVersion(patch, live), { signal });
     return "changed";
   });

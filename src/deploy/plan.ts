@@ -1,4 +1,5 @@
 import type { Digest } from "../domain/digest.ts";
+import type { JsonObject } from "../domain/json.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import type { WorkloadEdit } from "./edit-workload.ts";
@@ -45,8 +46,15 @@ export interface DeleteChange extends ChangeBase {
   readonly onlyWithCache?: string;
 }
 
+/** A few fields of an object that is there; what exactly is worked out from the object as it is then. */
+export interface TouchChange extends ChangeBase {
+  readonly type: "touch";
+  /** The merge patch, `undefined` when there is nothing to do (any more). */
+  readonly touch: (live: KubeObject) => JsonObject | undefined;
+}
+
 /** One change of one object. */
-export type Change = ApplyChange | AnnounceChange | EditChange | DeleteChange;
+export type Change = ApplyChange | AnnounceChange | EditChange | DeleteChange | TouchChange;
 
 /** Waits until the nodes hold a module. */
 export interface ModuleWait {
@@ -64,8 +72,18 @@ export interface RolloutWait {
   readonly timeoutMs: number;
 }
 
+/** Waits until one object is as somebody else has to make it. */
+export interface ObjectWait {
+  readonly type: "wait-object";
+  readonly ref: ObjectRef;
+  /** Milliseconds; 0 does not wait. */
+  readonly timeoutMs: number;
+  /** How far it is, as the end of a sentence that begins with the object; gone is `undefined`. */
+  readonly look: (live: KubeObject | undefined) => { readonly done: boolean; readonly message: string };
+}
+
 /** A step that changes nothing. */
-export type Wait = ModuleWait | RolloutWait;
+export type Wait = ModuleWait | RolloutWait | ObjectWait;
 
 /** A step of a plan. */
 export type Step = Change | Wait;
@@ -81,7 +99,12 @@ export interface Plan {
 
 /** The changes of a plan, without its waits. */
 export function changesOf(plan: Pick<Plan, "steps">): readonly Change[] {
-  return plan.steps.filter((step): step is Change => step.type !== "wait-module" && step.type !== "wait-rollout");
+  return plan.steps.filter((step): step is Change => !isWait(step));
+}
+
+/** True for a step that changes nothing. */
+export function isWait(step: Step): step is Wait {
+  return step.type === "wait-module" || step.type === "wait-rollout" || step.type === "wait-object";
 }
 
 /** `deployments.apps`-free title of an object: `Deployment shop/web`. */

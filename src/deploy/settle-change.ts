@@ -1,3 +1,4 @@
+import { isObject } from "../domain/json.ts";
 import type { ResourceKind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
@@ -64,5 +65,6 @@ export function withVersion(
   patch: Readonly<Record<string, unknown>>,
   live: KubeObject,
 ): Readonly<Record<string, unknown>> {
-  return { ...patch, metadata: { resourceVersion: live.metadata.resourceVersion } };
+  const metadata = isObject(patch["metadata"]) ? patch["metadata"] : {};
+  return { ...patch, metadata: { ...metadata, resourceVersion: live.metadata.resourceVersion } };
 }
