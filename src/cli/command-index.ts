@@ -17,6 +17,8 @@ export interface CommandSection {
 export const GROUPS: Readonly<Record<string, string>> = {
   deploy: "Deploy a filter to a data plane",
   undeploy: "Remove a filter from a data plane",
+  cache: "Run the node cache in a cluster",
+  operator: "Run the operator in a cluster",
   registry: "Run a registry on this machine",
   store: "Look after the local image store",
 };
@@ -126,6 +128,21 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "undeploy istio",
         "Remove a filter from workloads in an Istio mesh",
         async () => (await import("./commands/undeploy/istio.ts")).undeployIstio,
+      ),
+    ],
+  },
+  {
+    title: "In the cluster",
+    commands: [
+      entry(
+        "cache manifests",
+        "Print the objects that install the node cache",
+        async () => (await import("./commands/cache/manifests.ts")).cacheManifests,
+      ),
+      entry(
+        "operator manifests",
+        "Print the objects that install the operator",
+        async () => (await import("./commands/operator/manifests.ts")).operatorManifests,
       ),
     ],
   },

@@ -17,10 +17,15 @@ export interface OperatorSettings extends OperatorPodSettings {
  * namespaces it watches and in the cache's come with it: those namespaces must be there first.
  */
 export function buildOperatorObjects(settings: OperatorSettings): readonly KubernetesObject[] {
-  return [filterDeploymentCrd, ...userRoles(), ...buildOperatorProgram(settings)];
+  return [...buildOperatorKinds(), ...buildOperatorProgram(settings)];
 }
 
-/** The same without what is there once per cluster, whoever runs the operator: the definition and its roles for users. */
+/** What is there once per cluster, whoever runs the operator: the definition of FilterDeployment and its roles for people. */
+export function buildOperatorKinds(): readonly KubernetesObject[] {
+  return [filterDeploymentCrd, ...userRoles()];
+}
+
+/** The operator itself, without {@link buildOperatorKinds}. */
 export function buildOperatorProgram(settings: OperatorSettings): readonly KubernetesObject[] {
   const metadata = operatorMetadata(settings);
   return [
@@ -36,7 +41,7 @@ export function buildOperatorProgram(settings: OperatorSettings): readonly Kuber
  * Roles for people: who may view or edit a namespace may view or edit its FilterDeployments (aggregated ClusterRoles,
  * Kubernetes: using RBAC authorization).
  */
-export function userRoles(): readonly KubernetesObject[] {
+function userRoles(): readonly KubernetesObject[] {
   const role = (level: string, rules: readonly PolicyRule[]): KubernetesObject => {
     const labels = { [MANAGED_BY_LABEL]: MANAGED_BY, [`rbac.authorization.k8s.io/aggregate-to-${level}`]: "true" };
     const metadata = { name: `wasme-filterdeployments-${level}`, labels };
@@ -49,7 +54,7 @@ export function userRoles(): readonly KubernetesObject[] {
 }
 
 /** Labels that only the operator's own pods have. */
-export function operatorPodLabels(settings: Pick<OperatorSettings, "name">): Readonly<Record<string, string>> {
+function operatorPodLabels(settings: Pick<OperatorSettings, "name">): Readonly<Record<string, string>> {
   return { "app.kubernetes.io/name": "wasme-operator", "app.kubernetes.io/instance": settings.name };
 }
 

@@ -33,8 +33,8 @@ export function duration(values: Values, name: string, fallback: string): number
   return parseDuration(text(values, name) ?? fallback, flagOf(name));
 }
 
-/** `chunkSize` is `--chunk-size` to the user. */
-function flagOf(name: string): string {
+/** The flag of an option: `chunkSize` is `--chunk-size` to the user. */
+export function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/gu, (c) => `-${c.toLowerCase()}`)}`;
 }
 
