@@ -1,5 +1,5 @@
 import type { EventSink } from "../domain/events.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 import type { Env } from "../platform/env.ts";
 import type { Paths } from "../platform/paths.ts";
 import type { ProcessRunner } from "../platform/process-runner.ts";
@@ -26,7 +26,7 @@ export interface GlobalOptions {
 export interface Context {
   readonly terminal: Terminal;
   readonly events: EventSink;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly exec: ProcessRunner;
   readonly env: Env;
   readonly paths: Paths;

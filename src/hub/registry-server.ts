@@ -1,8 +1,7 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
+import { authority, drain, listenOn } from "../platform/http-server.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { type AccessRecord, recordAccess } from "./access-record.ts";
 import { type Gate, openGate } from "./gate.ts";
@@ -10,7 +9,7 @@ import type { RegistryState } from "./registry-exchange.ts";
 import { refusalOf, RegistryRefusal, replyJson, replyRefusal } from "./registry-reply.ts";
 import { findEndpoint, type RegistryPolicy } from "./registry-router.ts";
 import { Repositories } from "./repositories.ts";
-import { authority, isLoopback, serverNames } from "./server-names.ts";
+import { isLoopback, serverNames } from "./server-names.ts";
 import { UploadSessions } from "./upload-sessions.ts";
 import { type WebGuard, webGuard } from "./web-guard.ts";
 
@@ -73,7 +72,7 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   const { store, host = "127.0.0.1", tls } = options;
   const scheme = tls === undefined ? "http" : "https";
   const server = createListener(tls);
-  const port = await listen(server, host, options.port ?? 0);
+  const port = await listenOn(server, host, options.port ?? 0);
   try {
     const own = authority(host, port);
     const gate = await createGate(options, scheme, own);
@@ -84,12 +83,12 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
     const guard = webGuard({ trustsMachine: options.auth === undefined && isLoopback(host), name: options.name });
     serve(server, state, { ...options, policy, guard });
     const close = async (graceMs = 0): Promise<void> => {
-      await stop(server, graceMs);
+      await drain(server, graceMs);
       await uploads.close();
     };
     return { url: `${scheme}://${own}`, host: own, name: names[0], close };
   } catch (error) {
-    await stop(server, 0);
+    await drain(server, 0);
     throw error;
   }
 }
@@ -108,16 +107,6 @@ function createListener(tls: RegistryServerOptions["tls"]): Server {
 /** `requestTimeout` 0: uploads take as long as they take, as long as something moves. Milliseconds. */
 const LIMITS = { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 30_000 };
 const SILENCE_MS = 5 * 60 * 1000;
-
-async function listen(server: Server, host: string, port: number): Promise<number> {
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    throw listenError(error, authority(host, port));
-  }
-  return (server.address() as AddressInfo).port;
-}
 
 async function createGate(options: RegistryServerOptions, scheme: string, own: string): Promise<Gate> {
   const { auth, onFault = () => undefined } = options;
@@ -191,28 +180,3 @@ function acceptBody(request: IncomingMessage, response: ServerResponse): void {
 }
 
 const BASE = "http://registry";
-
-async function stop(server: Server, graceMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  if (graceMs === 0) server.closeAllConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-  // What ends its request while others go on must not stay open for the next one.
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  await closed;
-  clearTimeout(cut);
-  clearInterval(idle);
-}
-
-function listenError(error: unknown, address: string): unknown {
-  const code = errnoOf(error);
-  const failed = (name: string, why: string, hint: string): WasmeError =>
-    new WasmeError("failed", name, `cannot listen on ${address}: ${why}`, { hint, cause: error });
-  if (code === "EADDRINUSE") {
-    return failed("ADDRESS_IN_USE", "the port is taken", "choose another port, or 0 for a free one");
-  }
-  if (code === "EACCES") return failed("ADDRESS_UNUSABLE", "permission denied", "choose a port above 1023");
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return failed("ADDRESS_UNUSABLE", "this machine has no such address", "listen on 127.0.0.1 or 0.0.0.0");
-  }
-  return error;
-}

@@ -1,3 +1,5 @@
+import { authority } from "../platform/http-server.ts";
+
 /** How a registry is called in image references, the canonical name first: `localhost:5000`, `127.0.0.1:5000`, … */
 export type ServerNames = readonly [string, ...string[]];
 
@@ -11,11 +13,6 @@ export function serverNames(host: string, port: number, given?: string): ServerN
   const names = isLoopback(host) || ANY.has(host) ? LOOPBACK.map((name) => `${name}:${port}`) : [];
   const [first = own, ...rest] = new Set([...(given === undefined ? [] : [given]), ...names, own]);
   return [first, ...rest];
-}
-
-/** `host:port` as a URL and an image reference write it: IPv6 in brackets. */
-export function authority(host: string, port: number): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** True for an address only this machine reaches. */

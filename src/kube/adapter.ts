@@ -1,23 +1,22 @@
 import type { EventSink } from "../domain/events.ts";
-import { WasmeError } from "../domain/errors.ts";
-import { isObject, tryParseJson } from "../domain/json.ts";
+import { tryParseJson } from "../domain/json.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type ApiClient, type ApiRequest, createClient } from "./client.ts";
+import { type ApiClient, type ApiRequest, type ClientDeps, createClient } from "./client.ts";
 import { openCredentials } from "./credentials.ts";
 import { type KubeconfigSource, loadKubeconfig } from "./kubeconfig.ts";
 import { apiVersion, Kinds, type ResourceKind } from "./kinds.ts";
-import { at, isKubeObject, type KubeObject, listAt, stringAt } from "./objects.ts";
+import { at, type KubeObject, listAt, stringAt } from "./objects.ts";
 import {
   type Access,
   FIELD_MANAGER,
   type FieldManager,
   type KubePort,
-  type ObjectList,
   type ObjectRef,
-  type Selection,
   type ServerVersion,
   type WriteOptions,
 } from "./port.ts";
+import { expectObject, objectIn } from "./answer.ts";
+import { listAll, listPages } from "./list.ts";
 import { type Intent, statusError } from "./status-error.ts";
 import { watchEvents } from "./watch.ts";
 
@@ -27,9 +26,9 @@ export interface ConnectDeps {
   readonly events: EventSink;
   /** Who writes; the command line when absent. */
   readonly fieldManager?: FieldManager;
+  /** Told of every answer, for metrics. */
+  readonly onAnswer?: ClientDeps["onAnswer"];
 }
-
-const PAGE = "500";
 
 /**
  * Opens a cluster: reads the kubeconfig, loads `@kubernetes/client-node` (0.3 to 0.5 s) for its credentials; no
@@ -39,7 +38,9 @@ export async function connectCluster(deps: ConnectDeps, from: KubeconfigSource):
   const raw = await loadKubeconfig(from);
   const source = await openCredentials(raw, from.env, () => deps.clock.now());
   const warn = (message: string): void => deps.events({ type: "warning", message: `the cluster says: ${message}` });
-  return portOver(createClient({ source, clock: deps.clock, warn }), deps.fieldManager ?? FIELD_MANAGER);
+  const { clock, onAnswer } = deps;
+  const client = createClient({ source, clock, warn, ...(onAnswer === undefined ? {} : { onAnswer }) });
+  return portOver(client, deps.fieldManager ?? FIELD_MANAGER);
 }
 
 function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
@@ -54,9 +55,10 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     get: async (ref, signal) => {
       const intent: Intent = { ...ref, verb: "get" };
       const response = await client.call({ method: "GET", path: objectPath(ref), intent }, signal);
-      return response.status === 404 && isObjectMissing(response.text) ? undefined : parsed(client, response, intent);
+      return response.status === 404 && isObjectMissing(response.text) ? undefined : objectIn(client, response, intent);
     },
-    list: (selection, signal) => listAll(client, selection, signal),
+    pages: (selection, signal) => listPages(client, collectionPath(selection), selection, signal),
+    list: (selection, signal) => listAll(client, collectionPath(selection), selection, signal),
     apply: (kind, object, options = {}) => {
       const ref = refOf(kind, object);
       const query = { ...writeQuery(fieldManager, options), force: options.force === true ? "true" : undefined };
@@ -115,8 +117,8 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     version: (signal) => serverVersion(client, signal),
     served: async (kind, signal) => (await kindsServed(client, discovery, kind, signal)).has(kind.kind),
     accessReview: (access, signal) => reviewAccess(client, access, signal),
-    watch: (selection, resourceVersion, signal) =>
-      watchEvents(client, collectionPath(selection), selection, resourceVersion, signal),
+    watch: (selection, resourceVersion, signal, opened) =>
+      watchEvents(client, { path: collectionPath(selection), selection, resourceVersion, opened }, signal),
   };
 }
 
@@ -158,45 +160,9 @@ async function serverVersion(client: ApiClient, signal?: AbortSignal): Promise<S
   return { major: part("major"), minor: part("minor") };
 }
 
-async function expectObject(client: ApiClient, request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> {
-  return parsed(client, await client.call(request, signal), request.intent);
-}
-
-function parsed(client: ApiClient, response: { status: number; text: string }, intent: Intent): KubeObject {
-  if (response.status >= 300) throw statusError(response, intent, client.source.server);
-  const value = tryParseJson(response.text);
-  if (isKubeObject(value)) return value;
-  throw new WasmeError(
-    "failed",
-    "KUBE_FAILED",
-    `${client.source.server} did not answer as a Kubernetes API server does`,
-    {
-      hint: "does the kubeconfig's server point at the API server, and not at a web page?",
-    },
-  );
-}
-
 /** True for "no such object", false for "no such kind": only the first names an object. */
 function isObjectMissing(text: string): boolean {
   return stringAt(tryParseJson(text), "details", "name") !== undefined;
-}
-
-async function listAll(client: ApiClient, selection: Selection, signal?: AbortSignal): Promise<ObjectList> {
-  const items: KubeObject[] = [];
-  const { labelSelector, fieldSelector } = selection;
-  const intent: Intent = { ...selection, verb: "list" };
-  let next: string | undefined;
-  for (;;) {
-    const query = { limit: PAGE, continue: next, labelSelector, fieldSelector };
-    const page = await expectObject(client, { method: "GET", path: collectionPath(selection), query, intent }, signal);
-    const kind = { apiVersion: apiVersion(selection.kind), kind: selection.kind.kind };
-    // Items of a list come without apiVersion and kind for built-in kinds.
-    const whole = listAt(page, "items").map((item) => (isObject(item) ? { ...item, ...kind } : item));
-    items.push(...whole.filter((item) => isKubeObject(item)));
-    next = stringAt(page, "metadata", "continue");
-    if (next === undefined || next === "")
-      return { items, resourceVersion: stringAt(page, "metadata", "resourceVersion") ?? "" };
-  }
 }
 
 async function deleteObject(

@@ -11,6 +11,8 @@ export interface ApiRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly contentType?: string;
+  /** The `Accept` header; JSON when absent. */
+  readonly accept?: string;
   readonly body?: unknown;
   readonly intent: Intent;
   /** Milliseconds of silence before it is given up; 30 s when absent. */
@@ -38,6 +40,8 @@ export interface ClientDeps {
   readonly clock: Clock;
   /** Told every distinct text of a `Warning` header once. */
   readonly warn: (text: string) => void;
+  /** Told of every answer, also of those that are tried again; `code` is the status, or `<error>` when none came. */
+  readonly onAnswer?: (answer: { readonly method: string; readonly code: string; readonly host: string }) => void;
 }
 
 /** Attempts in all, for answers that ask to come back later. */
@@ -57,7 +61,7 @@ export function createClient(deps: ClientDeps): ApiClient {
     const wire = wireRequest(deps.source.server, request);
     let renewed = false;
     for (let attempt = 1; ; attempt += 1) {
-      const response = await attemptOnce(deps.source, wire, signal);
+      const response = await attemptOnce(deps, wire, signal);
       for (const text of parseWarnings(response.headers.warning)) {
         if (!warned.has(text)) deps.warn(text);
         warned.add(text);
@@ -103,24 +107,28 @@ function wireRequest(server: string, request: ApiRequest): WireRequest {
     if (value !== undefined && value !== "") url.searchParams.set(name, value);
   }
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-  return {
-    method: request.method,
-    url,
-    idleMs: request.idleMs ?? IDLE_MS,
-    ...(body === undefined ? {} : { body, headers: { "content-type": request.contentType ?? "application/json" } }),
+  const headers = {
+    ...(request.accept === undefined ? {} : { accept: request.accept }),
+    ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
   };
+  const idleMs = request.idleMs ?? IDLE_MS;
+  return { method: request.method, url, idleMs, headers, ...(body === undefined ? {} : { body }) };
 }
 
 async function attemptOnce(
-  source: CredentialSource,
+  { source, onAnswer }: ClientDeps,
   wire: WireRequest,
   signal: AbortSignal | undefined,
 ): Promise<WireResponse> {
   for (let tries = 1; ; tries += 1) {
     const access = await source.get();
+    const tell = (code: string): void => onAnswer?.({ method: wire.method, code, host: wire.url.host });
     try {
-      return await exchange(wire, access, signal);
+      const response = await exchange(wire, access, signal);
+      tell(String(response.status));
+      return response;
     } catch (error) {
+      tell("<error>");
       const again =
         error instanceof WireFailure && error.stale && STALE_CODES.has(errnoOf(error.cause) ?? "") && tries < 3;
       if (!again) throw unreachable(source.server, error);

@@ -1,66 +1,42 @@
 import { WasmeError } from "../domain/errors.ts";
+import { listWatch, type ListWatchDeps } from "./list-watch.ts";
 import type { KubeObject } from "./objects.ts";
-import type { KubePort, Selection } from "./port.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Selection, WatchEvent } from "./port.ts";
 
 /** All matching objects by name, as of the newest thing the server told. */
 export type Snapshot = ReadonlyMap<string, KubeObject>;
 
-/** The pause after a watch that failed or ended at once, so that a broken server is not hammered. Milliseconds. */
-const PAUSE_MS = 500;
-
-/** So many times in a row a watch may not get through, half a minute: a server that restarts is back by then. */
-const MAX_FAILURES = 60;
+/** So many times in a row a watch may not get through, about a minute: a server that restarts is back by then. */
+const MAX_FAILURES = 8;
 
 /**
- * The set of matching objects, again after each change, for ever: a list and then watches, listing anew when the
- * server has forgotten the version. Ends only with the caller's loop or an abort (throws its reason).
+ * The set of matching objects of one namespace, again after each change, for ever: for commands, which want to know
+ * when something cannot work. Throws the first list's failure, any refusal, and the last of eight failures to reach
+ * the server. Otherwise ends only with the caller's loop or an abort (throws its reason).
  */
 export async function* follow(
-  deps: { readonly port: Pick<KubePort, "list" | "watch">; readonly clock: Clock },
+  deps: ListWatchDeps,
   selection: Selection,
   signal?: AbortSignal,
 ): AsyncGenerator<Snapshot> {
-  for (;;) {
-    const listed = await deps.port.list(selection, signal);
-    const objects = new Map(listed.items.map((item) => [item.metadata.name, item]));
-    yield objects;
-    let version: string | undefined = listed.resourceVersion;
-    const failures = { inARow: 0 };
-    while (version !== undefined) {
-      const before: string = version;
-      version = yield* watchOnce(deps.port, { selection, from: before, objects, failures }, signal);
-      if (version === before) await deps.clock.sleep(PAUSE_MS, signal);
-    }
+  let listed = false;
+  let objects = new Map<string, KubeObject>();
+  for await (const step of listWatch(deps, selection, signal)) {
+    if (step.type === "listing") objects = new Map();
+    else if (step.type === "page") for (const item of step.items) objects.set(item.metadata.name, item);
+    else if (step.type === "failed") {
+      const away = step.error instanceof WasmeError && step.error.kind === "unreachable";
+      if (!listed || !away || step.inARow > MAX_FAILURES) throw step.error;
+    } else if (step.type === "listed") {
+      listed = true;
+      yield objects;
+    } else if (update(objects, step.event)) yield objects;
   }
 }
 
-/** One watch; gives the version to go on from, `undefined` when the server has forgotten it. */
-async function* watchOnce(
-  port: Pick<KubePort, "watch">,
-  state: {
-    readonly selection: Selection;
-    readonly from: string;
-    readonly objects: Map<string, KubeObject>;
-    readonly failures: { inARow: number };
-  },
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Snapshot, string | undefined> {
-  let version = state.from;
-  try {
-    for await (const { type, object } of port.watch(state.selection, version, signal)) {
-      version = object.metadata.resourceVersion ?? version;
-      state.failures.inARow = 0;
-      if (type === "DELETED") state.objects.delete(object.metadata.name);
-      else if (type !== "BOOKMARK") state.objects.set(object.metadata.name, object);
-      if (type !== "BOOKMARK") yield state.objects;
-    }
-    return version;
-  } catch (error) {
-    if (error instanceof WasmeError && error.code === "KUBE_GONE") return undefined;
-    state.failures.inARow += 1;
-    const away = error instanceof WasmeError && error.kind === "unreachable";
-    if (away && state.failures.inARow <= MAX_FAILURES) return version;
-    throw error;
-  }
+/** Whether the event changes the set. */
+function update(objects: Map<string, KubeObject>, { type, object }: WatchEvent): boolean {
+  if (type === "DELETED") objects.delete(object.metadata.name);
+  else if (type !== "BOOKMARK") objects.set(object.metadata.name, object);
+  return type !== "BOOKMARK";
 }

@@ -24,6 +24,8 @@ export interface Selection {
   readonly labelSelector?: string;
   /** As in `kubectl --field-selector`. */
   readonly fieldSelector?: string;
+  /** Asks for `metadata` only (PartialObjectMetadata): nothing else of the objects is sent. */
+  readonly metadataOnly?: boolean;
 }
 
 /** What every write takes. */
@@ -66,6 +68,13 @@ export interface ObjectList {
   readonly resourceVersion: string;
 }
 
+/** One page of a list. */
+export interface ObjectPage {
+  readonly items: readonly KubeObject[];
+  /** The same on every page. */
+  readonly resourceVersion: string;
+}
+
 /** The release of an API server. */
 export interface ServerVersion {
   readonly major: number;
@@ -87,6 +96,11 @@ export interface KubePort {
 
   /** Reads one object; `undefined` when it does not exist. */
   get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>;
+  /**
+   * Reads matching objects page by page, 500 each, so that a large set need not be held as sent. Throws `KUBE_GONE`
+   * when the server forgot the set meanwhile (about five minutes): start anew then.
+   */
+  pages(selection: Selection, signal?: AbortSignal): AsyncIterable<ObjectPage>;
   /** Reads all matching objects in pages of 500. */
   list(selection: Selection, signal?: AbortSignal): Promise<ObjectList>;
   /** Server-side apply as {@link fieldManager}: creates, or changes only the fields named in `object`. */
@@ -117,9 +131,14 @@ export interface KubePort {
   accessReview(access: Access, signal?: AbortSignal): Promise<boolean>;
   /**
    * Changes after `resourceVersion`, with bookmarks. Ends when the server ends it or goes silent; throws
-   * `KUBE_GONE` when the version is too old: list again then.
+   * `KUBE_GONE` when the version is too old: list again then. `opened` is told when the server accepted it.
    */
-  watch(selection: Selection, resourceVersion: string, signal?: AbortSignal): AsyncIterable<WatchEvent>;
+  watch(
+    selection: Selection,
+    resourceVersion: string,
+    signal?: AbortSignal,
+    opened?: () => void,
+  ): AsyncIterable<WatchEvent>;
   /** Ends idle connections. */
   close(): void;
 }

@@ -1,36 +1,52 @@
 import { isObject, tryParseJson } from "../domain/json.ts";
 import type { ApiClient } from "./client.ts";
+import { METADATA_ACCEPT, withKind } from "./list.ts";
 import { isKubeObject, numberAt } from "./objects.ts";
 import type { Selection, WatchEvent } from "./port.ts";
 import { statusError } from "./status-error.ts";
 import { WireFailure } from "./wire.ts";
 
-/** The server ends a watch after this many seconds; a fresh one goes on from the last version. */
+/**
+ * The server ends a watch after so many seconds up to twice as many; a fresh one goes on from the last version. At
+ * random, so that the watches of many programs do not all begin anew at once.
+ */
 const SERVER_SECONDS = 300;
 /** Bookmarks come about once a minute: longer silence means that the connection is dead. Milliseconds. */
 const SILENCE_MS = 100_000;
 const MAX_LINE = 32 * 1024 * 1024;
 const TYPES: ReadonlySet<string> = new Set(["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]);
 
+/** One watch. */
+export interface WatchRequest {
+  /** Of the collection. */
+  readonly path: string;
+  readonly selection: Selection;
+  readonly resourceVersion: string;
+  readonly opened?: (() => void) | undefined;
+  /** Milliseconds of silence after which the connection is taken for dead; 100 s when absent. */
+  readonly silenceMs?: number;
+}
+
 /** One watch request as events: see `KubePort.watch`. */
 export async function* watchEvents(
   client: ApiClient,
-  path: string,
-  selection: Selection,
-  resourceVersion: string,
+  request: WatchRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<WatchEvent> {
+  const { path, selection, resourceVersion, silenceMs: idleMs = SILENCE_MS } = request;
   const { labelSelector, fieldSelector } = selection;
   const query = {
     watch: "true",
     allowWatchBookmarks: "true",
-    timeoutSeconds: String(SERVER_SECONDS),
+    timeoutSeconds: String(Math.round(SERVER_SECONDS * (1 + Math.random()))),
     resourceVersion,
     labelSelector,
     fieldSelector,
   };
   const intent = { ...selection, verb: "watch" };
-  const body = await client.stream({ method: "GET", path, query, intent, idleMs: SILENCE_MS }, signal);
+  const accept = selection.metadataOnly === true ? { accept: METADATA_ACCEPT.watch } : {};
+  const body = await client.stream({ method: "GET", path, query, intent, idleMs, ...accept }, signal);
+  request.opened?.();
   for await (const line of lines(body)) {
     const event = tryParseJson(line);
     if (!isObject(event)) continue;
@@ -39,8 +55,9 @@ export async function* watchEvents(
       const status = numberAt(object, ["code"], 500);
       throw statusError({ status, text: JSON.stringify(object) }, intent, client.source.server);
     }
-    if (typeof type === "string" && TYPES.has(type) && isKubeObject(object)) {
-      yield { type: type as WatchEvent["type"], object };
+    const whole = withKind(object, selection);
+    if (typeof type === "string" && TYPES.has(type) && isKubeObject(whole)) {
+      yield { type: type as WatchEvent["type"], object: whole };
     }
   }
 }

@@ -8,9 +8,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** A clock that also measures: what decides by durations must not believe a wall clock that somebody sets. */
+export interface SteadyClock extends Clock {
+  /** Milliseconds since some moment in the past; never goes back or jumps. */
+  elapsed(): number;
+}
+
 /** The machine's clock. */
-export const systemClock: Clock = {
+export const systemClock: SteadyClock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();
     try {
