@@ -22,7 +22,7 @@ export type ChangeListener = (change: StoreChange) => void;
 
 /** Knobs of {@link createReflector}. */
 export interface ReflectorOptions {
-  /** What is kept of an object; it never holds `managedFields`. All else when absent. */
+  /** What is kept of an object; all but `managedFields` when absent: often the largest part, and seldom read. */
   readonly transform?: (object: KubeObject) => KubeObject;
   /** Further ways to find objects, by name. */
   readonly indexes?: Readonly<Record<string, IndexFunction>>;
@@ -84,7 +84,7 @@ class KeptSet implements Reflector {
     this.#deps = { port: deps.port, clock: deps.clock, onWatching: () => this.#well() };
     this.#log = deps.log.with({ reflector: this.name });
     this.#selection = selection;
-    this.#transform = options.transform ?? ((object) => object);
+    this.#transform = options.transform ?? withoutManagedFields;
     this.#store = createStore(options.indexes);
     this.synced = new Promise((resolve) => (this.#resolveSynced = resolve));
   }
@@ -143,7 +143,7 @@ class KeptSet implements Reflector {
 
   #put(whole: KubeObject): string {
     const key = keyOf(whole);
-    const after = this.#transform(withoutManagedFields(whole));
+    const after = this.#transform(whole);
     const before = this.#store.get(key);
     const version = whole.metadata.resourceVersion;
     if (before !== undefined && version !== undefined && before.metadata.resourceVersion === version) return key;
@@ -168,7 +168,6 @@ class KeptSet implements Reflector {
   }
 }
 
-/** Often the largest part of an object, and nothing here reads it. */
 function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields, ...metadata } = object.metadata;
   return managedFields === undefined ? object : { ...object, metadata };
