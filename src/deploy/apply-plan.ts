@@ -161,7 +161,8 @@ async function applyTouch(deps: ClusterDeps, change: TouchChange): Promise<Outco
     const patch = live === undefined ? undefined : change.touch(live);
     if (live === undefined || patch === undefined) return "unchanged";
     await port.patch(change.ref, withVersion(patch, live), { signal });
-    return "changed";
+    // What only changes who owns a field is planned as no change.
+    return change.action === "unchanged" ? "unchanged" : "changed";
   });
 }
 
