@@ -56,6 +56,24 @@ export async function grant(
   return writeKubeconfig(client, { user: name, token, namespace });
 }
 
+/**
+ * A kubeconfig of a service account that exists, as a pod has it: its token ends with the pod. Throws when there is no
+ * such account or pod.
+ */
+export async function podKubeconfig(
+  client: ClusterClient,
+  pod: { readonly namespace: string; readonly name: string; readonly uid: string; readonly account: string },
+): Promise<string> {
+  const { namespace, name, uid, account } = pod;
+  const issued = await create(client, `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { expirationSeconds: 7200, boundObjectRef: { apiVersion: "v1", kind: "Pod", name, uid } },
+  });
+  const { token } = (issued as { status: { token: string } }).status;
+  return writeKubeconfig(client, { user: account, token, namespace });
+}
+
 interface Binding {
   readonly base: string;
   readonly kind: "Role" | "ClusterRole";

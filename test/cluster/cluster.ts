@@ -1,23 +1,30 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
 import { type Child, startChild } from "../components/child.ts";
 import { freePorts } from "../components/ports.ts";
 import { tail } from "../components/run.ts";
 import { waitFor } from "../components/wait.ts";
 import { writeKubeconfig } from "./access.ts";
-import type { ClusterClient, Connection } from "./api.ts";
+import type { ClusterClient, Connection, KubeObject } from "./api.ts";
 import { clusterProgram } from "./build.ts";
-import { connect } from "./client.ts";
+import { connect, parseObjects } from "./client.ts";
 import { installIstioCrds, type IstioKinds } from "./istio-crds.ts";
+import { addNode } from "./nodes.ts";
 
 /** What to start; the default is two fake nodes and all of Istio's kinds. */
 export interface ClusterOptions {
   /** Fake nodes `node-1`, `node-2`, …; their pods become ready by themselves (see `stages.yaml`). */
   readonly nodes?: number;
   readonly crds?: IstioKinds;
+  /**
+   * Pods with one of these values of the label `app.kubernetes.io/name` are left alone by the fake nodes: whoever runs
+   * their programs says how they are (`pod-programs.ts`).
+   */
+  readonly realPrograms?: readonly string[];
 }
 
 /** A cluster of this process. */
@@ -49,7 +56,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const client = await connect(connection);
     await serverReady(client, programs);
     await installIstioCrds(client, istioCrds, options.crds ?? "istio");
-    await startControllers(connection.kubeconfigPath, start);
+    await startControllers(connection.kubeconfigPath, start, await writeStages(directory, options.realPrograms ?? []));
     await addNodes(client, options.nodes ?? 2);
     return { ...client, stop, log: (program) => programs.get(program)?.log() ?? "" };
   } catch (error) {
@@ -121,7 +128,7 @@ async function serverReady(client: ClusterClient, programs: Map<string, Child>):
   );
 }
 
-async function startControllers(kubeconfig: string, start: Start): Promise<void> {
+async function startControllers(kubeconfig: string, start: Start, stages: string): Promise<void> {
   // The default limits (20 requests a second) would make tests wait for seconds.
   const fast = {
     kubeconfig,
@@ -143,27 +150,35 @@ async function startControllers(kubeconfig: string, start: Start): Promise<void>
     "authentication-kubeconfig": kubeconfig,
     "authorization-kubeconfig": kubeconfig,
   });
-  const config = fileURLToPath(new URL("stages.yaml", import.meta.url));
-  await start("kwok", { kubeconfig, config, "manage-all-nodes": "true", "node-lease-duration-seconds": "40" });
+  await start("kwok", { kubeconfig, config: stages, "manage-all-nodes": "true", "node-lease-duration-seconds": "40" });
+}
+
+/** The fake nodes' stages, without the pods that have real programs. */
+async function writeStages(directory: string, realPrograms: readonly string[]): Promise<string> {
+  const text = await readFile(fileURLToPath(new URL("stages.yaml", import.meta.url)), "utf8");
+  const key = '.metadata.labels["app.kubernetes.io/name"]';
+  const stages = (parseObjects(text) as readonly Stage[]).map((stage) => {
+    if (stage.spec.resourceRef.kind !== "Pod" || realPrograms.length === 0) return stage;
+    const left = { key, operator: "NotIn", values: realPrograms };
+    const matchExpressions = [...stage.spec.selector.matchExpressions, left];
+    return { ...stage, spec: { ...stage.spec, selector: { matchExpressions } } };
+  });
+  const file = join(directory, "stages.yaml");
+  await writeFile(file, stages.map((stage) => `---\n${stringify(stage)}`).join(""));
+  return file;
+}
+
+interface Stage extends KubeObject {
+  readonly spec: {
+    readonly resourceRef: { readonly kind: string };
+    readonly selector: { readonly matchExpressions: readonly object[] };
+    readonly [field: string]: unknown;
+  };
 }
 
 async function addNodes(client: ClusterClient, count: number): Promise<void> {
   const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
-  await Promise.all(
-    names.map(async (name) => {
-      const labels = { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
-      await client.request("POST", "/api/v1/nodes", { metadata: { name, labels } });
-      await client.eventually<Node>(`/api/v1/nodes/${name}`, isReady, 30_000);
-    }),
-  );
-}
-
-interface Node {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
-
-function isReady(node: Node): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+  await Promise.all(names.map((name) => addNode(client, name)));
 }
 
 /** A program that died will never answer: say so at once instead of at the deadline. */

@@ -47,18 +47,23 @@ export interface WatchHandler {
 }
 
 /**
- * Follows all objects under a path (`/api/v1/pods`) for ever: lists, watches, lists anew when the watch is too old, and
- * tries on after any failure. The returned promise is fulfilled once the first list was handed on.
+ * Follows all objects under a path (`/api/v1/pods`) until the signal: lists, watches, lists anew when the watch is too
+ * old, and tries on after any failure. The returned promise is fulfilled once the first list was handed on.
  */
-export function watchAll(address: ApiAddress, path: string, handler: WatchHandler): Promise<void> {
+export function watchAll(
+  address: ApiAddress,
+  path: string,
+  handler: WatchHandler,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
   const known = new Map<string, KubeObject>();
   return new Promise((resolve) => {
     void (async () => {
-      for (;;) {
+      while (!signal.aborted) {
         try {
-          let version = await relist(address, path, known, handler);
+          let version = await relist({ ...address, signal }, path, known, handler);
           resolve();
-          while (version !== "") version = await watchOnce(address, path, { version, known, handler });
+          while (version !== "") version = await watchOnce({ ...address, signal }, path, { version, known, handler });
         } catch {
           await sleep(100);
         }
@@ -69,8 +74,10 @@ export function watchAll(address: ApiAddress, path: string, handler: WatchHandle
 
 const agent = new Agent({ keepAlive: true });
 
+type Connection = ApiAddress & { readonly signal: AbortSignal };
+
 async function relist(
-  address: ApiAddress,
+  address: Connection,
   path: string,
   known: Map<string, KubeObject>,
   handler: WatchHandler,
@@ -105,7 +112,7 @@ async function relist(
 
 /** Follows until the server ends the watch; returns where to go on, or nothing when the list must be read again. */
 async function watchOnce(
-  address: ApiAddress,
+  address: Connection,
   path: string,
   state: { readonly version: string; readonly known: Map<string, KubeObject>; readonly handler: WatchHandler },
 ): Promise<string> {
@@ -136,12 +143,13 @@ async function watchOnce(
   return status === 200 ? version : "";
 }
 
-/** One request; every piece of text goes to `onText`. Throws when the connection breaks. */
-function stream(address: ApiAddress, path: string, onText: (text: string) => void): Promise<number> {
+/** One request; every piece of text of a good answer goes to `onText`. Throws when the connection breaks. */
+function stream(address: Connection, path: string, onText: (text: string) => void): Promise<number> {
   return new Promise((resolve, reject) => {
+    const { ca, signal } = address;
     const headers = { authorization: `Bearer ${address.token}`, accept: "application/json" };
-    const outgoing = request(address.server + path, { headers, ca: address.ca, agent }, (incoming) => {
-      incoming.setEncoding("utf8").on("data", onText);
+    const outgoing = request(address.server + path, { headers, ca, agent, signal }, (incoming) => {
+      incoming.setEncoding("utf8").on("data", (text: string) => incoming.statusCode === 200 && onText(text));
       incoming.on("error", reject);
       incoming.on("end", () => resolve(incoming.statusCode ?? 0));
     });
