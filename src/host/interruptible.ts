@@ -1,4 +1,5 @@
 import { BinaryReader } from "../wasm/binary-reader.ts";
+import { leb, type Parts, withSections } from "../wasm/rewrite-module.ts";
 import { type Section, SectionId } from "../wasm/sections.ts";
 import { slowPlaces } from "../wasm/slow-instructions.ts";
 import { readTypes } from "../wasm/types.ts";
@@ -28,7 +29,7 @@ export function interruptible(module: ParsedModule): Uint8Array {
     [functions, appended(bytes, functions, leb(type))],
     [code, codeWith(bytes, code, { slow, call })],
   ]);
-  return rebuilt(bytes, sections, changed);
+  return withSections(bytes, sections, changed);
 }
 
 interface Body {
@@ -73,8 +74,6 @@ function mayHold(bytes: Uint8Array, { start, end }: Body): boolean {
   return false;
 }
 
-type Parts = readonly (Uint8Array | readonly number[])[];
-
 /** A list with one more entry. */
 function appended(bytes: Uint8Array, section: Section, entry: readonly number[]): Parts {
   const reader = new BinaryReader(bytes, section.start, section.end);
@@ -105,42 +104,6 @@ function codeWith(
   return parts;
 }
 
-/** The file with some sections changed. */
-function rebuilt(bytes: Uint8Array, sections: readonly Section[], changed: ReadonlyMap<Section, Parts>): Uint8Array {
-  const parts: (Uint8Array | readonly number[])[] = [];
-  let [kept, before] = [0, PREAMBLE];
-  for (const section of sections) {
-    const content = changed.get(section);
-    if (content !== undefined) {
-      const size = content.reduce((sum, part) => sum + part.length, 0);
-      parts.push(bytes.subarray(kept, before), [section.id, ...leb(size)], ...content);
-      kept = section.end;
-    }
-    before = section.end;
-  }
-  parts.push(bytes.subarray(kept));
-  const copy = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    copy.set(part, at);
-    at += part.length;
-  }
-  return copy;
-}
-
-function leb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value;
-  do {
-    const low = rest % 0x80;
-    rest = Math.floor(rest / 0x80);
-    out.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
-  return out;
-}
-
-/** Magic number and version. */
-const PREAMBLE = 8;
 const CALL = 0x10;
 const GROW = 0x40;
 const BULK = 0xfc;

@@ -1,4 +1,5 @@
 import { BinaryReader, MalformedModule } from "../wasm/binary-reader.ts";
+import { leb, withSections } from "../wasm/rewrite-module.ts";
 import { readSections, SectionId } from "../wasm/sections.ts";
 
 /**
@@ -8,23 +9,10 @@ import { readSections, SectionId } from "../wasm/sections.ts";
  */
 export function limitMemory(bytes: Uint8Array, pages: number): Uint8Array {
   const sections = readSections(bytes);
-  const index = sections.findIndex(({ id }) => id === SectionId.memory);
-  const section = sections[index];
+  const section = sections.find(({ id }) => id === SectionId.memory);
   if (section === undefined) return bytes;
   const body = limitedSection(new BinaryReader(bytes, section.start, section.end), pages);
-  if (body === undefined) return bytes;
-  const parts = [
-    bytes.subarray(0, sections[index - 1]?.end ?? PREAMBLE),
-    Uint8Array.of(SectionId.memory, ...leb(body.length), ...body),
-    bytes.subarray(section.end),
-  ];
-  const copy = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    copy.set(part, at);
-    at += part.length;
-  }
-  return copy;
+  return body === undefined ? bytes : withSections(bytes, sections, new Map([[section, [body]]]));
 }
 
 /** The new content, or `undefined` when no memory may grow further than it should. */
@@ -44,18 +32,5 @@ function limitedSection(reader: BinaryReader, pages: number): number[] | undefin
   return changed ? body : undefined;
 }
 
-function leb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value;
-  do {
-    const low = rest % 0x80;
-    rest = Math.floor(rest / 0x80);
-    out.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
-  return out;
-}
-
-/** Magic number and version. */
-const PREAMBLE = 8;
 const HAS_MAX = 0x01;
 const SHARED = 0x02;
