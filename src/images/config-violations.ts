@@ -55,7 +55,7 @@ export async function requireFittingConfig(
     hint:
       (config ?? "") === ""
         ? "pass --config TEXT or --config @FILE; --no-check does without"
-        : "its schema: wasme inspect, or config.schema.json; --no-check hands it over all the same",
+        : 'its schema: "wasme inspect IMAGE -o json", or config.schema.json beside the source; --no-check hands it over all the same',
     details: { violations: violations ?? [] },
   });
 }

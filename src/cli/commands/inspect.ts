@@ -83,6 +83,13 @@ function markOf(verdict: InspectResult["consumers"][number]["verdict"], style: S
   return verdict === "refuses" ? style.red("no ") : style.yellow("?  ");
 }
 
+/** What the bytes tell of their maker, what the image says, or both; "unknown" only when nobody says anything. */
+function madeBy(origin: InspectResult["module"]["origin"], build: InspectResult["build"]): readonly [string, string][] {
+  const built: readonly [string, string][] = build === undefined ? [] : [["Built by", builtBy(build)]];
+  if (origin.language === undefined && build !== undefined) return built;
+  return [["Made with", madeWith(origin)], ...built];
+}
+
 function factsOf(result: InspectResult, style: Style): [string, string][] {
   const { module, runtimeConfig, build } = result;
   const asks = module.capabilities.map(({ group, functions }) => `${group} (${functions.length})`);
@@ -93,8 +100,7 @@ function factsOf(result: InspectResult, style: Style): [string, string][] {
     ["Module size", formatSize(result.moduleSize)],
     ["Format", result.format],
     ["ABI", module.abi ?? "none"],
-    ["Made with", madeWith(module.origin)],
-    ...(build === undefined ? [] : ([["Built by", builtBy(build)]] satisfies [string, string][])),
+    ...madeBy(module.origin, build),
     ["Root ids", runtimeConfig?.config?.rootIds?.join(", ") ?? "not said"],
     ["Callbacks", module.callbacks.map((name) => name.replace(/^proxy_/u, "")).join(", ") || "none"],
     ["Asks for", asks.join(", ") || "nothing"],

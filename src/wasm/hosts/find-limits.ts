@@ -71,8 +71,13 @@ function tooLarge({ report, configSize }: JudgedModule, { maxBytes }: HostLimits
   const bytes = report.size + configSize;
   if (maxBytes === undefined || bytes <= maxBytes) return [];
   const message = `is ${bytes} bytes long with its configuration, and ${maxBytes} are allowed`;
-  return [{ rule: "size", message, hint: "strip it and optimise for size", evidence: "read" }];
+  // Go's runtime is most of such a module, and names are a small part of it.
+  const smaller =
+    report.origin.language === "go" ? "write it in TinyGo, Rust or C++: Go's own runtime is too large" : STRIP;
+  return [{ rule: "size", message, hint: smaller, evidence: "read" }];
 }
+
+const STRIP = "strip it and optimise for size";
 
 function tooMuchMemory({ report }: JudgedModule, { maxMemoryPages }: HostLimits): readonly HostReason[] {
   const pages = report.memory?.min ?? 0;
