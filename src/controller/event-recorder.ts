@@ -67,10 +67,10 @@ export function createRecorder(deps: RecorderDeps): Recorder {
   let sending = Promise.resolve();
   let waiting = 0;
   let said = "";
-  const enqueue = (send: () => Promise<void>): void => {
+  const enqueue = (task: () => Promise<void>): void => {
     waiting += 1;
     sending = sending
-      .then(send)
+      .then(task)
       .catch((error: unknown) => {
         if (said !== messageOf(error)) deps.log.warn("cannot write an event", { error });
         said = messageOf(error);

@@ -124,15 +124,17 @@ async function acquire(run: Run, stop: AbortSignal): Promise<number | undefined>
 /** Renews until told that all is over; throws `LEADER_LOST`. */
 async function renew(run: Run, renewed: { at: number }, over: AbortSignal): Promise<void> {
   const { clock, log, lease, retryMs, renewDeadlineMs } = run;
+  const leftAt = (now: number): number => Math.max(0, renewed.at + renewDeadlineMs - now);
   let trouble: unknown;
   for (;;) {
-    await clock.sleep(retryMs, over).catch(() => undefined);
+    await clock.sleep(Math.min(retryMs, leftAt(clock.elapsed())), over).catch(() => undefined);
     if (over.aborted) return;
     const since = clock.elapsed();
-    const left = renewed.at + renewDeadlineMs - since;
-    if (left <= 0) throw leaderLost(`not renewed for ${renewDeadlineMs / 1000} s`, trouble);
+    if (leftAt(since) <= 0) throw leaderLost(`not renewed for ${renewDeadlineMs / 1000} s`, trouble);
+    // One hung connection must not use up the time there is.
+    const patience = Math.min(leftAt(since), renewDeadlineMs / 2);
     try {
-      if (!(await inTime(run, left, (signal) => lease.tryHold(signal), over))) {
+      if (!(await inTime(run, patience, (signal) => lease.tryHold(signal), over))) {
         throw leaderLost(`${lease.holder() ?? "somebody else"} took it`, undefined);
       }
       renewed.at = since;
@@ -157,24 +159,27 @@ async function release(run: Run): Promise<void> {
 
 const RELEASE_MS = 5000;
 
-/** Gives up waiting after `ms`, whatever the request does. */
+/** Gives up after `ms`, or with the outer signal, whatever the request does. */
 async function inTime<T>(
   { clock }: Run,
   ms: number,
   call: (signal: AbortSignal) => Promise<T>,
   outer: AbortSignal,
 ): Promise<T> {
-  const abort = new AbortController();
-  const done = new AbortController();
-  const late = clock.sleep(ms, AbortSignal.any([outer, done.signal])).then(() => {
+  outer.throwIfAborted();
+  const end = new AbortController();
+  // Not `AbortSignal.any`: what hangs on a signal that lives as long as the program is kept by some releases of Node.
+  const pass = (): void => end.abort(outer.reason);
+  outer.addEventListener("abort", pass, { once: true });
+  const late = clock.sleep(ms, end.signal).then(() => {
     throw new WasmeError("unreachable", "LEASE_TIMEOUT", `the API server did not answer within ${ms / 1000} s`);
   });
   late.catch(() => undefined);
   try {
-    return await Promise.race([call(abort.signal), late]);
+    return await Promise.race([call(end.signal), late]);
   } finally {
-    done.abort();
-    abort.abort();
+    outer.removeEventListener("abort", pass);
+    end.abort();
   }
 }
 

@@ -1,6 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import { resourceName } from "../kube/kinds.ts";
-import { listWatch, type ListWatchDeps } from "../kube/list-watch.ts";
+import { listWatch, type ListWatchDeps, type ListWatchStep } from "../kube/list-watch.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Selection, WatchEvent } from "../kube/port.ts";
 import type { Log } from "../platform/json-log.ts";
@@ -106,15 +106,19 @@ class KeptSet implements Reflector {
   async run(signal: AbortSignal): Promise<void> {
     try {
       for await (const step of listWatch(this.#deps, this.#selection, signal)) {
-        if (step.type === "failed") this.#failed(step.error);
-        else if (step.type === "listing") this.#listed = new Set();
-        else if (step.type === "page") for (const item of step.items) this.#listed.add(this.#put(item));
-        else if (step.type === "listed") this.#listedAll();
-        else this.#changed(step.event);
+        this.#take(step);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     }
+  }
+
+  #take(step: ListWatchStep): void {
+    if (step.type === "failed") this.#failed(step.error);
+    else if (step.type === "listing") this.#listed = new Set();
+    else if (step.type === "page") for (const item of step.items) this.#listed.add(this.#put(item));
+    else if (step.type === "listed") this.#listedAll();
+    else this.#changed(step.event);
   }
 
   #failed(error: unknown): void {
