@@ -145,9 +145,7 @@ async function build(folder, { arches, locked, cache, aptSources, about }) {
     say("Installing the program's own packages");
     const app = await appLayer({ root });
     const appPacked = await layerOf(`${about.name} ${about.version}`, app.tree, { time, compress });
-    const manifests = [];
-    for (const arch of arches) {
-      say(`Assembling linux/${arch}`);
+    const buildOne = async (arch) => {
       const node = nodes[arch];
       const system = await systemLayer({ arch, locked: locked.debian[arch], cache, aptSources });
       const bom = bomOf({ about, arch, created, debian: system.facts, node: node.facts, npm: app.facts });
@@ -157,12 +155,15 @@ async function build(folder, { arches, locked, cache, aptSources, about }) {
         appPacked,
         await layerOf("bill of materials", new Map([[BOM, file(bom)]]), { time, compress }),
       ];
-      manifests.push(await writeImage(store, { arch, layers, created, labels }));
-      await writeFile(join(folder, bomFile(arch)), bom);
-    }
+      return { arch, bom, descriptor: await writeImage(store, { arch, layers, created, labels }) };
+    };
+    say(`Assembling linux/${arches.join(" and linux/")}`);
+    const images = await Promise.all(arches.map(buildOne));
+    const manifests = images.map(({ descriptor }) => descriptor);
     const reference = `ghcr.io/wasme/${about.name}:${about.version}`;
     const { digest } = await writeIndex(store, { reference, manifests, time, labels });
     await rm(join(folder, "ingest"), { recursive: true, force: true });
+    for (const { arch, bom } of images) await writeFile(join(folder, bomFile(arch)), bom);
     return digest;
   } finally {
     await close();
