@@ -135,6 +135,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
     title: "In the cluster",
     commands: [
       entry(
+        "cache serve",
+        "Fetch listed modules and serve them to a node's proxies",
+        async () => (await import("./commands/cache/serve.ts")).cacheServe,
+      ),
+      entry(
         "cache manifests",
         "Print the objects that install the node cache",
         async () => (await import("./commands/cache/manifests.ts")).cacheManifests,

@@ -166,13 +166,43 @@ export async function withRegistry<T>(
   values: Values,
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
+  const createClient = await clientMaker(context, values);
+  const client = createClient(await credentialsOf(context, values));
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** What a long-running program reaches registries with. */
+export interface RegistryMaker {
+  /** The credentials of options, files and helpers; files are read anew each time, since they may be exchanged. */
+  readonly common: CredentialSource;
+  readonly createClient: (credentials: CredentialSource) => RegistryClient;
+}
+
+/** The same as {@link withRegistry} takes, for programs with clients of several credentials. Throws usage errors. */
+export async function registryMaker(context: Context, values: Values): Promise<RegistryMaker> {
+  const explicit = await explicitCredential(context, values);
+  const named = list(values, "authFile");
+  for (const file of named) await requireFile(context, file, "--auth-file");
+  const authFiles = named.map((file) => resolve(context.cwd, file));
+  const { createCredentials } = await import("../../registry/credentials.ts");
+  const common = createCredentials({ ...context, authFiles, ...(explicit === undefined ? {} : { explicit }) });
+  return { common, createClient: await clientMaker(context, values) };
+}
+
+async function clientMaker(
+  context: Context,
+  values: Values,
+): Promise<(credentials: CredentialSource) => RegistryClient> {
   const { createRegistryClient } = await import("../../registry/client.ts");
   const chunkSize = byteSize(values, "chunkSize", LEAST_CHUNK_KIB);
-  const client = createRegistryClient({
+  const options = {
     env: context.env,
     clock: context.clock,
     events: context.events,
-    credentials: await credentialsOf(context, values),
     plainHttp: flag(values, "plainHttp"),
     insecure: flag(values, "insecure"),
     ...(await pemFiles(context, values)),
@@ -180,12 +210,8 @@ export async function withRegistry<T>(
     configFile: join(context.paths.home, "registries.json"),
     retryBudgetMs: duration(values, "retryBudget", "15s"),
     userAgent: `wasme/${packageVersion()}`,
-  });
-  try {
-    return await work(client);
-  } finally {
-    client.close();
-  }
+  };
+  return (credentials) => createRegistryClient({ ...options, credentials });
 }
 
 /** Smaller pieces cost more requests than anybody wants. */

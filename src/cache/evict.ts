@@ -1,0 +1,103 @@
+import type { Digest } from "../domain/digest.ts";
+import type { Log } from "../platform/json-log.ts";
+import type { ContentFolder } from "./content-folder.ts";
+import type { NodeState } from "./node-state.ts";
+import type { ReportBook } from "./report-book.ts";
+
+/** What eviction looks at. */
+export interface EvictorDeps {
+  readonly modules: ContentFolder;
+  readonly blobs: ContentFolder;
+  readonly state: NodeState;
+  readonly book: ReportBook;
+  /** For so long a module is served on after nobody listed it any more. Milliseconds. */
+  readonly lingerMs: number;
+  /** False as long as the list is not known: nothing is unlisted then. */
+  readonly listKnown: () => boolean;
+  /** True while images are on their way: what belongs to them looks like nobody's. */
+  readonly isPulling: () => boolean;
+  /** Frees what was made of a module: copies. */
+  readonly onEvicted: (module: Digest) => Promise<void>;
+  readonly log: Log;
+}
+
+/**
+ * Removes modules that nobody lists any more, once they were served on for long enough: proxies learn late. The time is
+ * counted by what passes while this runs, not by the clock on the wall, and goes on after a restart.
+ */
+export class Evictor {
+  readonly #deps: EvictorDeps;
+
+  constructor(deps: EvictorDeps) {
+    this.#deps = deps;
+  }
+
+  /** `passedMs` went by since the last time. Gives how many modules were removed. */
+  async tick(passedMs: number): Promise<number> {
+    const { state, lingerMs, modules, listKnown } = this.#deps;
+    if (!listKnown()) return 0;
+    const unlisted = new Set(this.#unlisted());
+    for (const module of state.lingered.keys()) if (!unlisted.has(module)) state.lingered.delete(module);
+    let removed = 0;
+    for (const module of unlisted) {
+      const before = state.lingered.get(module);
+      const lingered = before === undefined ? 0 : before + Math.max(0, passedMs);
+      state.lingered.set(module, lingered);
+      if (lingered < lingerMs || this.#mayBeMeant(module)) continue;
+      await this.#evict(module, `nobody lists it since ${Math.round(lingered / 1000)} s`);
+      removed += 1;
+    }
+    const held = new Set(modules.digests());
+    for (const module of state.lingered.keys()) if (!held.has(module)) state.forget(module);
+    if (removed > 0) await this.sweepBlobs();
+    return removed;
+  }
+
+  /** Frees at least so many bytes, if what nobody lists has them: the longest unlisted first. */
+  async makeRoom(bytes: number): Promise<void> {
+    const { state, modules, listKnown } = this.#deps;
+    if (!listKnown()) return;
+    const age = (module: Digest): number => state.lingered.get(module) ?? 0;
+    const candidates = this.#unlisted().filter((module) => !this.#mayBeMeant(module));
+    let freed = 0;
+    for (const module of candidates.toSorted((one, other) => age(other) - age(one))) {
+      if (freed >= bytes) break;
+      freed += (await modules.check(module)) ?? 0;
+      await this.#evict(module, "its room is needed");
+    }
+    if (freed > 0) await this.sweepBlobs();
+  }
+
+  /** Removes manifests, configurations and layers of images whose module is gone. */
+  async sweepBlobs(): Promise<void> {
+    const { blobs, state, isPulling } = this.#deps;
+    if (isPulling()) return;
+    const needed = new Set(
+      [...state.images.values()].flatMap((image) => [image.manifest, ...image.blobs].map(({ digest }) => digest)),
+    );
+    for (const digest of blobs.digests()) if (!needed.has(digest)) await blobs.remove(digest);
+  }
+
+  #unlisted(): readonly Digest[] {
+    const { modules, book } = this.#deps;
+    const listed = new Set(book.lines().map(({ state }) => state.image?.module));
+    return modules.digests().filter((module) => !listed.has(module));
+  }
+
+  /** A module of which nobody remembers the image may be that of an entry which could not be looked up yet. */
+  #mayBeMeant(module: Digest): boolean {
+    const { state, book } = this.#deps;
+    if ([...state.images.values()].some((image) => image.module === module)) return false;
+    return book
+      .lines()
+      .some(({ entry, state: { image, state: now } }) => image === undefined && entry.reference && now === "pulling");
+  }
+
+  async #evict(module: Digest, why: string): Promise<void> {
+    const { modules, state, log, onEvicted } = this.#deps;
+    const bytes = await modules.remove(module);
+    await onEvicted(module);
+    state.forget(module);
+    log.info("module evicted", { module, bytes, why });
+  }
+}

@@ -1,0 +1,96 @@
+import { createReadStream } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { createGzip } from "node:zlib";
+import { type Digest, digestParts } from "../domain/digest.ts";
+import { createDraft } from "../platform/atomic-file.ts";
+import type { Log } from "../platform/json-log.ts";
+import type { ContentFolder, OpenContent } from "./content-folder.ts";
+import { openForReading } from "./content-folder.ts";
+import { Limit } from "./limit.ts";
+
+/** What copies are made of and where. */
+export interface GzipCopiesOptions {
+  /** Absolute; emptied at the start: copies are quicker made than verified. */
+  readonly dir: string;
+  readonly modules: ContentFolder;
+  /** True when so many bytes may be used for a mere copy. */
+  readonly hasSpare: (bytes: number) => Promise<boolean>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Compressed copies of modules, each made once after its module arrived. Without one a module is served as it is. */
+export class GzipCopies {
+  readonly #options: GzipCopiesOptions;
+  readonly #sizes = new Map<Digest, number>();
+  readonly #limit = new Limit(1);
+
+  constructor(options: GzipCopiesOptions) {
+    this.#options = options;
+  }
+
+  /** Removes what an earlier process left. Never fails: a copy that cannot be made is no loss. */
+  async clear(): Promise<void> {
+    this.#sizes.clear();
+    await rm(this.#options.dir, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  /** Makes the copy of a module when nothing else is to be done; never throws. */
+  async make(module: Digest): Promise<void> {
+    const { signal, log } = this.#options;
+    if (this.#sizes.has(module)) return;
+    try {
+      await this.#limit.run(() => this.#write(module), signal);
+    } catch (error) {
+      if (!signal.aborted) log.debug("no compressed copy was made", { module, error });
+    }
+  }
+
+  /** Opens the copy; the caller closes it. `undefined` when there is none. */
+  async open(module: Digest): Promise<OpenContent | undefined> {
+    const size = this.#sizes.get(module);
+    if (size === undefined) return undefined;
+    const content = await openForReading(this.#pathOf(module));
+    if (content?.size === size) return content;
+    this.#sizes.delete(module);
+    await content?.handle.close();
+    return undefined;
+  }
+
+  async remove(module: Digest): Promise<void> {
+    this.#sizes.delete(module);
+    await rm(this.#pathOf(module), { force: true }).catch(() => undefined);
+  }
+
+  /** Bytes of all copies. */
+  usedBytes(): number {
+    return [...this.#sizes.values()].reduce((sum, size) => sum + size, 0);
+  }
+
+  async #write(module: Digest): Promise<void> {
+    const { dir, modules, hasSpare, signal } = this.#options;
+    const size = await modules.check(module);
+    if (size === undefined || size < WORTH_IT || !(await hasSpare(size))) return;
+    const draft = await createDraft(dir);
+    try {
+      const packed = createReadStream(modules.pathOf(module)).pipe(createGzip({ level: LEVEL }));
+      for await (const piece of packed) {
+        signal.throwIfAborted();
+        await draft.handle.writeFile(piece as Uint8Array);
+      }
+      await draft.commit(this.#pathOf(module), 0o644);
+    } finally {
+      await draft.discard();
+    }
+    this.#sizes.set(module, (await stat(this.#pathOf(module))).size);
+  }
+
+  #pathOf(module: Digest): string {
+    return join(this.#options.dir, `${digestParts(module).hex}.gz`);
+  }
+}
+
+/** Less than this is one packet either way. Bytes. */
+const WORTH_IT = 1400;
+const LEVEL = 6;

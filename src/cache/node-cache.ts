@@ -1,0 +1,190 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Digest } from "../domain/digest.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { SteadyClock } from "../platform/clock.ts";
+import type { Log } from "../platform/json-log.ts";
+import { MODULE_SUFFIX } from "../mesh/module-path.ts";
+import { ContentFolder } from "./content-folder.ts";
+import { Evictor } from "./evict.ts";
+import { GzipCopies } from "./gzip-copies.ts";
+import { HeldRequests } from "./held-requests.ts";
+import { ImageSource } from "./image-source.ts";
+import { Keeper } from "./keeper.ts";
+import { Limit } from "./limit.ts";
+import type { ListEntry } from "./list-entry.ts";
+import { NodeState, STATE_FILE } from "./node-state.ts";
+import type { RegistryAccess } from "./registry-access.ts";
+import { type EntryChange, ReportBook } from "./report-book.ts";
+import { Room } from "./room.ts";
+
+/** How a node's modules are kept. */
+export interface NodeCacheOptions {
+  /** Absolute. */
+  readonly directory: string;
+  readonly clock: SteadyClock;
+  readonly log: Log;
+  readonly access: RegistryAccess;
+  readonly secretOf: (keys: readonly string[]) => string | undefined;
+  /** Milliseconds. */
+  readonly tagIntervalMs: number;
+  /** Milliseconds. */
+  readonly lingerMs: number;
+  /** Bytes of all files. */
+  readonly maxBytes: number;
+  readonly maxHeld: number;
+  readonly listKnown: () => boolean;
+  readonly onChange: (change: EntryChange | undefined) => void;
+  readonly onPull: (result: "ok" | "failed", ms: number) => void;
+  readonly onLost: (why: "altered" | "gone") => void;
+  readonly onEvicted: (count: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The modules of a node, and everything that keeps them as the list wants them. */
+export class NodeCache {
+  readonly state: NodeState;
+  readonly book: ReportBook;
+  readonly modules: ContentFolder;
+  readonly blobs: ContentFolder;
+  readonly copies: GzipCopies;
+  readonly held: HeldRequests;
+  readonly #options: NodeCacheOptions;
+  readonly #keeper: Keeper;
+  readonly #evictor: Evictor;
+
+  constructor(options: NodeCacheOptions) {
+    const { directory, clock, log, signal } = options;
+    this.#options = options;
+    this.state = new NodeState(directory);
+    this.held = new HeldRequests(options.maxHeld);
+    this.book = new ReportBook(
+      () => clock.now(),
+      (change) => this.#changed(change),
+    );
+    this.modules = new ContentFolder({
+      dir: directory,
+      suffix: MODULE_SUFFIX,
+      onHeld: (module) => this.#arrived(module),
+      onLost: (module, why) => this.#lost(module, why),
+    });
+    this.blobs = new ContentFolder({ dir: join(directory, BLOB_FOLDER), suffix: "" });
+    const usedBytes = (): Promise<number> => this.usedBytes();
+    const makeRoom = (bytes: number): Promise<void> => this.#makeRoom(bytes);
+    const room = new Room({ maxBytes: options.maxBytes, usedBytes, makeRoom });
+    const hasSpare = (bytes: number): Promise<boolean> => room.hasSpare(bytes);
+    const { modules, blobs, state, book } = this;
+    this.copies = new GzipCopies({ dir: join(directory, COPY_FOLDER), modules, hasSpare, log, signal });
+    const limit = new Limit(PULLS);
+    const onEvicted = (module: Digest): Promise<void> => this.copies.remove(module);
+    const isPulling = (): boolean => limit.isBusy;
+    this.#evictor = new Evictor({ ...options, modules, blobs, state, book, isPulling, onEvicted });
+    const elapsed = (): number => clock.elapsed();
+    const source = new ImageSource({ ...options, modules, blobs, room, state, limit, elapsed });
+    this.#keeper = new Keeper({ ...options, book, source });
+  }
+
+  /** Finds what is on the node; with `clear` it is removed. Throws as `writeFileAtomic` does. */
+  async open({ clear }: { readonly clear: boolean }): Promise<void> {
+    const { directory, log } = this.#options;
+    if (clear) await clearFolder(directory);
+    await this.modules.open();
+    await this.blobs.open();
+    await this.copies.clear();
+    const hadState = await this.state.load();
+    await this.#evictor.sweepBlobs();
+    const modules = this.modules.digests().length;
+    if (modules > 0 && !hadState) log.warn("no memory of what is here: images are looked up anew", { modules });
+    log.info("opened the directory", { directory, modules });
+  }
+
+  /** Reads and verifies everything that is here. */
+  async verify(): Promise<void> {
+    const { log, signal } = this.#options;
+    for (const module of this.modules.digests()) {
+      if (signal.aborted) return;
+      await this.modules.check(module).catch((error: unknown) => log.error("cannot verify", { module, error }));
+    }
+  }
+
+  setEntries(entries: readonly ListEntry[]): void {
+    this.#keeper.setEntries(entries);
+  }
+
+  /** Tries images again whose pull secret changed. */
+  secretsChanged(keys: ReadonlySet<string>): void {
+    this.#keeper.wake({ keys });
+  }
+
+  usedBytes(): Promise<number> {
+    const folders = [this.modules.usedBytes(), this.blobs.usedBytes()];
+    return Promise.all(folders).then(([modules = 0, blobs = 0]) => modules + blobs + this.copies.usedBytes());
+  }
+
+  /** Evicts what was unlisted for long enough, again and again, until the signal ends it. Never throws. */
+  async tidy(): Promise<void> {
+    const { clock, signal, lingerMs, log, onEvicted } = this.#options;
+    const every = Math.min(MOST_TICK_MS, Math.max(LEAST_TICK_MS, lingerMs / 10));
+    let before = clock.elapsed();
+    let said = "";
+    while (!signal.aborted) {
+      await clock.sleep(every, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const now = clock.elapsed();
+      try {
+        const removed = await this.#evictor.tick(now - before);
+        onEvicted(removed);
+        if (removed > 0) this.#keeper.wake("unready"); // there may be room now
+        await this.state.save();
+        said = "";
+      } catch (error) {
+        if (said !== messageOf(error)) log.warn("cannot tidy up, trying again", { error });
+        said = messageOf(error);
+      }
+      before = now;
+    }
+  }
+
+  #arrived(module: Digest): void {
+    this.held.arrived(module);
+    void this.copies.make(module);
+  }
+
+  #lost(module: Digest, why: "altered" | "gone"): void {
+    const { log, onLost } = this.#options;
+    log.warn(why === "altered" ? "a module was altered: removed" : "a module is gone", { module });
+    onLost(why);
+    void this.copies.remove(module);
+    this.#keeper.wake({ module });
+  }
+
+  #changed(change: EntryChange | undefined): void {
+    if (change?.after.image !== undefined) this.held.arrived(change.entry.id);
+    this.#options.onChange(change);
+  }
+
+  /** Copies go first: they are made again when there is room. */
+  async #makeRoom(bytes: number): Promise<void> {
+    const freed = this.copies.usedBytes();
+    await this.copies.clear();
+    if (freed < bytes) await this.#evictor.makeRoom(bytes - freed);
+  }
+}
+
+/** So many images are pulled at a time. */
+const PULLS = 4;
+const BLOB_FOLDER = ".images";
+const COPY_FOLDER = ".gzip";
+/** Milliseconds. */
+const MOST_TICK_MS = 10_000;
+const LEAST_TICK_MS = 100;
+
+/** Only what is ours: the directory may hold other things. */
+async function clearFolder(directory: string): Promise<void> {
+  const folder = new ContentFolder({ dir: directory, suffix: MODULE_SUFFIX });
+  await folder.open();
+  for (const module of folder.digests()) await folder.remove(module);
+  for (const name of [BLOB_FOLDER, COPY_FOLDER, STATE_FILE]) {
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,76 @@
+import { WasmeError } from "../domain/errors.ts";
+
+/** What keeps the cache within its size. */
+export interface RoomOptions {
+  /** Bytes of all files together. */
+  readonly maxBytes: number;
+  /** Bytes that are taken now. */
+  readonly usedBytes: () => Promise<number>;
+  /** Frees at least so many bytes if it can, by what nobody lists any more. */
+  readonly makeRoom: (bytes: number) => Promise<void>;
+}
+
+/** Room for content that is on its way. Its use is counted until it is released: from then on its file is. */
+export interface TakenRoom {
+  /** Takes more. Throws `CACHE_FULL`. */
+  grow(bytes: number): Promise<void>;
+  release(): void;
+}
+
+/** Hands out the room that is left. One question at a time, so that two pulls cannot both get the last of it. */
+export class Room {
+  readonly #options: RoomOptions;
+  #promised = 0;
+  #asking: Promise<void> = Promise.resolve();
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `CACHE_FULL` (failed) when so much cannot be had. */
+  async take(bytes: number): Promise<TakenRoom> {
+    let taken = 0;
+    const grow = async (more: number): Promise<void> => {
+      await this.#claim(more);
+      taken += more;
+    };
+    await grow(bytes);
+    return {
+      grow,
+      release: () => {
+        this.#promised -= taken;
+        taken = 0;
+      },
+    };
+  }
+
+  /** True when so much is left, without anything being freed for it. Takes nothing. */
+  async hasSpare(bytes: number): Promise<boolean> {
+    return (await this.#missing(bytes)) <= 0;
+  }
+
+  #claim(bytes: number): Promise<void> {
+    const claim = async (): Promise<void> => {
+      const { maxBytes, usedBytes, makeRoom } = this.#options;
+      const lack = await this.#missing(bytes);
+      if (lack > 0) await makeRoom(lack);
+      if (lack > 0 && (await this.#missing(bytes)) > 0) throw full(bytes, await usedBytes(), maxBytes);
+      this.#promised += bytes;
+    };
+    const asked = this.#asking.then(claim);
+    this.#asking = asked.catch(() => undefined);
+    return asked;
+  }
+
+  async #missing(bytes: number): Promise<number> {
+    const { maxBytes, usedBytes } = this.#options;
+    return (await usedBytes()) + this.#promised + bytes - maxBytes;
+  }
+}
+
+function full(bytes: number, used: number, max: number): WasmeError {
+  const message = `the cache has no room for ${bytes} bytes more: it holds ${used} of at most ${max}`;
+  return new WasmeError("failed", "CACHE_FULL", message, {
+    hint: "take images off the list that nobody needs, or give the cache a larger --max-size",
+  });
+}

@@ -1,0 +1,130 @@
+import type { FileHandle } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { type InclusiveRange, requestedRange } from "../platform/byte-range.ts";
+import type { OpenContent } from "./content-folder.ts";
+
+/** What is served: content that never changes. */
+export interface ServedContent {
+  /** Without quotes; strong. */
+  readonly etag: string;
+  readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** `undefined` when it is gone after all. */
+  readonly open: () => Promise<OpenContent | undefined>;
+  /** Its gzip form, where there is one. */
+  readonly openGzip?: () => Promise<OpenContent | undefined>;
+}
+
+/**
+ * Answers GET and HEAD for content: whole, as gzip where the client takes it, a part of it (RFC 9110 section 14), or
+ * that it did not change (section 13). False when the content is gone: nothing was answered then.
+ */
+export async function serveContent(
+  request: IncomingMessage,
+  response: ServerResponse,
+  content: ServedContent,
+): Promise<boolean> {
+  const range = isCurrent(request, content.etag) ? request.headers.range : undefined;
+  const packed = range === undefined && takesGzip(request) ? await content.openGzip?.() : undefined;
+  const open = packed ?? (await content.open());
+  if (open === undefined) return false;
+  try {
+    const headers = headersOf(content, packed === undefined ? "plain" : "gzip");
+    await answer(request, response, { etag: content.etag, headers, open, range });
+    return true;
+  } finally {
+    await open.handle.close();
+  }
+}
+
+function headersOf(content: ServedContent, form: "plain" | "gzip"): Readonly<Record<string, string>> {
+  return {
+    "accept-ranges": "bytes",
+    "last-modified": LAST_MODIFIED,
+    "x-content-type-options": "nosniff",
+    "content-type": content.contentType,
+    etag: form === "plain" ? `"${content.etag}"` : `"${content.etag}${GZIP_MARK}"`,
+    ...(form === "plain" ? {} : { "content-encoding": "gzip" }),
+    ...(content.openGzip === undefined ? {} : { vary: "Accept-Encoding" }),
+    ...content.headers,
+  };
+}
+
+interface Answer {
+  readonly etag: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly open: OpenContent;
+  readonly range: string | undefined;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { etag, headers, open, range }: Answer,
+): Promise<void> {
+  const { handle, size } = open;
+  if (isUnchanged(request, etag)) {
+    const { "content-type": _type, "content-encoding": _encoding, ...rest } = headers;
+    response.writeHead(304, rest).end();
+    return;
+  }
+  const part = requestedRange(range, size);
+  if (part === "unsatisfiable") {
+    response.writeHead(416, { "content-range": `bytes */${size}`, "content-length": 0 }).end();
+    return;
+  }
+  const length = part === undefined ? size : part.end - part.start + 1;
+  const extent = part === undefined ? {} : { "content-range": `bytes ${part.start}-${part.end}/${size}` };
+  response.writeHead(part === undefined ? 200 : 206, { ...headers, ...extent, "content-length": length });
+  await sendBody(request, response, { handle, size, part });
+}
+
+async function sendBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  {
+    handle,
+    size,
+    part,
+  }: { readonly handle: FileHandle; readonly size: number; readonly part: InclusiveRange | undefined },
+): Promise<void> {
+  if (request.method === "HEAD" || size === 0) {
+    response.end();
+    return;
+  }
+  const { start, end } = part ?? { start: 0, end: size - 1 };
+  // A file that became shorter must not look like a whole body: the connection is cut instead.
+  response.strictContentLength = true;
+  await pipeline(handle.createReadStream({ start, end, autoClose: false, highWaterMark: PIECE }), response);
+}
+
+const PIECE = 256 * 1024;
+
+/** `If-Range` (RFC 9110 section 13.1.5): without it, or when it names what is here, a range counts. */
+function isCurrent(request: IncomingMessage, etag: string): boolean {
+  const condition = request.headers["if-range"];
+  return condition === undefined || condition === `"${etag}"` || condition === LAST_MODIFIED;
+}
+
+function isUnchanged(request: IncomingMessage, etag: string): boolean {
+  const { "if-none-match": tags, "if-modified-since": since } = request.headers;
+  if (tags === undefined) return since !== undefined && Date.parse(since) >= Date.parse(LAST_MODIFIED);
+  return tags
+    .split(",")
+    .map((tag) => tag.trim().replace(/^W\//u, ""))
+    .some((tag) => tag === "*" || tag === `"${etag}"` || tag === `"${etag}${GZIP_MARK}"`);
+}
+
+function takesGzip(request: IncomingMessage): boolean {
+  const accepted = (request.headers["accept-encoding"] ?? "").split(",");
+  return accepted.some((each) => {
+    const [coding = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase());
+    const refused = parameters.some((parameter) => /^q=0(?:\.0*)?$/u.test(parameter));
+    return (coding === "gzip" || coding === "x-gzip") && !refused;
+  });
+}
+
+const GZIP_MARK = "+gzip";
+/** Content under a digest never changes; the same for all, as the old tool had it. */
+const LAST_MODIFIED = "Sat, 01 Jan 2000 00:00:00 GMT";
