@@ -31,6 +31,10 @@ export interface ClusterOptions {
 export interface Cluster extends ClusterClient {
   /** What one of its programs wrote: `etcd`, `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `kwok`. */
   log(program: string): string;
+  /** Kills the API server (SIGKILL); what it knew stays in etcd. */
+  killServer(): Promise<void>;
+  /** Starts it anew on the same port, with the same certificate, and waits until it is ready. */
+  restartServer(): Promise<void>;
   /** Kills its programs (SIGKILL: a graceful end takes minutes) and deletes its folder. */
   stop(): Promise<void>;
 }
@@ -43,8 +47,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const { binary, istioCrds } = await clusterProgram();
   const directory = await mkdtemp(join(tmpdir(), "wasme-cluster-"));
   const programs = new Map<string, Child>();
-  const start: Start = async (name, flags) => {
-    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+  const lines = new Map<string, readonly string[]>();
+  const start: Start = async (name, flags = {}) => {
+    const args = lines.get(name) ?? Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    lines.set(name, args);
     programs.set(name, await startChild(binary, [name, ...args], { cwd: directory, scratch: directory }));
   };
   const stop = async (): Promise<void> => {
@@ -58,7 +64,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await installIstioCrds(client, istioCrds, options.crds ?? "istio");
     await startControllers(connection.kubeconfigPath, start, await writeStages(directory, options.realPrograms ?? []));
     await addNodes(client, options.nodes ?? 2);
-    return { ...client, stop, log: (program) => programs.get(program)?.log() ?? "" };
+    return {
+      ...client,
+      stop,
+      log: (program) => programs.get(program)?.log() ?? "",
+      killServer: async () => programs.get(API_SERVER)?.stop(),
+      restartServer: async () => {
+        await programs.get(API_SERVER)?.stop();
+        await start(API_SERVER);
+        await serverReady(client, programs);
+      },
+    };
   } catch (error) {
     const logs = [...programs].map(([name, program]) => `--- ${name}\n${tail(program.log(), 10)}`);
     await stop();
@@ -66,7 +82,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-type Start = (name: string, flags: Readonly<Record<string, string>>) => Promise<void>;
+const API_SERVER = "kube-apiserver";
+
+/** Without flags: with those of the time before. */
+type Start = (name: string, flags?: Readonly<Record<string, string>>) => Promise<void>;
 
 async function startServer(directory: string, start: Start, programs: Map<string, Child>): Promise<Connection> {
   const [clientPort, peerPort, securePort] = await freePorts(3);
@@ -86,7 +105,7 @@ async function startServer(directory: string, start: Start, programs: Map<string
     "initial-cluster": `default=${peer}`,
     "unsafe-no-fsync": "true",
   });
-  await start("kube-apiserver", {
+  await start(API_SERVER, {
     "etcd-servers": etcd,
     "bind-address": "127.0.0.1",
     "secure-port": String(securePort),
