@@ -8,7 +8,7 @@ import { aptProgram } from "./apt.ts";
 import { buildahPath } from "./buildah.ts";
 import { chromiumPath } from "./chromium.ts";
 import { envoyPath } from "./envoy.ts";
-import { cranePath, distributionPath, orasPath, zotPath } from "./go-programs.ts";
+import { cranePath, distributionPath, helmPath, kustomizePath, orasPath, zotPath } from "./go-programs.ts";
 import { istioPullerPath } from "./istio-puller.ts";
 import { inCi } from "./missing.ts";
 import { podmanPrograms } from "./podman.ts";
@@ -30,6 +30,8 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
   crane: cranePath,
   distribution: distributionPath,
   zot: zotPath,
+  helm: helmPath,
+  kustomize: kustomizePath,
   istio: istioPullerPath,
   zsh: () => aptProgram("zsh"),
   fish: () => aptProgram("fish"),
@@ -39,7 +41,17 @@ const installers: Readonly<Record<string, () => Promise<unknown>>> = {
 const SHELLS: readonly string[] = ["zsh", "fish"];
 
 /** A browser, podman, and registries, clients and Istio's puller to compare with: large or slow to build, and only integration tests use them. */
-const OTHERS: readonly string[] = ["chromium", "podman", "oras", "crane", "distribution", "zot", "istio"];
+const OTHERS: readonly string[] = [
+  "chromium",
+  "podman",
+  "oras",
+  "crane",
+  "distribution",
+  "zot",
+  "helm",
+  "kustomize",
+  "istio",
+];
 
 /**
  * Runs once before the tests, in vitest's main process. Installs the real components side by side, one line on

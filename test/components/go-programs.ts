@@ -34,6 +34,16 @@ export function zotPath(): Promise<string> {
   return program({ name: "zot", package: "zotregistry.io/zot/cmd/zot", tags });
 }
 
+/** Helm 4.2.4. Otherwise as {@link orasPath}. */
+export function helmPath(): Promise<string> {
+  return program({ name: "helm", package: "helm.sh/helm/v4/cmd/helm" });
+}
+
+/** kustomize 5.7.1, which `kubectl kustomize` has inside. Otherwise as {@link orasPath}. */
+export function kustomizePath(): Promise<string> {
+  return program({ name: "kustomize", package: "sigs.k8s.io/kustomize/kustomize/v5" });
+}
+
 async function program({ name, package: source, tags = [] }: GoProgram): Promise<string> {
   const directory = fileURLToPath(new URL(`go/${name}/`, import.meta.url));
   const hash = createHash("sha256").update([process.platform, process.arch, source, ...tags].join("\n"));
