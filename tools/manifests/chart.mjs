@@ -68,7 +68,7 @@ function operatorTemplate({ buildOperatorKinds, buildOperatorProgram }) {
   const [space, ...program] = made(
     [placeholder(`join "," ${watched}`)],
     (object) => !isWatchedRole(object) && !isCacheRole(object),
-    [],
+    [{ when: "not $.Values.cache.enabled", settings: { cache: undefined } }],
   );
   const people = templates(() => buildOperatorKinds().filter(isRole), {});
   const ownSpace =
