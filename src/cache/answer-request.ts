@@ -11,6 +11,8 @@ import { serveContent } from "./serve-content.ts";
 export interface AnswerDeps extends MirrorDeps {
   readonly copies: GzipCopies;
   readonly held: HeldRequests;
+  /** Told of a module that is asked for and not here. */
+  readonly asked: (module: Digest) => void;
   /** How long a request waits for a module that is not here. Milliseconds. */
   readonly holdMs: number;
 }
@@ -45,6 +47,7 @@ async function answerModule(
   module: Digest,
 ): Promise<void> {
   if (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER })) return;
+  deps.asked(module);
   const end = await hold(deps, response, module);
   if (end === "arrived" && (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER }))) return;
   notYet(response, `the module ${digestParts(module).hex} is not on this node`);

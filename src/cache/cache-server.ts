@@ -54,7 +54,7 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 30_000,
+  keepAliveTimeout: 120_000,
   connectionsCheckingInterval: 2000,
 };
 

@@ -51,7 +51,7 @@ export class Keeper {
     }
   }
 
-  /** Tries again at once what is not ready; all of it when `every`, or those with this module. */
+  /** Tries again at once: everything that is not ready, what means this module, or what is listed under these keys. */
   wake(which: "unready" | { readonly module: Digest } | { readonly keys: ReadonlySet<string> }): void {
     const { book } = this.#deps;
     for (const [id, task] of this.#tasks) {
@@ -65,6 +65,15 @@ export class Keeper {
       if (meant) task.wake();
     }
   }
+
+  /** Somebody asks for this module: what may mean it and waits for its next try need not wait any longer. */
+  asked(module: Digest): void {
+    const { book } = this.#deps;
+    for (const [id, task] of this.#tasks) {
+      const { state, image } = book.of(id) ?? {};
+      if (state === "pulling" && (image === undefined || image.module === module)) task.nudge();
+    }
+  }
 }
 
 /** Brings one image and keeps it: again when it got lost, and for a tag whenever it moved. */
@@ -76,6 +85,7 @@ class EntryTask {
   readonly #signal: AbortSignal;
   #failures = 0;
   #failingSince: number | undefined;
+  #triedAt = 0;
 
   constructor(deps: KeeperDeps, entry: ListEntry) {
     this.#deps = deps;
@@ -90,6 +100,11 @@ class EntryTask {
   wake(): void {
     this.#failures = 0;
     this.#wake.now();
+  }
+
+  /** As {@link wake}, but not too often, and patience is not counted anew. */
+  nudge(): void {
+    if (this.#deps.clock.elapsed() - this.#triedAt >= NUDGE_MS) this.#wake.now();
   }
 
   /** Ends when it is stopped; never throws. */
@@ -111,6 +126,7 @@ class EntryTask {
   async #bring(): Promise<number | undefined> {
     const { book, source, tagIntervalMs } = this.#deps;
     const { entry } = this;
+    this.#triedAt = Number.POSITIVE_INFINITY;
     try {
       const { image, isNew } = await source.bring(entry, this.#signal);
       this.#signal.throwIfAborted();
@@ -123,6 +139,8 @@ class EntryTask {
     } catch (error) {
       this.#signal.throwIfAborted();
       return await this.#failed(error);
+    } finally {
+      this.#triedAt = this.#deps.clock.elapsed();
     }
   }
 
@@ -148,6 +166,9 @@ class EntryTask {
 
 /** After so long even what may pass any moment is reported as failed; it is tried on. Milliseconds. */
 const GIVE_UP_MS = 5 * 60_000;
+
+/** Requests make a registry be asked at most once in so many milliseconds. */
+const NUDGE_MS = 3000;
 
 /** A tenth less or more, so that nodes do not ask all at the same time. */
 function jitter(ms: number): number {

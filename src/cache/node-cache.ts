@@ -111,6 +111,11 @@ export class NodeCache {
     this.#keeper.setEntries(entries);
   }
 
+  /** A proxy asks for a module that is not here. */
+  asked(module: Digest): void {
+    this.#keeper.asked(module);
+  }
+
   /** Tries images again whose pull secret changed. */
   secretsChanged(keys: ReadonlySet<string>): void {
     this.#keeper.wake({ keys });

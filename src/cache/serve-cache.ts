@@ -1,4 +1,5 @@
 import { usageError } from "../domain/errors.ts";
+import type { Digest } from "../domain/digest.ts";
 import { createRecorder, type Recorder } from "../controller/event-recorder.ts";
 import { createHealth, type Health } from "../controller/health.ts";
 import type { Metrics } from "../controller/metrics.ts";
@@ -52,6 +53,8 @@ export interface ServeCacheDeps {
   readonly registries: RegistryAccessDeps;
   /** There when the request names a cache. */
   readonly port: KubePort | undefined;
+  /** Told the address once requests are taken. */
+  readonly onServing?: (url: string) => void;
   /** Asks it to end. */
   readonly signal: AbortSignal;
 }
@@ -75,6 +78,7 @@ export async function serveCache(deps: ServeCacheDeps, request: ServeCacheReques
     await program.open();
     const server = await program.listen();
     log.info("serving modules", { url: server.url, directory: request.directory, lists: sources });
+    deps.onServing?.(server.url);
     const work = program.follow();
     await ended(signal);
     log.info("ending: unready from now on, serving on for a moment", { drainMs: request.drainMs });
@@ -158,12 +162,14 @@ class Program {
   listen(): Promise<CacheServer> {
     const { log } = this.#deps;
     const { listen, holdMs } = this.#request;
-    const answering = { ...this.#parts, holdMs };
+    const { book, modules, blobs, copies, held } = this.#cache;
+    const asked = (module: Digest): void => this.#cache.asked(module);
+    const answering = { book, modules, blobs, copies, held, holdMs, asked };
     return startCacheServer({
       listen,
       log,
-      answer: async (asked, response) => {
-        if (!this.#health.handle(asked, response)) await answerRequest(answering, asked, response);
+      answer: async (request, response) => {
+        if (!this.#health.handle(request, response)) await answerRequest(answering, request, response);
       },
       onAnswered: (status) => {
         this.requests += 1;
@@ -205,10 +211,6 @@ class Program {
   close(): void {
     this.#stop.abort(new DOMException("the cache ends", "AbortError"));
     this.#access.close();
-  }
-
-  get #parts(): Pick<NodeCache, "book" | "modules" | "blobs" | "copies" | "held"> {
-    return this.#cache;
   }
 
   /** Not before the list is known: the report of the process before this one is truer than an empty one. */

@@ -82,8 +82,9 @@ async function run({ spec, input }: Extract<Invocation, { type: "run" }>, world:
   const watch = watchSignals(() => {
     renderer.close();
     const tell = (what: string): void => terminal.stderr.write(`${what}. Press Ctrl-C again to stop at once.\n`);
-    if (spec.endless?.(input) === true) late = setTimeout(() => tell("Stopping"), LATE_MS);
-    else tell("Interrupted: cleaning up");
+    if (spec.endless?.(input) !== true) tell("Interrupted: cleaning up");
+    // A log that programs read gets no words for fingers.
+    else if (terminal.stderr.isTerminal) late = setTimeout(() => tell("Stopping"), LATE_MS);
   });
   const context = {
     terminal,
