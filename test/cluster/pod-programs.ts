@@ -25,6 +25,8 @@ export interface ProgramPod {
   starts(): number;
   /** Id of its process; undefined between two. */
   pid(): number | undefined;
+  /** Whether the API server was told that it is ready. */
+  ready(): boolean;
   /** Kills the process with SIGKILL; it is started again, as a kubelet does. */
   kill(): Promise<void>;
 }
@@ -163,6 +165,10 @@ class Kubelet implements ProgramPod {
 
   pid(): number | undefined {
     return this.#child?.ended() === undefined ? this.#child?.pid : undefined;
+  }
+
+  ready(): boolean {
+    return this.#ready && this.pid() !== undefined;
   }
 
   ending(): boolean {

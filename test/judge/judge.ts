@@ -21,6 +21,8 @@ export interface JudgeSettings {
   readonly restartEveryMs?: number;
   /** A push of the control plane takes up to so long to a proxy; default 0. */
   readonly pushDelayMs?: number;
+  /** One push in twenty takes up to so long instead. */
+  readonly slowPushMs?: number;
   /** A change of EndpointSlices takes up to so long to the nodes' routes; default 0. */
   readonly routeDelayMs?: number;
 }
@@ -54,7 +56,10 @@ export async function startJudge(settings: JudgeSettings): Promise<Judge> {
     ledger,
     disks: createDisks(settings.disks, { random, resolveFrom, ledger }),
     resolveFrom,
-    pushDelay: () => random() * (settings.pushDelayMs ?? 0),
+    pushDelay: () => {
+      const { pushDelayMs = 0, slowPushMs = pushDelayMs } = settings;
+      return random() * (random() < 0.05 ? slowPushMs : pushDelayMs);
+    },
   };
   const stage = createStage(world, settings.namespaces);
   const address = await readAddress(settings.kubeconfig);

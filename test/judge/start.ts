@@ -21,6 +21,8 @@ export interface RunningJudge {
    * with the report after `deadlineMs` (60 s).
    */
   heard(object: JudgedObject, pods: number, deadlineMs?: number): Promise<Report>;
+  /** Waits until no proxy is asking or has a push under way; throws with the report after `deadlineMs` (60 s). */
+  quiet(deadlineMs?: number): Promise<Report>;
   stop(): Promise<void>;
 }
 
@@ -51,23 +53,29 @@ function control(child: Child, url: string): RunningJudge {
     return JSON.parse(answer.text) as Report;
   };
   const report = (): Promise<Report> => ask("/report");
+  const until = (what: string, deadlineMs = 60_000, done: (report: Report) => boolean): Promise<Report> => {
+    let last: Report | undefined;
+    return waitFor(
+      what,
+      async () => {
+        last = await report();
+        return done(last) ? last : undefined;
+      },
+      { deadlineMs, everyMs: 50, detail: () => JSON.stringify(last, undefined, 1) },
+    );
+  };
   return {
     addresses: async (changes) => void (await ask("/addresses", changes)),
     restart: async (count) => void (await ask(`/restart?count=${count}`, {})),
     report,
-    heard: async ({ metadata }, pods, deadlineMs = 60_000) => {
+    heard: ({ metadata }, pods, deadlineMs) => {
       const version = `${metadata.uid}@${metadata.generation}`;
-      let last: Report | undefined;
-      return waitFor(
-        `${pods} pods to have asked for ${version}`,
-        async () => {
-          last = await report();
-          const { served = 0, refused = 0 } = last.versions[version] ?? {};
-          return last.busy === 0 && served + refused >= pods ? last : undefined;
-        },
-        { deadlineMs, everyMs: 50, detail: () => JSON.stringify(last, undefined, 1) },
-      );
+      return until(`${pods} pods to have asked for ${version}`, deadlineMs, ({ busy, versions }) => {
+        const { served = 0, refused = 0 } = versions[version] ?? {};
+        return busy === 0 && served + refused >= pods;
+      });
     },
+    quiet: (deadlineMs) => until("the proxies to be quiet", deadlineMs, ({ busy }) => busy === 0),
     stop: () => child.stop(),
   };
 }
