@@ -67,7 +67,12 @@ export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => n
       if (cached === undefined || cached.until <= now()) {
         const found = authenticate(config, agents);
         const credentials = found.then((own) => ({ ...own, headers: { ...own.headers, ...impersonated } }));
-        cached = { credentials, until: now() + FRESH_MS };
+        const fresh = { credentials, until: now() + FRESH_MS };
+        cached = fresh;
+        // A token file that is being replaced is there again the next moment.
+        credentials.catch(() => {
+          if (cached === fresh) cached = undefined;
+        });
       }
       return cached.credentials;
     },
@@ -95,7 +100,8 @@ async function authenticate(config: KubeConfig, agents: AgentKeeper): Promise<Cr
   const headers: Record<string, string> = {};
   let agent: Agent | HttpAgent | undefined;
   const collector = {
-    setHeaderParam: (name: string, value: string) => void (headers[name.toLowerCase()] = value),
+    // Token files of other makers than the kubelet end in a newline, which no header may hold.
+    setHeaderParam: (name: string, value: string) => void (headers[name.toLowerCase()] = value.trim()),
     setAgent: (made: Agent | HttpAgent) => void (agent = made),
   };
   try {

@@ -152,13 +152,23 @@ describe("the Kubernetes client", () => {
     script = [
       json(200, map),
       (request, response) => {
-        void writeFile(tokenFile, "new").then(() => json(401, {})(request, response));
+        void writeFile(tokenFile, "new\n").then(() => json(401, {})(request, response));
       },
       json(200, map),
     ];
     await get();
     await get();
     expect(seen.map((request) => request.authorization)).toEqual(["Bearer old", "Bearer old", "Bearer new"]);
+  });
+
+  it("asks again after credentials failed once: a token file that is being replaced is back the next moment", async () => {
+    port.close();
+    await openWith({ tokenFile: "token" });
+    script = [json(200, map)];
+    await expect(get()).rejects.toMatchObject({ code: "KUBE_CREDENTIALS" });
+    await writeFile(join(folder, "token"), "late");
+    await get();
+    expect(seen.map((request) => request.authorization)).toEqual(["Bearer late"]);
   });
 
   it("asks for credentials only once more", async () => {
