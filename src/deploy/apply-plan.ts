@@ -1,32 +1,11 @@
 import type { EventSink } from "../domain/events.ts";
-import { assertNever, WasmeError } from "../domain/errors.ts";
-import { type KubeObject, stringMapAt } from "../kube/objects.ts";
-import type { ObjectRef } from "../kube/port.ts";
-import { cacheEntryPatch } from "../mesh/cache-objects.ts";
-import { VIA_KIND } from "./choose-via.ts";
-import { editWorkload } from "./edit-workload.ts";
-import {
-  type AnnounceChange,
-  type Change,
-  changesOf,
-  type DeleteChange,
-  type EditChange,
-  isWait,
-  type Plan,
-  refTitle,
-  type Step,
-  type TouchChange,
-  type Wait,
-} from "./plan.ts";
-import type { ClusterDeps } from "./request.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { applyChange, applyMark, type Run, startRun } from "./apply-change.ts";
+import { settleInParallel } from "./in-parallel.ts";
 import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
-import { isFor, listOurEnvoyFilters } from "./our-objects.ts";
-import { deniedAsUndefined } from "./require-access.ts";
-import { retryConflicts } from "./retry-conflicts.ts";
-import { withVersion } from "./settle-change.ts";
-import { waitForModule } from "./wait-for-module.ts";
-import { waitForObject } from "./wait-for-object.ts";
-import { waitReady } from "./wait-ready.ts";
+import { type Change, changesOf, isWait, type Plan, refTitle, type Step, type Wait } from "./plan.ts";
+import type { ClusterDeps } from "./request.ts";
+import { waitOnce, waitThrough } from "./wait-step.ts";
 
 /** How a plan is carried out. */
 export interface ApplyOptions {
@@ -44,157 +23,103 @@ export interface ApplyResult {
 }
 
 /**
- * Carries a plan out, step by step, and tells of each object as it is done. Stops at the first failure: its error
- * says in `details` what was done and what was not, and running the same command again goes on from there.
+ * Carries a plan out, step by step, and tells of each object as it is done; objects of one kind in a row are written
+ * some at a time. Stops at the first failure: its error says in `details` what was done and what was not, and running
+ * the same command again goes on from there.
  */
 export async function applyPlan(
   deps: ClusterDeps,
   plan: Pick<Plan, "steps">,
   options: ApplyOptions,
 ): Promise<ApplyResult> {
-  let outcomes: readonly ObjectOutcome[] = [];
-  const run: Run = { deps, force: options.force, goneCaches: new Set() };
-  for (const [index, step] of plan.steps.entries()) {
+  const run = startRun(deps, options.force);
+  const done = new Done(deps.events);
+  const left = [...plan.steps];
+  while (left.length > 0) {
+    const [step, ...more] = batchOf(left);
+    if (step === undefined) break;
     try {
-      const outcome = await applyStep(run, step);
-      if (outcome === undefined || isWait(step)) continue;
-      outcomes = withOutcome(outcomes, { ref: step.ref, outcome });
-      if (outcome !== "unchanged") deps.events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
+      if (isWait(step)) {
+        const message = options.waits === "stop" ? await waitOnce(run, step) : await waitThrough(run, step);
+        if (message !== undefined) return { outcomes: done.outcomes, awaiting: { step, message } };
+      } else if (step.type === "mark") await applyMark(run, step);
+      else await applyBatch(run, [step, ...more].filter(isChangeStep), done);
     } catch (error) {
-      throw stopped(deps.events, error, { done: outcomes, left: changesOf({ steps: plan.steps.slice(index) }) });
+      throw stopped(deps.events, error, { done, left: changesOf({ steps: left }) });
     }
+    left.splice(0, 1 + more.length);
   }
-  return { outcomes };
+  return { outcomes: done.outcomes };
 }
 
-interface Run {
-  readonly deps: ClusterDeps;
-  readonly force: boolean;
-  /** Caches (`namespace/name`) whose ConfigMap was deleted in this run, so the rest of them may go. */
-  readonly goneCaches: Set<string>;
+function isChangeStep(step: Step): step is Change {
+  return step.type !== "mark" && !isWait(step);
 }
 
-async function applyStep(run: Run, step: Step): Promise<OutcomeWord | undefined> {
-  const { deps } = run;
-  switch (step.type) {
-    case "wait-module":
-      await waitForModule(deps, step);
-      return undefined;
-    case "wait-rollout":
-      await waitReady(deps, step);
-      return undefined;
-    case "wait-object":
-      await waitForObject(deps, step);
-      return undefined;
-    case "apply": {
-      if (step.action === "unchanged") return "unchanged";
-      await deps.port.apply(step.ref.kind, step.object, { force: run.force, signal: deps.signal });
-      return step.action === "create" ? "created" : "changed";
-    }
-    case "announce":
-      return applyAnnounce(run, step);
-    case "edit":
-      return applyEdit(deps, step);
-    case "touch":
-      return applyTouch(deps, step);
-    case "delete":
-      return applyDelete(run, step);
-    default:
-      return assertNever(step);
+/** The next steps that may be done at once: changes of one sort to objects of one kind in one namespace. */
+function batchOf(steps: readonly Step[]): readonly Step[] {
+  const [first] = steps;
+  if (first === undefined || !mayShare(first)) return steps.slice(0, 1);
+  const end = steps.findIndex(
+    (step) => !mayShare(step) || step.type !== first.type || step.ref.kind !== first.ref.kind,
+  );
+  return end === -1 ? steps : steps.slice(0, end);
+}
+
+/** Parts of a cache go one after the other, in their order. */
+function mayShare(step: Step): step is Change {
+  if (step.type === "delete") return step.onlyWithCache === undefined;
+  return step.type === "apply" || step.type === "edit";
+}
+
+async function applyBatch(run: Run, steps: readonly Change[], done: Done): Promise<void> {
+  const { results, failure } = await settleInParallel(steps, async (step) => {
+    const outcome = await applyChange(run, step);
+    return { step, outcome };
+  });
+  for (const result of results) if (result !== undefined) done.add(result.value.step, result.value.outcome);
+  if (failure !== undefined) throw failure.error;
+}
+
+/** What was done, and telling of it. */
+class Done {
+  readonly #events: EventSink;
+  readonly #steps = new Set<Change>();
+  #outcomes: readonly ObjectOutcome[] = [];
+
+  constructor(events: EventSink) {
+    this.#events = events;
   }
-}
 
-/** The entry of one key in the cache's ConfigMap; other writers' keys are never touched. */
-async function applyAnnounce(run: Run, change: AnnounceChange): Promise<OutcomeWord> {
-  const { port, signal } = run.deps;
-  const { ref, key, value } = change;
-  const live = await port.get(ref, signal);
-  const there = live === undefined ? undefined : stringMapAt(live, "data")[key];
-  const differs = (there ?? null) !== value;
-  const after = differs ? await port.patch(ref, cacheEntryPatch([{ key, value }]), { signal }) : live;
-  if (change.deleteWhenEmpty === true && (await deleteEmpty(run, ref, after))) return "deleted";
-  return differs ? "changed" : "unchanged";
-}
-
-/** Deletes the map when it has no entry, unless somebody announced a module in this very moment. */
-async function deleteEmpty(run: Run, ref: ObjectRef, live: KubeObject | undefined): Promise<boolean> {
-  if (live !== undefined && Object.keys(stringMapAt(live, "data")).length > 0) return false;
-  const { uid, resourceVersion } = live?.metadata ?? {};
-  const seen = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-  try {
-    if (live !== undefined) await run.deps.port.delete(ref, { ...seen, signal: run.deps.signal });
-  } catch (error) {
-    if (error instanceof WasmeError && error.code === "KUBE_CONFLICT") return false;
-    throw error;
+  get outcomes(): readonly ObjectOutcome[] {
+    return this.#outcomes;
   }
-  run.goneCaches.add(`${ref.namespace ?? ""}/${ref.name}`);
-  return true;
-}
 
-/** Works the patch out anew from the workload as it is now; somebody may have written it since the plan. */
-async function applyEdit(deps: ClusterDeps, change: EditChange): Promise<OutcomeWord> {
-  const { port, signal } = deps;
-  return retryConflicts(deps, async () => {
-    const live = await port.get(change.ref, signal);
-    if (live === undefined) {
-      if (change.edit.direction === "unmount") return "unchanged";
-      const { name, namespace } = change.ref;
-      throw new WasmeError(
-        "failed",
-        "WORKLOAD_GONE",
-        `${change.ref.kind.kind} ${namespace ?? ""}/${name} was deleted meanwhile`,
-      );
-    }
-    const { patch } = editWorkload(live, change.edit);
-    if (patch === undefined) return "unchanged";
-    if (change.edit.direction === "unmount" && (await isNeeded(deps, live))) return "kept";
-    await port.patch(change.ref, withVersion(patch, live), { signal });
-    return "changed";
-  });
-}
+  has(step: Change): boolean {
+    return this.#steps.has(step);
+  }
 
-/** Somebody may have written the object since the plan, or done the same; one that is gone needs nothing. */
-async function applyTouch(deps: ClusterDeps, change: TouchChange): Promise<OutcomeWord> {
-  const { port, signal } = deps;
-  return retryConflicts(deps, async () => {
-    const live = await port.get(change.ref, signal);
-    const patch = live === undefined ? undefined : change.touch(live);
-    if (live === undefined || patch === undefined) return "unchanged";
-    await port.patch(change.ref, withVersion(patch, live), { signal });
-    // What only changes who owns a field is planned as no change.
-    return change.action === "unchanged" ? "unchanged" : "changed";
-  });
-}
-
-/** True when a filter was deployed to the workload since the plan, which reads its module through the mount. */
-async function isNeeded(deps: ClusterDeps, live: KubeObject): Promise<boolean> {
-  if (!(await deps.port.served(VIA_KIND.envoyfilter, deps.signal))) return false;
-  const filters = await deniedAsUndefined(listOurEnvoyFilters(deps, live.metadata.namespace));
-  return filters?.some((object) => isFor(object, { kind: live.kind, name: live.metadata.name })) === true;
-}
-
-async function applyDelete(run: Run, change: DeleteChange): Promise<OutcomeWord> {
-  if (change.onlyWithCache !== undefined && !run.goneCaches.has(change.onlyWithCache)) return "kept";
-  const uid = change.before?.metadata.uid;
-  const deleted = await run.deps.port.delete(change.ref, {
-    ...(uid === undefined ? {} : { uid }),
-    signal: run.deps.signal,
-  });
-  return deleted ? "deleted" : "unchanged";
+  add(step: Change, outcome: OutcomeWord): void {
+    this.#steps.add(step);
+    this.#outcomes = withOutcome(this.#outcomes, { ref: step.ref, outcome });
+    if (outcome !== "unchanged") this.#events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
+  }
 }
 
 /** The error of a failed step, and a warning of what was done before it and what was left; also after Ctrl-C. */
 function stopped(
   events: EventSink,
   error: unknown,
-  steps: { readonly done: readonly ObjectOutcome[]; readonly left: readonly Change[] },
+  steps: { readonly done: Done; readonly left: readonly Change[] },
 ): unknown {
-  const changed = steps.done
+  const changed = steps.done.outcomes
     .filter(({ outcome }) => outcome !== "unchanged")
     .map(({ ref, outcome }) => `${refTitle(ref)} ${outcome}`);
-  const open = steps.left.filter(({ action }) => action !== "unchanged").map(({ ref }) => refTitle(ref));
-  const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${changed.join(", ")}`;
-  events({ type: "warning", message: open.length === 0 ? report : `${report}; not done: ${open.join(", ")}` });
+  const open = steps.left
+    .filter((step) => step.action !== "unchanged" && !steps.done.has(step))
+    .map(({ ref }) => refTitle(ref));
+  const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${listed(changed)}`;
+  events({ type: "warning", message: open.length === 0 ? report : `${report}; not done: ${listed(open)}` });
   if (!(error instanceof WasmeError)) return error;
   const hint = error.hint ?? "run the same command again: it goes on from there";
   return new WasmeError(error.kind, error.code, error.message, {
@@ -202,4 +127,12 @@ function stopped(
     details: { ...error.details, done: changed, notDone: open },
     cause: error.cause,
   });
+}
+
+/** So many objects are named in a warning; the error's details have all. */
+const NAMED = 20;
+
+function listed(names: readonly string[]): string {
+  const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
+  return [...names.slice(0, NAMED), ...more].join(", ");
 }

@@ -7,6 +7,8 @@ import { filterObject, type FilterSettings } from "./filter-object.ts";
 import { type PrintedObjects, withoutNamespace } from "./from-manifests.ts";
 import { listedCacheObjects } from "./listed-cache.ts";
 import type { CacheRequest, WorkloadQuery } from "./request.ts";
+import { VIA_KIND } from "./via-kind.ts";
+import { volumeFor } from "./volume-for.ts";
 import { labelText } from "./select-workloads.ts";
 
 /**
@@ -19,21 +21,26 @@ export function printWithoutCluster(
 ): PrintedObjects {
   const labels = labelText(query.labels);
   const object = labels === "" ? forNamespace(query, settings) : forLabels(query, settings);
-  const cache = settings.via === "envoyfilter" ? listedCacheObjects(settings.cache, settings.image) : [];
+  const cache = listedCacheObjects(settings.cache, settings.image, settings.delivery);
   const selected =
     labels === ""
       ? "no cluster was asked: the object selects every pod of its namespace (of the mesh, in Istio's root namespace)"
       : `no cluster was asked: the object selects pods by ${labels}, as if the workload's labels were its pods' labels`;
   return {
     objects: [...cache, query.namespace === undefined ? withoutNamespace(object) : object],
-    notes: [selected, ...(settings.via === "envoyfilter" ? [annotationNote()] : [])],
+    notes: [selected, ...annotationNotes(settings)],
   };
 }
 
-function annotationNote(): string {
-  const entries = Object.entries(mountModules({}).changes).filter(([key]) => key.startsWith("sidecar."));
+function annotationNotes({ delivery, image, via }: FilterSettings): readonly string[] {
+  const volume = volumeFor(delivery, image);
+  if (volume === undefined) return [];
+  const entries = Object.entries(mountModules({}, volume).changes).filter(([key]) => key.startsWith("sidecar."));
   const text = entries.map(([key, value]) => `${key}='${value ?? ""}'`).join(" ");
-  return `the pod templates also need these annotations, before the EnvoyFilter is there: ${text} (-f MANIFEST adds them)`;
+  const { kind } = VIA_KIND[via];
+  return [
+    `the pod templates also need these annotations, before the ${kind} is there: ${text} (-f MANIFEST adds them)`,
+  ];
 }
 
 function forLabels(query: WorkloadQuery, settings: FilterSettings): KubeObject {

@@ -1,3 +1,4 @@
+import type { Delivery } from "../domain/delivery.ts";
 import type { Digest } from "../domain/digest.ts";
 import { usageError } from "../domain/errors.ts";
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
@@ -10,10 +11,10 @@ import { examineImage } from "./check-image.ts";
 import { chooseVia } from "./choose-via.ts";
 import { printWithoutCluster } from "./client-dry-run.ts";
 import { editManifests, selectFromManifests } from "./from-manifests.ts";
-import { isGateway } from "./live-workload.ts";
 import { expectedOutcomes, type ObjectOutcome } from "./outcomes.ts";
 import { filterOf, headNotes, planDeploy } from "./plan-deploy.ts";
 import { readManifests } from "./read-manifests.ts";
+import { mountObstacle } from "./read-namespace.ts";
 import { planDiff, planLines } from "./render-plan.ts";
 import type { DeployDeps, DeployRequest, Via } from "./request.ts";
 import { tryFilter } from "./try-filter.ts";
@@ -23,6 +24,7 @@ export interface DeployResult {
   readonly mode: "applied" | "dry-run-server" | "dry-run-client" | "manifests";
   readonly id: string;
   readonly via: Via;
+  readonly delivery: Delivery;
   /** `undefined` when no cluster and no flag named one. */
   readonly namespace: string | undefined;
   readonly reference: ImageReference;
@@ -54,14 +56,10 @@ export async function deployIstio(
   const findings = examineImage(image, request);
   await tryFilter(deps, { image, rootId: findings.rootId, request }, events);
   const filter = filterOf(request, findings.rootId);
-  const choice = chooseVia({
-    ...request,
-    requested: request.via,
-    image,
-    served: undefined,
-    noFiles: request.patchContext === "gateway" && targets.some(({ live }) => !isGateway(live)) ? NO_PROXY : undefined,
-  });
-  const settings = { ...request, via: choice.via, filter, image };
+  const noMount = mountObstacle(request.patchContext, targets);
+  const choice = chooseVia({ ...request, requested: request.via, image, ...NO_CLUSTER, noMount });
+  refuseSecretCopy(request, choice.delivery);
+  const settings = { ...request, via: choice.via, delivery: choice.delivery, filter, image };
   const printed =
     manifests.length === 0
       ? printWithoutCluster(request.workloads, settings)
@@ -69,7 +67,7 @@ export async function deployIstio(
   const notes = [...headNotes(request, filter, { image, choice }), ...findings.notes, ...printed.notes];
   for (const message of notes) events({ type: "milestone", message });
   const mode = manifests.length === 0 ? "dry-run-client" : "manifests";
-  const base = resultBase(request, image, choice.via);
+  const base = resultBase(request, image, choice);
   return { ...base, mode, namespace: request.workloads.namespace, outcomes: [], objects: printed.objects, diff: "" };
 }
 
@@ -84,7 +82,7 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
     const plan = await planDeploy(cluster, request, image);
     for (const warning of plan.warnings) events({ type: "warning", ...warning });
     for (const message of planLines(plan)) events({ type: "milestone", message });
-    const base = { ...resultBase(request, image, plan.via), namespace: plan.namespace, objects: [] };
+    const base = { ...resultBase(request, image, plan), namespace: plan.namespace, objects: [] };
     if (request.dryRun === "server") {
       return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
@@ -108,16 +106,26 @@ function checkRequest(request: DeployRequest): void {
     );
   }
   if (request.via === "auto") return;
-  chooseVia({ ...request, requested: request.via, image: undefined, served: undefined, noFiles: undefined });
+  chooseVia({ ...request, requested: request.via, image: undefined, ...NO_CLUSTER });
+}
+
+/** Credentials are copied to the cache from the cluster's Secret: without a cluster there is none to copy. */
+function refuseSecretCopy({ pullSecret }: DeployRequest, delivery: Delivery): void {
+  if (pullSecret === undefined || delivery === "registry") return;
+  const message = `with --delivery ${delivery} the credentials of --pull-secret are copied from the cluster, and none is asked`;
+  throw usageError("OPTIONS_CONFLICT", message, {
+    hint: "leave --pull-secret out and give the node cache the credentials (wasme cache manifests --help)",
+  });
 }
 
 function resultBase(
   request: DeployRequest,
   image: ResolvedImage,
-  via: Via,
-): Pick<DeployResult, "id" | "via" | "reference" | "source" | "manifestDigest" | "moduleDigest"> {
+  { via, delivery }: { readonly via: Via; readonly delivery: Delivery },
+): Pick<DeployResult, "id" | "via" | "delivery" | "reference" | "source" | "manifestDigest" | "moduleDigest"> {
   const { reference, source, manifestDigest, moduleDigest } = image;
-  return { id: request.id, via, reference, source, manifestDigest, moduleDigest };
+  return { id: request.id, via, delivery, reference, source, manifestDigest, moduleDigest };
 }
 
-const NO_PROXY = "a chosen workload has no container istio-proxy to mount the module directory into";
+/** What only a cluster could tell. */
+const NO_CLUSTER = { served: undefined, noFiles: undefined, cache: undefined } as const;

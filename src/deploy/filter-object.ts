@@ -1,3 +1,4 @@
+import type { Delivery } from "../domain/delivery.ts";
 import type { Filter } from "../domain/filter.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { Workload } from "../domain/workload.ts";
@@ -6,27 +7,24 @@ import type { CacheSettings } from "../mesh/cache-objects.ts";
 import { buildEnvoyFilter } from "../mesh/envoy-filter.ts";
 import { buildTrafficExtension } from "../mesh/traffic-extension.ts";
 import { buildWasmPlugin } from "../mesh/wasm-plugin.ts";
-import type { Via } from "./request.ts";
-
-/** Which node cache an EnvoyFilter's module comes from, `namespace/name`: what undeploy has to tidy. */
-export const CACHE_ANNOTATION = "wasme.io/cache";
+import type { Owner, Via } from "./request.ts";
 
 /** What all objects of one deploy have in common. */
 export interface FilterSettings {
   readonly via: Via;
+  readonly delivery: Delivery;
   readonly filter: Filter;
   readonly image: ResolvedImage;
   readonly pullSecret: string | undefined;
   readonly cache: Pick<CacheSettings, "name" | "namespace">;
+  readonly owner?: Owner | undefined;
 }
 
 /** The object that puts the filter on one workload. Throws as the builders do. */
 export function filterObject(workload: Workload, settings: FilterSettings): KubeObject {
-  const { via, filter, image, pullSecret, cache } = settings;
-  const request = { workload, filter, image, pullSecret };
+  const { via, filter, image, pullSecret, cache, delivery } = settings;
+  const owner = settings.owner && { ...settings.owner, controller: true, blockOwnerDeletion: true };
+  const request = { workload, filter, image, pullSecret, cache, delivery, owner };
   if (via === "wasmplugin") return buildWasmPlugin(request);
-  if (via === "trafficextension") return buildTrafficExtension(request);
-  const object = buildEnvoyFilter(request);
-  const annotations = { ...object.metadata.annotations, [CACHE_ANNOTATION]: `${cache.namespace}/${cache.name}` };
-  return { ...object, metadata: { ...object.metadata, annotations } };
+  return via === "trafficextension" ? buildTrafficExtension(request) : buildEnvoyFilter(request);
 }

@@ -3,6 +3,7 @@ import { workloadResource, apiVersion } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { applyMergePatch, editWorkload } from "./edit-workload.ts";
 import { filterObject, type FilterSettings } from "./filter-object.ts";
+import { volumeFor } from "./volume-for.ts";
 import { placeOf, type Target, targetOf } from "./live-workload.ts";
 import type { Manifest } from "./read-manifests.ts";
 import type { CacheRequest, WorkloadQuery } from "./request.ts";
@@ -40,23 +41,23 @@ export function editManifests(
 ): PrintedObjects {
   const byLive = new Map(targets.map((target) => [target.live, target]));
   const notes: string[] = [];
-  const files = settings.via === "envoyfilter";
+  const volume = volumeFor(settings.delivery, settings.image);
   const changed = manifests
     .filter((manifest) => manifest.objects.some((object) => byLive.has(object)))
     .flatMap((manifest) => manifest.objects)
     .map((object) => {
-      if (!files || !byLive.has(object)) return object;
-      const { patch, remarks } = editWorkload(object, { place: placeOf(object), direction: "mount" });
+      if (volume === undefined || !byLive.has(object)) return object;
+      const { patch, remarks } = editWorkload(object, { place: placeOf(object), direction: "mount", volume });
       notes.push(...remarks);
       return patch === undefined ? object : (applyMergePatch(object, patch) as KubeObject);
     });
-  const cache = files ? listedCacheObjects(settings.cache, settings.image) : [];
+  const cache = listedCacheObjects(settings.cache, settings.image, settings.delivery);
   const filters = targets.map(({ workload, live }) => {
     const object = filterObject(workload, settings);
     // What has no namespace in the manifests goes where `kubectl apply -n` puts it, and so must this.
     return live.metadata.namespace === undefined ? withoutNamespace(object) : object;
   });
-  return { objects: [...cache, ...(files ? changed : []), ...filters], notes };
+  return { objects: [...cache, ...(volume === undefined ? [] : changed), ...filters], notes };
 }
 
 /** The object without namespace. */

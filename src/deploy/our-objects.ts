@@ -1,15 +1,36 @@
-import { WasmeError } from "../domain/errors.ts";
+import { type Delivery, DELIVERIES } from "../domain/delivery.ts";
+import { digestParts, isDigest } from "../domain/digest.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { filterLabels } from "../mesh/filter-object.ts";
-import { MANAGED_BY, MANAGED_BY_LABEL, WORKLOAD_KIND_LABEL, WORKLOAD_LABEL, workloadLabel } from "../mesh/names.ts";
-import { VIA_KIND } from "./choose-via.ts";
+import {
+  CACHE_ANNOTATION,
+  DELIVERY_ANNOTATION,
+  FILTER_LABEL,
+  IMAGE_DIGEST_ANNOTATION,
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
+  WORKLOAD_KIND_LABEL,
+  WORKLOAD_LABEL,
+  workloadLabel,
+} from "../mesh/names.ts";
+import { MODULE_VOLUME } from "../mesh/module-path.ts";
+import { imageVolumeName } from "../mesh/module-volume.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
+import { deniedAsUndefined } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
-/** An object we made to carry a filter, and how. */
+/** An object that carries a filter, and how. */
 export interface OurObject {
   readonly via: Via;
   readonly object: KubeObject;
+}
+
+/** The filters' objects of a namespace or of the whole cluster, read once. */
+export interface FilterObjects {
+  /** All objects of the kind, ours and others'; absent for a kind we may not list, or that is not served. */
+  readonly byVia: ReadonlyMap<Via, readonly KubeObject[]>;
+  /** Served kinds we may not list. */
+  readonly denied: readonly Via[];
 }
 
 /** Which of the kinds the cluster serves. */
@@ -18,31 +39,47 @@ export async function servedVias(deps: ClusterDeps): Promise<ReadonlySet<Via>> {
   return new Set(VIAS.filter((_, index) => answers[index]));
 }
 
-/** The objects of filter `id` in a namespace, of these kinds; a kind we may not list counts as empty, with a debug line. */
-export async function listOurs(
+/**
+ * Reads the filters' objects: of a namespace everything, so that a name somebody else uses is seen too; without one, ours
+ * in all namespaces.
+ */
+export async function readFilterObjects(
   deps: ClusterDeps,
-  where: { readonly id: string; readonly namespace: string },
-  vias: Iterable<Via>,
-): Promise<readonly OurObject[]> {
-  const labelSelector = labelText(filterLabels(where.id));
-  const found: OurObject[] = [];
-  for (const via of vias) {
-    const selection = { kind: VIA_KIND[via], namespace: where.namespace, labelSelector };
-    const { items } = await deps.port.list(selection, deps.signal).catch((error: unknown) => {
-      if (!(error instanceof WasmeError) || error.code !== "KUBE_FORBIDDEN") throw error;
-      deps.events({ type: "debug", message: `${error.message}: taken as none` });
-      return { items: [] };
-    });
-    found.push(...items.map((object) => ({ via, object })));
-  }
-  return found;
+  served: ReadonlySet<Via>,
+  namespace?: string,
+): Promise<FilterObjects> {
+  const ours = { labelSelector: labelText({ [MANAGED_BY_LABEL]: MANAGED_BY }) };
+  const scope = namespace === undefined ? ours : { namespace };
+  const found = await Promise.all(
+    [...served].map(async (via) => {
+      const listed = await deniedAsUndefined(deps.port.list({ kind: VIA_KIND[via], ...scope }, deps.signal));
+      if (listed === undefined) {
+        deps.events({ type: "debug", message: `not allowed to list ${VIA_KIND[via].plural}: taken as none` });
+      }
+      return [via, listed?.items] as const;
+    }),
+  );
+  return {
+    byVia: new Map(found.flatMap(([via, items]) => (items === undefined ? [] : [[via, items] as const]))),
+    denied: found.flatMap(([via, items]) => (items === undefined ? [via] : [])),
+  };
 }
 
-/** Every EnvoyFilter of ours in a namespace, or everywhere. */
-export async function listOurEnvoyFilters(deps: ClusterDeps, namespace?: string): Promise<readonly KubeObject[]> {
-  const selection = { kind: VIA_KIND.envoyfilter, labelSelector: labelText({ [MANAGED_BY_LABEL]: MANAGED_BY }) };
-  const scoped = namespace === undefined ? selection : { ...selection, namespace };
-  return (await deps.port.list(scoped, deps.signal)).items;
+/** Those of them that we made, of all filters. */
+export function oursAmong(objects: FilterObjects): readonly OurObject[] {
+  return [...objects.byVia].flatMap(([via, items]) =>
+    items.filter((object) => isOurs(object)).map((object) => ({ via, object })),
+  );
+}
+
+/** True for an object with our label. */
+export function isOurs(object: KubeObject): boolean {
+  return object.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
+}
+
+/** True when our object carries filter `id`. */
+export function isOfFilter({ object }: OurObject, id: string): boolean {
+  return object.metadata.labels?.[FILTER_LABEL] === id;
 }
 
 /** True when our object is for this workload. */
@@ -52,4 +89,28 @@ export function isFor(object: KubeObject, workload: { readonly kind: string; rea
     labels[WORKLOAD_LABEL] === workloadLabel(workload.name) &&
     labels[WORKLOAD_KIND_LABEL] === workload.kind.toLowerCase()
   );
+}
+
+/** How our object's module gets to the proxies; older objects do not say, and their kind tells. */
+export function deliveryOf(object: KubeObject): Delivery {
+  const text = object.metadata.annotations?.[DELIVERY_ANNOTATION];
+  const told = DELIVERIES.find((delivery) => delivery === text);
+  return told ?? (object.kind === VIA_KIND.envoyfilter.kind ? "cache-file" : "registry");
+}
+
+/** Name of the volume our object's module is read through; `undefined` when it needs none. */
+export function volumeOf(object: KubeObject): string | undefined {
+  const delivery = deliveryOf(object);
+  if (delivery === "cache-file") return MODULE_VOLUME;
+  const digest = object.metadata.annotations?.[IMAGE_DIGEST_ANNOTATION] ?? "";
+  return delivery === "image-volume" && isDigest(digest) ? imageVolumeName(digestParts(digest).hex) : undefined;
+}
+
+/** Which entry of which cache (`namespace/name`) our object's module comes from; `undefined` when from none. */
+export function cacheUseOf(object: KubeObject): { readonly cache: string; readonly key: string } | undefined {
+  const cache = object.metadata.annotations?.[CACHE_ANNOTATION];
+  const digest = object.metadata.annotations?.[IMAGE_DIGEST_ANNOTATION] ?? "";
+  if (cache?.includes("/") !== true || !isDigest(digest)) return undefined;
+  const { algorithm, hex } = digestParts(digest);
+  return { cache, key: `${algorithm}-${hex}` };
 }

@@ -1,14 +1,11 @@
-import { isDigest } from "../domain/digest.ts";
-import { WasmeError } from "../domain/errors.ts";
-import { parseImageReference } from "../domain/image-reference.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
-import { cacheEntry, cacheEntryPatch } from "../mesh/cache-objects.ts";
-import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION } from "../mesh/names.ts";
-import { CACHE_ANNOTATION } from "./filter-object.ts";
-import { listOurEnvoyFilters } from "./our-objects.ts";
-import type { AnnounceChange, Step } from "./plan.ts";
+import { releasePatch } from "./cache-list.ts";
+import { filterDeploymentsNaming } from "./filter-deployments.ts";
+import { inParallel } from "./in-parallel.ts";
+import { cacheUseOf, oursAmong, readFilterObjects } from "./our-objects.ts";
+import type { AnnounceChange, MarkStep } from "./plan.ts";
 import {
   CACHE_UNNEEDED,
   type CacheName,
@@ -16,111 +13,130 @@ import {
   cacheTitle,
   planCacheRemoval,
 } from "./plan-cache-removal.ts";
-import type { ClusterDeps } from "./request.ts";
-import { deniedAsUndefined, missingAccess } from "./require-access.ts";
+import { planSecretRelease } from "./plan-pull-secret.ts";
+import type { ClusterDeps, Owner, Via } from "./request.ts";
+import { missingAccess } from "./require-access.ts";
+
+/** The same, with what is noted before it. */
+export interface EntryRelease extends CacheRelease {
+  /** To be done before the filters go. */
+  readonly marks: readonly MarkStep[];
+}
+
+/** An entry of a cache (`namespace/name`). */
+export interface CacheUse {
+  readonly cache: string;
+  readonly key: string;
+}
+
+/** What will be there when entries are taken out. */
+export interface Remaining {
+  readonly served: ReadonlySet<Via>;
+  /** Objects that are gone then, or replaced by one of `coming`, by uid. */
+  readonly over: ReadonlySet<string | undefined>;
+  readonly coming: readonly KubeObject[];
+  /** The filter on whose behalf it is, `namespace/id`. */
+  readonly from: string;
+  /** A FilterDeployment that no longer counts: what it needs is among `coming`. */
+  readonly owner: Owner | undefined;
+}
 
 /**
- * Takes modules no EnvoyFilter of the whole cluster names any more, once those `going` are gone and those `coming` are
- * there, off the caches' lists, and a cache that we made and that holds nothing any more away. What we may not see or
- * change stays, with a note.
+ * Takes entries no object of ours in the whole cluster and no FilterDeployment names any more off the caches' lists, and
+ * a cache that we made and that holds nothing any more away. What we may not see or change stays, with a note.
  */
 export async function planCacheRelease(
   deps: ClusterDeps,
-  going: readonly KubeObject[],
-  coming: readonly KubeObject[] = [],
-): Promise<CacheRelease> {
-  const stays = new Set(coming.map((object) => entryOf(object)));
-  if (going.every((object) => stays.has(entryOf(object)))) return NOTHING;
-  const everywhere = await deniedAsUndefined(listOurEnvoyFilters(deps));
-  if (everywhere === undefined) {
-    return {
-      steps: [],
-      notes: ["the module stays on the node cache's list: not allowed to see whether other namespaces need it"],
-    };
+  uses: readonly CacheUse[],
+  remaining: Remaining,
+): Promise<EntryRelease> {
+  const stays = new Set(remaining.coming.map((object) => useText(cacheUseOf(object))));
+  const going = uses.filter((use) => !stays.has(useText(use)));
+  if (going.length === 0) return NOTHING;
+  const everywhere = await readFilterObjects(deps, remaining.served);
+  if (everywhere.denied.length > 0) {
+    return only("the module stays on the node cache's list: not allowed to see whether other namespaces need it");
   }
-  const gone = new Set(going.map((object) => object.metadata.uid));
-  const left = [...everywhere.filter((object) => !gone.has(object.metadata.uid)), ...coming];
-  const steps: Step[] = [];
-  const notes: string[] = [];
-  for (const [text, objects] of byCache(going)) {
-    const released = await releaseFrom(deps, cacheOf(text), {
-      going: objects,
-      left: left.filter((object) => object.metadata.annotations?.[CACHE_ANNOTATION] === text),
-    });
-    steps.push(...released.steps);
-    notes.push(...released.notes);
+  const objects = oursAmong(everywhere).map(({ object }) => object);
+  const left = [...objects.filter(({ metadata }) => !remaining.over.has(metadata.uid)), ...remaining.coming];
+  const needed = left.flatMap((object) => cacheUseOf(object) ?? []);
+  const parts: EntryRelease[] = [];
+  for (const title of new Set(going.map(({ cache }) => cache))) {
+    const keys = [...new Set(going.filter(({ cache }) => cache === title).map(({ key }) => key))];
+    const kept = new Set(needed.filter(({ cache }) => cache === title).map(({ key }) => key));
+    parts.push(
+      await releaseFrom(deps, cacheOf(title), { keys: keys.filter((key) => !kept.has(key)), kept, remaining }),
+    );
   }
-  return { steps, notes };
+  return {
+    marks: parts.flatMap(({ marks }) => marks),
+    steps: parts.flatMap(({ steps }) => steps),
+    notes: parts.flatMap(({ notes }) => notes),
+  };
 }
 
 async function releaseFrom(
   deps: ClusterDeps,
   cache: CacheName,
-  filters: { readonly going: readonly KubeObject[]; readonly left: readonly KubeObject[] },
-): Promise<CacheRelease> {
-  const needed = new Set(filters.left.map((object) => entryKey(object)));
-  const keys = [...new Set(filters.going.map((object) => entryKey(object)))].filter(
-    (key) => key !== undefined && !needed.has(key),
-  );
+  what: { readonly keys: readonly string[]; readonly kept: ReadonlySet<string>; readonly remaining: Remaining },
+): Promise<EntryRelease> {
   const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
-  if (keys.length === 0) return NOTHING;
+  if (what.keys.length === 0) return NOTHING;
   const rights = ["get", "patch"].map((verb): Access => ({ verb, ...ref }));
-  if ((await missingAccess(deps.port, rights, deps.signal)).length > 0) {
-    return { steps: [], notes: [`the module stays on the list of ${cacheTitle(cache)}: not allowed to change it`] };
+  if ((await missingAccess(deps, rights)).length > 0) {
+    return only(`the module stays on the list of ${cacheTitle(cache)}: not allowed to change it`);
   }
   const before = await deps.port.get(ref, deps.signal);
   if (before === undefined) return NOTHING;
   const data = stringMapAt(before, "data");
-  const present = keys.filter((key): key is string => key !== undefined && data[key] !== undefined);
-  const empties = filters.left.length === 0 && present.length === Object.keys(data).length;
+  const named = await filterDeploymentsNaming(deps, data, what.remaining.owner);
+  if (named === undefined) {
+    return only(
+      `the module stays on the list of ${cacheTitle(cache)}: not allowed to see whether a FilterDeployment needs it`,
+    );
+  }
+  const keys = what.keys.filter((key) => data[key] !== undefined && !named.has(key));
+  const empties = what.kept.size === 0 && keys.length > 0 && keys.length === Object.keys(data).length;
   const whole = empties ? await planCacheRemoval(deps, cache) : undefined;
-  const entries = present.map(async (key): Promise<AnnounceChange> => {
-    const options = { dryRun: true, signal: deps.signal };
-    const after = await deps.port.patch(ref, cacheEntryPatch([{ key, value: null }]), options);
-    const reason = "no filter needs the module any more";
-    return { type: "announce", action: "update", ref, key, value: null, reason, before, after };
-  });
-  return withRemoval(await Promise.all(entries), whole);
+  const secrets = await planSecretRelease(deps, cache, keys);
+  const entries = await inParallel(keys, (key) => release(deps, { ref, key, before }));
+  const marks = keys.map((key): MarkStep => ({ type: "mark", ref, key, from: what.remaining.from }));
+  const removed = withRemoval(entries, whole);
+  return { ...removed, marks, steps: [...secrets, ...removed.steps] };
+}
+
+async function release(
+  deps: ClusterDeps,
+  entry: { readonly ref: ObjectRef; readonly key: string; readonly before: KubeObject },
+): Promise<AnnounceChange> {
+  const { ref, key, before } = entry;
+  const reason = "no filter needs the module any more";
+  const change: AnnounceChange = { type: "announce", action: "update", ref, key, value: null, reason, before };
+  if (deps.trial === false) return change;
+  const after = await deps.port.patch(ref, releasePatch(key), { dryRun: true, signal: deps.signal });
+  return { ...change, after };
 }
 
 /** The entries' changes; the last one takes the map with it when the whole cache goes. */
-function withRemoval(entries: readonly AnnounceChange[], whole: CacheRelease | undefined): CacheRelease {
+function withRemoval(entries: readonly AnnounceChange[], whole: CacheRelease | undefined): EntryRelease {
   const last = entries.at(-1);
-  if (whole === undefined || last === undefined) return { steps: entries, notes: [] };
+  if (whole === undefined || last === undefined) return { marks: [], steps: entries, notes: [] };
   const end = { ...last, action: "delete", after: undefined, deleteWhenEmpty: true, reason: CACHE_UNNEEDED } as const;
-  return { steps: [...entries.slice(0, -1), end, ...whole.steps], notes: whole.notes };
+  return { marks: [], steps: [...entries.slice(0, -1), end, ...whole.steps], notes: whole.notes };
 }
 
-function byCache(objects: readonly KubeObject[]): ReadonlyMap<string, readonly KubeObject[]> {
-  const groups = new Map<string, KubeObject[]>();
-  for (const object of objects) {
-    const text = object.metadata.annotations?.[CACHE_ANNOTATION];
-    if (text !== undefined && text.includes("/")) groups.set(text, [...(groups.get(text) ?? []), object]);
-  }
-  return groups;
-}
-
+/** The cache that an annotation names. */
 function cacheOf(text: string): CacheName {
   const slash = text.indexOf("/");
   return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
 }
 
-/** Which entry of which cache an EnvoyFilter needs. */
-function entryOf(object: KubeObject): string {
-  return `${object.metadata.annotations?.[CACHE_ANNOTATION] ?? ""} ${entryKey(object) ?? ""}`;
+function useText(use: CacheUse | undefined): string {
+  return use === undefined ? "" : `${use.cache} ${use.key}`;
 }
 
-/** The key an EnvoyFilter's image has in the cache's list; `undefined` when its annotations were tampered with. */
-function entryKey(object: KubeObject): string | undefined {
-  const digest = object.metadata.annotations?.[IMAGE_DIGEST_ANNOTATION] ?? "";
-  const image = object.metadata.annotations?.[IMAGE_ANNOTATION] ?? "";
-  if (!isDigest(digest)) return undefined;
-  try {
-    return cacheEntry({ reference: parseImageReference(image), manifestDigest: digest }).key;
-  } catch (error) {
-    if (error instanceof WasmeError) return undefined;
-    throw error;
-  }
+function only(note: string): EntryRelease {
+  return { marks: [], steps: [], notes: [note] };
 }
 
-const NOTHING: CacheRelease = { steps: [], notes: [] };
+const NOTHING: EntryRelease = { marks: [], steps: [], notes: [] };

@@ -1,8 +1,9 @@
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { type Access, FIELD_MANAGER, type ObjectRef } from "../kube/port.ts";
+import type { Access, ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import { isOurWork } from "./look-at-cache.ts";
 import type { DeleteChange, Step } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined, missingAccess } from "./require-access.ts";
@@ -31,10 +32,14 @@ export const CACHE_UNNEEDED = "no filter needs the node cache any more";
 /** The deletion of a cache that this tool made, if we may; the namespace only when nothing else is in it. */
 export async function planCacheRemoval(deps: ClusterDeps, cache: CacheName): Promise<CacheRelease | undefined> {
   const { namespace, name } = cache;
-  const daemonSet = await deniedAsUndefined(deps.port.get({ kind: Kinds.daemonSet, name, namespace }, deps.signal));
-  if (daemonSet === undefined || !isOurs(daemonSet)) return undefined;
+  const parts = PARTS.map((kind): ObjectRef => ({ kind, name, namespace }));
+  const live = await Promise.all(parts.map((ref) => deniedAsUndefined(deps.port.get(ref, deps.signal))));
+  // A DaemonSet of somebody else makes the whole somebody else's; one that is gone may be of a run that stopped here.
+  const [daemonSet] = live;
+  if (daemonSet !== undefined && !isOurWork(daemonSet)) return undefined;
+  if (!live.some((part) => part !== undefined && isOurWork(part))) return undefined;
   const rights = [...PARTS, Kinds.configMap].map((kind): Access => ({ verb: "delete", kind, namespace, name }));
-  if ((await missingAccess(deps.port, rights, deps.signal)).length > 0) {
+  if ((await missingAccess(deps, rights)).length > 0) {
     return {
       steps: [],
       notes: [`${cacheTitle(cache)} is empty now and stays: not allowed to delete it`],
@@ -42,10 +47,9 @@ export async function planCacheRemoval(deps: ClusterDeps, cache: CacheName): Pro
   }
   const onlyWithCache = `${namespace}/${name}`;
   const steps: DeleteChange[] = [];
-  for (const kind of PARTS) {
-    const ref: ObjectRef = { kind, name, namespace };
-    const before = await deps.port.get(ref, deps.signal);
-    if (before === undefined || !isOurs(before)) continue;
+  for (const [index, ref] of parts.entries()) {
+    const before = live[index];
+    if (before === undefined || !isOurWork(before)) continue;
     steps.push({ type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before, onlyWithCache });
   }
   const space = await emptyNamespace(deps, cache);
@@ -62,13 +66,9 @@ export async function planCacheRemoval(deps: ClusterDeps, cache: CacheName): Pro
 async function emptyNamespace(deps: ClusterDeps, cache: CacheName): Promise<KubeObject | undefined> {
   const { namespace } = cache;
   const live = await deniedAsUndefined(deps.port.get({ kind: Kinds.namespace, name: namespace }, deps.signal));
-  const ours = live !== undefined && isOurs(live) && live.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
+  const ours = live !== undefined && isOurWork(live) && live.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
   if (!ours) return undefined;
-  const mayDelete = await missingAccess(
-    deps.port,
-    [{ verb: "delete", kind: Kinds.namespace, name: namespace }],
-    deps.signal,
-  );
+  const mayDelete = await missingAccess(deps, [{ verb: "delete", kind: Kinds.namespace, name: namespace }]);
   if (mayDelete.length > 0) return undefined;
   for (const kind of INHABITANTS) {
     const listed = await deniedAsUndefined(deps.port.list({ kind, namespace }, deps.signal));
@@ -86,14 +86,14 @@ function belongsTo(item: KubeObject, cache: CacheName): boolean {
   );
 }
 
-function isOurs(object: KubeObject): boolean {
-  return (object.metadata.managedFields ?? []).some(
-    (row) => row.manager === FIELD_MANAGER && row.operation === "Apply",
-  );
-}
-
 /** In the order to delete them: first what runs, then what it runs with. */
-const PARTS: readonly ResourceKind[] = [Kinds.daemonSet, Kinds.roleBinding, Kinds.role, Kinds.serviceAccount];
+const PARTS: readonly ResourceKind[] = [
+  Kinds.daemonSet,
+  Kinds.service,
+  Kinds.roleBinding,
+  Kinds.role,
+  Kinds.serviceAccount,
+];
 const INHABITANTS: readonly ResourceKind[] = [
   Kinds.pod,
   Kinds.configMap,

@@ -1,8 +1,12 @@
+import { WasmeError } from "../domain/errors.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { kindOf, Kinds, type ResourceKind } from "../kube/kinds.ts";
-import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
-import { type Access, FIELD_MANAGER, type ObjectRef } from "../kube/port.ts";
-import { buildCacheObjects, cacheEntry, cacheEntryPatch } from "../mesh/cache-objects.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Access, ObjectRef, ServerVersion } from "../kube/port.ts";
+import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache-objects.ts";
+import { announcePatch, isAnnounced } from "./cache-list.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { CacheLook } from "./look-at-cache.ts";
 import { type AnnounceChange, type ApplyChange, refTo } from "./plan.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { missingAccess, requireAccess } from "./require-access.ts";
@@ -16,70 +20,80 @@ export interface CachePlan {
   readonly notes: readonly string[];
 }
 
+/** What a deploy wants of a cache. */
+export interface CacheWish {
+  readonly cache: CacheRequest;
+  readonly image: ResolvedImage;
+  /** Modules are read as files. */
+  readonly files: boolean;
+  readonly kubernetes: ServerVersion;
+  readonly force: boolean;
+}
+
 /** What using a cache that exists needs to be allowed; making one needs more and is asked for then. */
 export function cacheAccess(cache: CacheRequest): readonly Access[] {
   const { namespace, name } = cache;
-  const daemonSet = { kind: Kinds.daemonSet, namespace };
-  const configMap = { kind: Kinds.configMap, namespace, name };
+  const configMap = { kind: Kinds.configMap, namespace };
   const reads: Access[] = [
-    { verb: "get", ...daemonSet, name },
-    { verb: "get", ...configMap },
-    { verb: "patch", ...configMap },
+    { verb: "get", kind: Kinds.daemonSet, namespace, name },
+    { verb: "get", kind: Kinds.service, namespace, name },
+    { verb: "get", ...configMap, name },
+    { verb: "patch", ...configMap, name },
   ];
   if (cache.timeoutMs === 0) return reads;
-  return [...reads, { verb: "list", ...daemonSet }, { verb: "watch", ...daemonSet }];
+  const pods: Access = { verb: "list", kind: Kinds.pod, namespace };
+  return [...reads, { verb: "list", ...configMap }, { verb: "watch", ...configMap }, pods];
 }
 
 /**
- * Plans the cache: made when it is missing; brought up to date when this tool made it and we may; left alone when
- * somebody else installed it. Then the image's entry in its ConfigMap.
+ * Plans the cache: made when it is missing; brought up to date, and given a directory on the nodes when files are read,
+ * when this tool made it and we may; left alone when somebody else installed it. Then the image's entry in its list.
  */
-export async function planCache(
-  deps: ClusterDeps,
-  cache: CacheRequest,
-  image: ResolvedImage,
-  force: boolean,
-): Promise<CachePlan> {
-  const { port, signal } = deps;
-  const { namespace, name } = cache;
-  const daemonSet = await port.get({ kind: Kinds.daemonSet, name, namespace }, signal);
-  const configMap = await port.get({ kind: Kinds.configMap, name, namespace }, signal);
-  const made = daemonSet === undefined || configMap === undefined;
-  const found = made
-    ? { objects: await planMissing(deps, cache, force), notes: [`the node cache is made of image ${cache.image}`] }
-    : await planExisting(deps, cache, { daemonSet, force });
-  return { ...found, announce: await planAnnounce(deps, { cache, image, configMap }) };
+export async function planCache(deps: ClusterDeps, wish: CacheWish, look: CacheLook): Promise<CachePlan> {
+  const { cache, image } = wish;
+  const settings = settingsOf(wish, look);
+  const found = look.sight.there
+    ? await planExisting(deps, settings, { look, force: wish.force })
+    : {
+        objects: await planMissing(deps, settings, wish.force),
+        notes: [`the node cache is made of image ${cache.image}`],
+      };
+  if (wish.files && !look.sight.files && look.sight.there) refuseUnswitched(found.objects, look);
+  return { ...found, announce: await planAnnounce(deps, { cache, image, configMap: look.configMap }) };
 }
 
 /** The cache's objects, each with its kind. */
 export function cacheObjects(
-  cache: CacheRequest,
+  settings: CacheSettings,
 ): readonly { readonly kind: ResourceKind; readonly object: KubeObject }[] {
-  return buildCacheObjects({ ...cache, files: true }).flatMap((object) => {
+  return buildCacheObjects(settings).flatMap((object) => {
     const kind = kindOf(object);
     return kind === undefined ? [] : [{ kind, object }];
   });
 }
 
-/** The change that makes the nodes fetch the image. */
-function announceChange(cache: CacheRequest, image: ResolvedImage): AnnounceChange {
-  const { key, value } = cacheEntry(image);
-  const ref: ObjectRef = { kind: Kinds.configMap, name: cache.name, namespace: cache.namespace };
-  return { type: "announce", action: "update", ref, key, value, reason: "makes every node fetch the module" };
+/** A cache that keeps files goes on doing so: others may read them. */
+function settingsOf({ cache, files, kubernetes }: CacheWish, { sight }: CacheLook): CacheSettings {
+  const { timeoutMs: _timeoutMs, ...settings } = cache;
+  return { ...settings, files: files || sight.files, kubernetes };
 }
 
-async function planMissing(deps: ClusterDeps, cache: CacheRequest, force: boolean): Promise<readonly ApplyChange[]> {
-  const objects = cacheObjects(cache);
-  const needs = objects.flatMap(({ kind, object }) => writeAccess(kind, object));
-  await requireAccess(deps.port, needs, deps.signal);
+async function planMissing(
+  deps: ClusterDeps,
+  settings: CacheSettings,
+  force: boolean,
+): Promise<readonly ApplyChange[]> {
+  const objects = cacheObjects(settings);
+  await requireAccess(
+    deps,
+    objects.flatMap(({ kind, object }) => writeAccess(kind, object)),
+  );
   const [space, ...inside] = objects;
   if (space === undefined) return [];
   const reason = CACHE_REASON;
   const first = await settleApply(deps, { ...space, reason: "holds the node cache", force });
   if (first.action !== "create") {
-    const rest: ApplyChange[] = [];
-    for (const { kind, object } of inside) rest.push(await settleApply(deps, { kind, object, reason, force }));
-    return [first, ...rest];
+    return [first, ...(await inParallel(inside, (one) => settleApply(deps, { ...one, reason, force })))];
   }
   // In a namespace that does not exist yet the server tries nothing.
   const rest = inside.map(({ kind, object }): ApplyChange => {
@@ -90,40 +104,68 @@ async function planMissing(deps: ClusterDeps, cache: CacheRequest, force: boolea
 
 async function planExisting(
   deps: ClusterDeps,
-  cache: CacheRequest,
-  found: { readonly daemonSet: KubeObject; readonly force: boolean },
+  settings: CacheSettings,
+  found: { readonly look: CacheLook; readonly force: boolean },
 ): Promise<{ readonly objects: readonly ApplyChange[]; readonly notes: readonly string[] }> {
-  const where = `the node cache ${cache.namespace}/${cache.name}`;
-  const managers = (found.daemonSet.metadata.managedFields ?? []).map((row) => row.manager ?? "");
-  if (!managers.includes(FIELD_MANAGER))
-    return { objects: [], notes: [`${where} was installed by other means: used as it is`] };
-  const wanted = cacheObjects(cache).find(({ kind }) => kind === Kinds.daemonSet);
-  if (wanted === undefined || covers(found.daemonSet, wanted.object)) return { objects: [], notes: [] };
-  const missing = await missingAccess(deps.port, writeAccess(wanted.kind, wanted.object), deps.signal);
-  if (missing.length > 0) {
-    const runs = stringAt(firstContainer(found.daemonSet), "image") ?? "another image";
-    return { objects: [], notes: [`${where} runs ${runs} and may not be changed by us: used as it is`] };
-  }
-  const change = await settleApply(deps, {
-    ...wanted,
-    reason: `brings the node cache to ${cache.image}`,
-    force: found.force,
+  const { look, force } = found;
+  const where = `the node cache ${look.sight.title}`;
+  if (!look.sight.changeable) return { objects: [], notes: [`${where} was installed by other means: used as it is`] };
+  const stale = (await inParallel(cacheObjects(settings), (one) => ifStale(deps, one))).filter(
+    (one) => one !== undefined,
+  );
+  if (stale.length === 0) return { objects: [], notes: [] };
+  const missing = await missingAccess(
+    deps,
+    stale.flatMap(({ kind, object }) => writeAccess(kind, object)),
+  );
+  if (missing.length > 0)
+    return { objects: [], notes: [`${where} is not of this version and may not be changed by us: used as it is`] };
+  const switches = settings.files && !look.sight.files;
+  const reason = switches
+    ? "gives the node cache a directory on each node"
+    : `brings the node cache to ${settings.image}`;
+  const objects = await inParallel(stale, (one) => settleApply(deps, { ...one, reason, force }));
+  return { objects: objects.filter(({ action }) => action !== "unchanged"), notes: [] };
+}
+
+/** The object when the live one is not as it should be; the list's own object is never written again. */
+async function ifStale(
+  deps: ClusterDeps,
+  one: { readonly kind: ResourceKind; readonly object: KubeObject },
+): Promise<typeof one | undefined> {
+  if (one.kind === Kinds.configMap) return undefined;
+  const { kind, object } = one;
+  const missing = await missingAccess(deps, [{ verb: "get", ...refTo(kind, object) }]);
+  if (missing.length > 0) return undefined;
+  const live = await deps.port.get(refTo(kind, object), deps.signal);
+  return live !== undefined && covers(live, object) ? undefined : one;
+}
+
+/** Files were asked for, and the cache would go on keeping none. */
+function refuseUnswitched(objects: readonly ApplyChange[], { sight }: CacheLook): void {
+  if (objects.some(({ ref }) => ref.kind === Kinds.daemonSet)) return;
+  const message = `the node cache ${sight.title} keeps no files, and we may not change it`;
+  throw new WasmeError("unauthorised", "CACHE_WITHOUT_FILES", message, {
+    hint: "ask for it to be installed with files, or deploy with --delivery cache-http",
   });
-  return { objects: [change], notes: [] };
 }
 
 async function planAnnounce(
   deps: ClusterDeps,
   what: { readonly cache: CacheRequest; readonly image: ResolvedImage; readonly configMap: KubeObject | undefined },
 ): Promise<AnnounceChange> {
-  const change = announceChange(what.cache, what.image);
+  const entry = cacheEntry(what.image);
+  const { name, namespace } = what.cache;
+  const ref: ObjectRef = { kind: Kinds.configMap, name, namespace };
+  const reason = "makes every node fetch the module";
+  const change: AnnounceChange = { type: "announce", action: "update", ref, ...entry, reason };
   const { configMap: before } = what;
   if (before === undefined) return change;
-  if (stringMapAt(before, "data")[change.key] === change.value) {
+  if (isAnnounced(before, entry)) {
     return { ...change, action: "unchanged", reason: "lists the module already", before, after: before };
   }
-  const patch = cacheEntryPatch([{ key: change.key, value: change.value }]);
-  const after = await deps.port.patch(change.ref, patch, { dryRun: true, signal: deps.signal });
+  if (deps.trial === false) return { ...change, before };
+  const after = await deps.port.patch(change.ref, announcePatch(entry), { dryRun: true, signal: deps.signal });
   return { ...change, before, after };
 }
 
@@ -136,11 +178,6 @@ export function writeAccess(kind: ResourceKind, object: KubeObject): readonly Ac
     { verb: "patch", kind, name, ...scope },
     { verb: "create", kind, ...scope },
   ];
-}
-
-function firstContainer(daemonSet: KubeObject): unknown {
-  const spec = daemonSet["spec"] as { template?: { spec?: { containers?: readonly unknown[] } } } | undefined;
-  return spec?.template?.spec?.containers?.[0];
 }
 
 const CACHE_REASON = "part of the node cache";

@@ -1,31 +1,45 @@
-import { WasmeError } from "../domain/errors.ts";
+import type { Delivery } from "../domain/delivery.ts";
 import type { Filter } from "../domain/filter.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { type Workload, workloadTitle } from "../domain/workload.ts";
-import { Kinds, workloadResource } from "../kube/kinds.ts";
+import type { Workload } from "../domain/workload.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { Access } from "../kube/port.ts";
+import type { Access, ServerVersion } from "../kube/port.ts";
 import { examineImage } from "./check-image.ts";
-import { chooseVia, VIA_KIND, type ViaChoice } from "./choose-via.ts";
-import { filterObject, type FilterSettings } from "./filter-object.ts";
-import { isGateway, placeOf, type Target } from "./live-workload.ts";
-import type { ApplyChange, EditChange, Plan, Step } from "./plan.ts";
-import { cacheAccess, planCache, writeAccess } from "./plan-cache.ts";
-import { servedVias } from "./our-objects.ts";
+import { betterWay } from "./choose-delivery.ts";
+import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
+import { filterObject } from "./filter-object.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { Target } from "./live-workload.ts";
+import { type CacheLook, lookAtCache } from "./look-at-cache.ts";
+import {
+  deliveryOf,
+  type FilterObjects,
+  isFor,
+  isOfFilter,
+  oursAmong,
+  readFilterObjects,
+  servedVias,
+} from "./our-objects.ts";
+import { overlapWarnings } from "./overlap-warnings.ts";
+import type { ApplyChange, Plan } from "./plan.ts";
+import { writeAccess } from "./plan-cache.ts";
 import { planReplaced } from "./plan-replaced.ts";
 import { planTidying } from "./plan-tidying.ts";
-import { overlapWarnings } from "./overlap-warnings.ts";
-import { targetWarnings } from "./target-warnings.ts";
-import { type ClusterDeps, type DeployRequest, type Via, type WorkloadQuery } from "./request.ts";
+import { planWay, wayAccess, type WayRequest } from "./plan-way.ts";
+import { filesObstacle, mountObstacle, readNamespace } from "./read-namespace.ts";
 import { refuseTaken } from "./refuse-taken.ts";
-import { deniedAsUndefined, requireAccess } from "./require-access.ts";
+import type { ClusterDeps, DeployRequest, Via, WorkloadQuery } from "./request.ts";
+import { requireAccess } from "./require-access.ts";
 import { selectWorkloads } from "./select-workloads.ts";
-import { settleApply, settleEdit } from "./settle-change.ts";
+import { settleApply } from "./settle-change.ts";
+import { targetWarnings } from "./target-warnings.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /** A plan to deploy, and what it settled. */
 export interface DeployPlan extends Plan {
   readonly via: Via;
+  readonly delivery: Delivery;
   readonly filter: Filter;
   readonly namespace: string;
   readonly targets: readonly Target[];
@@ -35,45 +49,53 @@ export interface DeployPlan extends Plan {
  * Looks at the live cluster and works out, change by change, what deploying takes. Changes nothing: all writes are
  * tried as dry runs. Throws what stands in the way: `NAMESPACE_NOT_FOUND`, `WORKLOAD_NOT_FOUND`, `VIA_UNSUITABLE`,
  * `KUBE_KIND_NOT_SERVED`, `KUBE_FORBIDDEN`, `KUBE_INVALID`, `KUBE_FIELD_CONFLICT`, `ANNOTATION_INVALID` and others.
+ *
+ * The order has no window: nothing names a module to a proxy before the proxy can get it (the way), and nothing is taken
+ * away before nobody asks for it any more (what is replaced, then what is tidied).
  */
 export async function planDeploy(deps: ClusterDeps, request: DeployRequest, image: ResolvedImage): Promise<DeployPlan> {
-  const { port, signal } = deps;
+  const { port } = deps;
   const namespace = request.workloads.namespace ?? port.namespace;
-  const labels = await readNamespace(deps, namespace);
-  const targets = await selectWorkloads(port, { ...request.workloads, namespace }, signal);
+  const place = await lookAround(deps, { request, image, namespace });
+  const { targets, found, cache, kubernetes } = place;
   const findings = examineImage(image, request);
-  const served = await servedVias(deps);
-  const choice = chooseVia({
-    ...request,
-    requested: request.via,
-    image,
-    served,
-    noFiles: filesObstacle(request, targets, { namespace, labels }),
-  });
+  const question = questionOf(request, image, place);
+  const choice = chooseVia(question);
+  const { via, delivery } = choice;
   const filter = filterOf(request, findings.rootId);
-  const settings: FilterSettings = { ...request, via: choice.via, filter, image };
-  const wanted = targets.map(({ workload }) => filterObject(workload, settings));
-  await requireAccess(port, baseAccess(request, choice.via, { namespace, wanted }), signal);
-  const way = choice.via === "envoyfilter" ? await fileSteps(deps, request, { image, targets }) : NO_FILES;
-  const objects = await applyAll(deps, wanted, request.forceConflicts, choice.via);
+  const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));
+  const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes };
+  await requireAccess(deps, [...wayAccess(way), ...objectAccess(via, wanted)]);
+  const steps = await planWay(deps, way);
+  const objects = await settleObjects(deps, wanted, { found, via, force: request.forceConflicts });
   const chosen = targets.map(({ workload }) => workload);
-  refuseTaken(objects, chosen, request.id);
-  const replaced = await planReplaced(deps, { id: request.id, via: choice.via, namespace, targets, served });
-  const tidying = await planTidying(deps, { request, namespace, targets, objects, replaced });
+  refuseTaken(objects, chosen, request);
+  const replaced = await planReplaced(deps, { id: request.id, via, namespace, targets }, oursAmong(found));
+  const { served } = place;
+  const tidying = await planTidying(deps, { request, namespace, served, targets, cache, objects, replaced, found });
   const neighbours = await neighboursOf(deps, { ...request.workloads, namespace }, targets);
-  const restarts = [...way.edits, ...tidying.edits].some(({ action }) => action === "update");
-  const notes = [...way.notes, ...(restarts ? [] : ["no pod restarts"]), ...tidying.notes];
+  const edits = [...steps.edits, ...tidying.edits];
+  const restarts = edits.some(({ action }) => action === "update");
+  const better = betterWay({ delivery, reason: "" }, question) ?? [];
   return {
-    via: choice.via,
+    via,
+    delivery,
     filter,
     namespace,
     targets,
-    steps: [...way.before, ...objects, ...way.after, ...replaced, ...tidying.steps],
-    notes: [...headNotes(request, filter, { image, choice }), ...findings.notes, ...notes],
+    steps: [...steps.before, ...tidying.marks, ...objects, ...steps.after, ...replaced, ...tidying.steps],
+    notes: [
+      ...headNotes(request, filter, { image, choice }),
+      ...findings.notes,
+      ...[better].flat(),
+      ...steps.notes,
+      ...(restarts ? [] : ["no pod restarts"]),
+      ...tidying.notes,
+    ],
     warnings: [
-      ...overlapWarnings(chosen, neighbours, choice.via),
-      ...targetWarnings(targets, [...way.edits, ...tidying.edits]),
-      ...registryWarnings(choice.via, image),
+      ...overlapWarnings(chosen, neighbours, delivery),
+      ...targetWarnings(targets, edits),
+      ...registryWarnings(delivery, image),
     ],
   };
 }
@@ -85,7 +107,7 @@ export function filterOf(request: DeployRequest, rootId: string): Filter {
   return { id, rootId, config, patchContext, priority, failurePolicy, phase };
 }
 
-/** The plan's first lines: what goes where, which bytes exactly, and by which kind of object. */
+/** The plan's first lines: what goes where, which bytes exactly, by which kind of object, and how they get there. */
 export function headNotes(
   request: DeployRequest,
   filter: Filter,
@@ -97,7 +119,67 @@ export function headNotes(
     `filter ${request.id}${root}: ${formatReference(withDigest(image.reference, image.manifestDigest))}, found in the ${image.source === "store" ? "local store" : "registry"}`,
     `module ${image.moduleDigest}`,
     `by ${VIA_KIND[choice.via].kind}: ${choice.reason}`,
+    `delivery ${choice.delivery}: ${choice.deliveryReason}`,
   ];
+}
+
+/** What is there before anything is decided. */
+interface Surroundings {
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly targets: readonly Target[];
+  readonly served: ReadonlySet<Via>;
+  readonly found: FilterObjects;
+  readonly cache: CacheLook;
+  readonly kubernetes: ServerVersion;
+  readonly namespace: string;
+}
+
+async function lookAround(
+  deps: ClusterDeps,
+  what: { readonly request: DeployRequest; readonly image: ResolvedImage; readonly namespace: string },
+): Promise<Surroundings> {
+  const { request, image, namespace } = what;
+  const { port, signal } = deps;
+  const labels = await readNamespace(deps, namespace);
+  const targets = await selectWorkloads(port, { ...request.workloads, namespace }, signal);
+  const served = await servedVias(deps);
+  const [found, cache, kubernetes] = await Promise.all([
+    readFilterObjects(deps, served, namespace),
+    lookAtCache(deps, request.cache, image),
+    port.version(signal),
+  ]);
+  return { labels, targets, served, found, cache, kubernetes, namespace };
+}
+
+function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroundings): ViaQuestion {
+  const { namespace, labels, targets, served, cache, kubernetes } = place;
+  return {
+    ...request,
+    requested: request.via,
+    image,
+    served,
+    cache: cache.sight,
+    kubernetes,
+    current: currentDelivery(request.id, place),
+    noFiles: filesObstacle({ namespace, labels }),
+    noMount: mountObstacle(request.patchContext, targets),
+  };
+}
+
+/** How the filter gets to these workloads now, when all of them get it in the same way. */
+function currentDelivery(id: string, { found, targets }: Surroundings): Delivery | undefined {
+  const ours = oursAmong(found).filter((one) => isOfFilter(one, id));
+  const there = ours.filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)));
+  const ways = new Set(there.map(({ object }) => deliveryOf(object)));
+  const [way] = ways;
+  return ways.size === 1 ? way : undefined;
+}
+
+/** What writing the objects needs to be allowed, whatever their names are. */
+function objectAccess(via: Via, wanted: readonly KubeObject[]): readonly Access[] {
+  const [object] = wanted;
+  if (object === undefined) return [];
+  return writeAccess(VIA_KIND[via], object).map(({ name: _name, ...access }) => access);
 }
 
 /** All workloads of the kind in the namespace, those chosen among them. */
@@ -112,126 +194,33 @@ async function neighboursOf(
   return all.map(({ workload }) => workload);
 }
 
-/** The namespace's labels; `undefined` when we may not read them. */
-async function readNamespace(deps: ClusterDeps, name: string): Promise<Readonly<Record<string, string>> | undefined> {
-  // A list of none is told from a refusal.
-  const found = await deniedAsUndefined(
-    deps.port.get({ kind: Kinds.namespace, name }, deps.signal).then((live) => [live]),
-  );
-  if (found === undefined) {
-    deps.events({
-      type: "debug",
-      message: `not allowed to read namespace ${name}: its pod security labels are unknown`,
-    });
-    return undefined;
-  }
-  const [live] = found;
-  if (live !== undefined) return live.metadata.labels ?? {};
-  throw new WasmeError("not-found", "NAMESPACE_NOT_FOUND", `there is no namespace ${JSON.stringify(name)}`, {
-    hint: "kubectl get namespaces; -n picks another one",
-  });
-}
-
-/** Why a file on the node cannot get into these pods, if so. */
-function filesObstacle(
-  request: DeployRequest,
-  targets: readonly Target[],
-  space: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> | undefined },
-): string | undefined {
-  const level = space.labels?.["pod-security.kubernetes.io/enforce"];
-  if (level === "baseline" || level === "restricted") {
-    return `namespace ${JSON.stringify(space.namespace)} enforces pod security ${JSON.stringify(level)}, which forbids hostPath volumes`;
-  }
-  if (request.patchContext !== "gateway") return undefined;
-  const other = targets.find(({ live }) => !isGateway(live));
-  return other === undefined
-    ? undefined
-    : `${workloadTitle(other.workload)} has no container istio-proxy to mount the module directory into`;
-}
-
-/** What a deploy always needs to be allowed, whatever it finds. */
-function baseAccess(
-  request: DeployRequest,
-  via: Via,
-  found: { readonly namespace: string; readonly wanted: readonly KubeObject[] },
-): readonly Access[] {
-  const [object] = found.wanted;
-  const writes =
-    object === undefined ? [] : writeAccess(VIA_KIND[via], object).map(({ name: _name, ...access }) => access);
-  if (via !== "envoyfilter") return writes;
-  const workload = { kind: workloadResource(request.workloads.kind), namespace: found.namespace };
-  const verbs = ["get", "watch", "patch"].map((verb): Access => ({ verb, ...workload }));
-  return [...verbs, ...writes, ...cacheAccess(request.cache)];
-}
-
-interface FileSteps {
-  readonly before: readonly Step[];
-  readonly after: readonly Step[];
-  readonly edits: readonly EditChange[];
-  readonly notes: readonly string[];
-}
-
-const STAYS = "is kept while this filter needs it";
-const NO_FILES: FileSteps = { before: [], after: [], edits: [], notes: [] };
-
-/** Cache, announcement, module on the nodes, mounts, roll-out: all that comes before the EnvoyFilter. */
-async function fileSteps(
+/** Tries the objects; what was listed before is not read again. */
+async function settleObjects(
   deps: ClusterDeps,
-  request: DeployRequest,
-  found: { readonly image: ResolvedImage; readonly targets: readonly Target[] },
-): Promise<FileSteps> {
-  const { cache, timeoutMs } = request;
-  const { image, targets } = found;
-  const edits: EditChange[] = [];
-  const remarks: string[] = [];
-  // Broken annotations are found before the cache is looked at: they are the user's to correct.
-  for (const target of targets) {
-    const settled = await settleEdit(deps, target, { place: placeOf(target.live), direction: "mount" });
-    edits.push(settled.change);
-    remarks.push(...settled.remarks);
-  }
-  const planned = await planCache(deps, cache, image, request.forceConflicts);
-  const workloads = edits.map((change) => change.ref);
-  const { namespace, name } = cache;
-  const moduleDigest = image.moduleDigest;
-  return {
-    before: [
-      ...planned.objects,
-      planned.announce,
-      { type: "wait-module", moduleDigest, cache: { namespace, name }, timeoutMs: cache.timeoutMs },
-      ...edits,
-      { type: "wait-rollout", workloads, timeoutMs },
-    ],
-    // Said again at the end: an undeploy may have taken the entry or the mount out while we rolled out.
-    after: [planned.announce, ...edits].map((change) => ({ ...change, action: "unchanged", reason: STAYS }) as const),
-    edits,
-    notes: [...planned.notes, ...remarks],
-  };
-}
-
-async function applyAll(
-  deps: ClusterDeps,
-  objects: readonly KubeObject[],
-  force: boolean,
-  via: Via,
+  wanted: readonly KubeObject[],
+  how: { readonly found: FilterObjects; readonly via: Via; readonly force: boolean },
 ): Promise<readonly ApplyChange[]> {
-  const changes: ApplyChange[] = [];
-  for (const object of objects) {
-    changes.push(await settleApply(deps, { kind: VIA_KIND[via], object, reason: REASON[via], force }));
-  }
-  return changes;
+  const { found, via, force } = how;
+  const listed = found.byVia.get(via);
+  const byName = new Map(listed?.map((object) => [object.metadata.name, object]));
+  const base = { kind: VIA_KIND[via], reason: REASON[via], force };
+  return inParallel(wanted, (object) => {
+    const seen = listed === undefined ? {} : { seen: { before: byName.get(object.metadata.name) } };
+    return settleApply(deps, { ...base, object, ...seen });
+  });
 }
 
 const REASON: Readonly<Record<Via, string>> = {
   envoyfilter: "puts the filter before the router",
-  wasmplugin: "makes the proxies fetch and run the filter",
-  trafficextension: "makes the proxies fetch and run the filter",
+  wasmplugin: "makes the proxies load and run the filter",
+  trafficextension: "makes the proxies load and run the filter",
 };
 
-function registryWarnings(via: Via, image: ResolvedImage): Plan["warnings"] {
+function registryWarnings(delivery: Delivery, image: ResolvedImage): Plan["warnings"] {
   const { host } = image.reference;
-  if (via === "envoyfilter" || !LOOPBACK.test(host)) return [];
-  const message = `the proxies will pull from ${host}, which inside a pod is the pod itself`;
+  if (delivery === "cache-file" || !LOOPBACK.test(host)) return [];
+  const who = { registry: "the proxies", "cache-http": "the node cache", "image-volume": "the kubelets" }[delivery];
+  const message = `${who} will pull from ${host}, which is another machine there than it is here`;
   return [{ message, hint: "push the image to a registry the cluster reaches" }];
 }
 

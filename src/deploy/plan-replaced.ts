@@ -1,9 +1,9 @@
-import { VIA_KIND } from "./choose-via.ts";
+import { isFor, isOfFilter, type OurObject } from "./our-objects.ts";
 import type { Target } from "./live-workload.ts";
-import { isFor, listOurs } from "./our-objects.ts";
 import { type DeleteChange, refTo } from "./plan.ts";
 import type { ClusterDeps, Via } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /**
  * The objects of another kind that carry the same filter to the same workloads: left there, the filter would run
@@ -11,27 +11,21 @@ import { requireAccess } from "./require-access.ts";
  */
 export async function planReplaced(
   deps: ClusterDeps,
-  deploy: {
-    readonly id: string;
-    readonly via: Via;
-    readonly namespace: string;
-    readonly targets: readonly Target[];
-    readonly served: ReadonlySet<Via>;
-  },
+  deploy: { readonly id: string; readonly via: Via; readonly namespace: string; readonly targets: readonly Target[] },
+  ours: readonly OurObject[],
 ): Promise<readonly DeleteChange[]> {
-  const others = [...deploy.served].filter((via) => via !== deploy.via);
-  const ours = await listOurs(deps, deploy, others);
+  const { id, via, namespace, targets } = deploy;
   const changes = ours
-    .filter(({ object }) => deploy.targets.some(({ workload }) => isFor(object, workload)))
-    .map(({ via, object }): DeleteChange => {
-      const reason = `is replaced by ${VIA_KIND[deploy.via].kind} ${object.metadata.name}`;
-      return { type: "delete", action: "delete", ref: refTo(VIA_KIND[via], object), reason, before: object };
+    .filter((one) => one.via !== via && isOfFilter(one, id))
+    .filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)))
+    .map((one): DeleteChange => {
+      const reason = `is replaced by ${VIA_KIND[via].kind} ${one.object.metadata.name}`;
+      const ref = refTo(VIA_KIND[one.via], one.object);
+      return { type: "delete", action: "delete", ref, reason, before: one.object };
     });
-  const { namespace } = deploy;
   await requireAccess(
-    deps.port,
+    deps,
     changes.map(({ ref }) => ({ verb: "delete", kind: ref.kind, namespace })),
-    deps.signal,
   );
   return changes;
 }

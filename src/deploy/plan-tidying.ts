@@ -1,14 +1,17 @@
 import type { KubeObject } from "../kube/objects.ts";
-import { VIA_KIND } from "./choose-via.ts";
+import { markedEntries } from "./cache-list.ts";
 import type { Target } from "./live-workload.ts";
-import { isFor } from "./our-objects.ts";
-import type { ApplyChange, DeleteChange, EditChange, Step } from "./plan.ts";
+import type { CacheLook } from "./look-at-cache.ts";
+import { cacheUseOf, type FilterObjects, oursAmong } from "./our-objects.ts";
+import type { ApplyChange, DeleteChange, EditChange, MarkStep, Step } from "./plan.ts";
 import { planCacheRelease } from "./plan-cache-release.ts";
 import { planUnmounts } from "./plan-unmounts.ts";
-import type { ClusterDeps, DeployRequest } from "./request.ts";
+import type { ClusterDeps, DeployRequest, Via } from "./request.ts";
 
 /** What goes because a deploy took its place. */
 export interface Tidying {
+  /** To be done before the objects are applied. */
+  readonly marks: readonly MarkStep[];
   readonly steps: readonly Step[];
   /** The edits among the steps. */
   readonly edits: readonly EditChange[];
@@ -16,34 +19,50 @@ export interface Tidying {
 }
 
 /**
- * What an earlier deploy of the same filter needed and this one does not: the mounts when another kind takes over
- * from files, and the old module's entry in the cache. Left there, nothing would ever take them away.
+ * What an earlier deploy of the same filter needed and this one does not: volumes, and the old module's entry in the
+ * cache. Left there, nothing would ever take them away. It looks at what is there rather than at what is replaced, so a
+ * run that stopped before its end is gone on with.
  */
 export async function planTidying(
   deps: ClusterDeps,
   deploy: {
-    readonly request: Pick<DeployRequest, "timeoutMs" | "wait">;
+    readonly request: Pick<DeployRequest, "timeoutMs" | "wait" | "owner" | "id">;
     readonly namespace: string;
+    readonly served: ReadonlySet<Via>;
     readonly targets: readonly Target[];
+    readonly cache: CacheLook;
     readonly objects: readonly ApplyChange[];
     readonly replaced: readonly DeleteChange[];
+    readonly found: FilterObjects;
   },
 ): Promise<Tidying> {
-  const { request, namespace, objects } = deploy;
-  const deleted = deploy.replaced.filter(isFile).flatMap(({ before }) => before ?? []);
-  const targets = deploy.targets.filter(({ workload }) => deleted.some((object) => isFor(object, workload)));
-  const { edits, notes } = await planUnmounts(deps, deleted, { targets, namespace, filesServed: true });
-  const updated = objects.filter(isFile).flatMap(({ before }) => before ?? []);
-  const coming: readonly KubeObject[] = objects.filter(isFile).map(({ object }) => object);
-  const release = await planCacheRelease(deps, [...updated, ...deleted], coming);
+  const { request, namespace, objects, replaced, found, cache } = deploy;
+  const coming: readonly KubeObject[] = objects.map(({ object }) => object);
+  const over = new Set([...objects, ...replaced].map(({ before }) => before?.metadata.uid));
+  const others = oursAmong(found)
+    .map(({ object }) => object)
+    .filter(({ metadata }) => !over.has(metadata.uid));
+  const left = [...others, ...coming];
+  const known = { left, denied: found.denied, optional: true };
+  const { edits, notes } = await planUnmounts(deps, deploy.targets, known);
+  const uses = [...objects, ...replaced].flatMap(({ before }) =>
+    before === undefined ? [] : (cacheUseOf(before) ?? []),
+  );
+  const marked = markedEntries(cache.configMap).map(({ key }) => ({ cache: cache.sight.title, key }));
+  const { served } = deploy;
+  const from = `${namespace}/${request.id}`;
+  const release = await planCacheRelease(deps, [...uses, ...marked], {
+    served,
+    over,
+    coming,
+    from,
+    owner: request.owner,
+  });
   const wait: Step = { type: "wait-rollout", workloads: edits.map(({ ref }) => ref), timeoutMs: request.timeoutMs };
   return {
-    steps: [...edits, ...release.steps, ...(request.wait ? [wait] : [])],
+    marks: release.marks,
+    steps: [...edits, ...release.steps, ...(request.wait && edits.length > 0 ? [wait] : [])],
     edits,
     notes: [...notes, ...release.notes],
   };
-}
-
-function isFile(change: ApplyChange | DeleteChange): boolean {
-  return change.ref.kind === VIA_KIND.envoyfilter;
 }

@@ -1,94 +1,200 @@
 import { WasmeError } from "../domain/errors.ts";
-import { workloadResource } from "../kube/kinds.ts";
+import { WORKLOAD_KINDS } from "../domain/workload.ts";
+import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access } from "../kube/port.ts";
-import { checkFilterId, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
-import { VIA_KIND } from "./choose-via.ts";
+import { checkFilterId, FILTER_DEPLOYMENT_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
+import { markedEntries } from "./cache-list.ts";
 import { type Target, targetOf } from "./live-workload.ts";
-import { isFor, listOurs, type OurObject, servedVias } from "./our-objects.ts";
-import { type DeleteChange, type EditChange, type Plan, refTo, type Step } from "./plan.ts";
-import { planCacheRelease } from "./plan-cache-release.ts";
+import {
+  cacheUseOf,
+  type FilterObjects,
+  isFor,
+  isOfFilter,
+  type OurObject,
+  oursAmong,
+  readFilterObjects,
+  servedVias,
+} from "./our-objects.ts";
+import {
+  type AnnounceChange,
+  type DeleteChange,
+  type EditChange,
+  type Plan,
+  refTitle,
+  refTo,
+  type Step,
+} from "./plan.ts";
+import { type CacheUse, type EntryRelease, planCacheRelease } from "./plan-cache-release.ts";
+import { CACHE_UNNEEDED, type CacheName, planCacheRemoval } from "./plan-cache-removal.ts";
 import { planUnmounts } from "./plan-unmounts.ts";
-import { type ClusterDeps, type UndeployRequest, type WorkloadQuery } from "./request.ts";
-import { requireAccess } from "./require-access.ts";
+import { refuseManaged } from "./refuse-taken.ts";
+import type { ClusterDeps, UndeployRequest, Via, WorkloadQuery } from "./request.ts";
+import { deniedAsUndefined, requireAccess } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /** A plan to undeploy. */
 export interface UndeployPlan extends Plan {
   readonly namespace: string;
 }
 
+type Query = WorkloadQuery & { readonly namespace: string };
+
 /**
- * Works out what taking a filter away means: its own objects go first, then the mounts of workloads no other filter
- * of ours needs (also when an earlier run stopped before it), then the module's entry in the cache, and the cache
- * itself with its last entry. Changes nothing. Throws `FILTER_NOT_DEPLOYED` (not-found) when there is nothing to do.
+ * Works out what taking a filter away means: its own objects go first, then the volumes of workloads no other filter
+ * of ours needs, then the module's entry in the cache with its credentials, and the cache itself with its last entry.
+ * What an earlier run that stopped half-way left is found by the volumes and by the marks on the cache's list. Changes
+ * nothing. Throws `FILTER_NOT_DEPLOYED` (not-found) when there is nothing to do, `FILTER_MANAGED` (usage) for what a
+ * FilterDeployment keeps.
  */
 export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest): Promise<UndeployPlan> {
-  checkFilterId(request.id);
+  if (request.owner === undefined) checkFilterId(request.id);
   const namespace = request.workloads.namespace ?? deps.port.namespace;
   const query = { ...request.workloads, namespace };
   const served = await servedVias(deps);
-  const targets = await liveTargets(deps, query);
-  const all = await listOurs(deps, { id: request.id, namespace }, served);
-  const ours = all.filter(({ object }) => isSelected(object, query, targets));
-  if (ours.length === 0) {
-    const lists = [...served].map((via): Access => ({ verb: "list", kind: VIA_KIND[via], namespace }));
-    await requireAccess(deps.port, lists, deps.signal);
-  }
-  const files = ours.filter(({ via }) => via === "envoyfilter").map(({ object }) => object);
-  const mounts = await planUnmounts(deps, files, { targets, namespace, filesServed: served.has("envoyfilter") });
-  if (ours.length === 0 && mounts.edits.length === 0) throw notDeployed(request.id, query);
-  await requireAccess(deps.port, accessFor(ours, mounts.edits, { namespace, wait: request.wait }), deps.signal);
-  const release = await planCacheRelease(deps, files);
-  const workloads = mounts.edits.map(({ ref }) => ref);
-  const wait: Step = { type: "wait-rollout", workloads, timeoutMs: request.timeoutMs };
+  const found = await readFilterObjects(deps, served, namespace);
+  const selected = await liveTargets(deps, query);
+  const ours = oursAmong(found).filter((one) => isGoing(one, request, { query, targets: selected }));
+  for (const { object } of ours) refuseManaged(object, request.owner);
+  if (ours.length === 0) await requireLists(deps, found, namespace);
+  const targets = await withWorkloadsOf(deps, ours, { targets: selected, query });
+  const going = new Set(ours.map(({ object }) => object.metadata.uid));
+  const left = oursAmong(found).map(({ object }) => object);
+  const staying = left.filter(({ metadata }) => !going.has(metadata.uid));
+  const mounts = await planUnmounts(deps, targets, { left: staying, denied: found.denied });
+  const release = await planRelease(deps, request, { ours, served, namespace });
+  const nothing = ours.length === 0 && mounts.edits.length === 0 && release.steps.length === 0;
+  if (nothing && request.owner === undefined) throw notDeployed(request.id, query);
+  await requireAccess(deps, accessFor(ours, mounts.edits, { namespace, wait: request.wait }));
   return {
     namespace,
     steps: [
-      ...ours.map((found) => deletion(found)),
+      ...release.marks,
+      ...ours.map((one) => deletion(one)),
       ...mounts.edits,
       ...release.steps,
-      // Last, since it may fail: a repeat could not tell any more what of the cache was ours.
-      ...(request.wait ? [wait] : []),
+      // Last, since it may fail: everything else is tidied by then.
+      ...(request.wait ? rolloutWaits(mounts.edits, request.timeoutMs) : []),
     ],
-    notes: [
-      ours.length === 0
-        ? `filter ${request.id} is not there; what a run that stopped half-way left is tidied`
-        : `filter ${request.id} goes from ${ours.length} ${ours.length === 1 ? "workload" : "workloads"}`,
-      ...mounts.notes,
-      ...release.notes,
-    ],
+    notes: [...headNotes(ours, request), ...mounts.notes, ...release.notes],
     warnings: [],
   };
 }
 
-/** The workloads the query matches; none is no error here, since a deleted workload may have left a filter behind. */
-async function liveTargets(
-  deps: ClusterDeps,
-  query: WorkloadQuery & { readonly namespace: string },
-): Promise<readonly Target[]> {
-  const { kind, namespace, labels } = query;
-  const selection = { kind: workloadResource(kind), namespace, labelSelector: labelText(labels) };
-  const { items } = await deps.port.list(selection, deps.signal);
-  return items.map((item) => targetOf(kind, item, namespace));
+/** Who may not list a kind may not know that there is nothing of it. */
+async function requireLists(deps: ClusterDeps, found: FilterObjects, namespace: string): Promise<void> {
+  const lists = found.denied.map((via): Access => ({ verb: "list", kind: VIA_KIND[via], namespace }));
+  await requireAccess(deps, lists);
 }
 
-/** With labels: only what is on workloads that have them. Without: everything of that kind of workload. */
-function isSelected(object: KubeObject, query: WorkloadQuery, targets: readonly Target[]): boolean {
-  if (targets.some(({ workload }) => isFor(object, workload))) return true;
-  return (
-    Object.keys(query.labels).length === 0 && object.metadata.labels?.[WORKLOAD_KIND_LABEL] === query.kind.toLowerCase()
+function headNotes(ours: readonly OurObject[], { id, owner }: UndeployRequest): readonly string[] {
+  if (owner !== undefined) return [];
+  if (ours.length === 0) return [`filter ${id} is not there; what a run that stopped half-way left is tidied`];
+  return [`filter ${id} goes from ${ours.length} ${ours.length === 1 ? "workload" : "workloads"}`];
+}
+
+/** The workloads the query matches; none is no error here, since a deleted workload may have left a filter behind. */
+async function liveTargets(deps: ClusterDeps, query: Query): Promise<readonly Target[]> {
+  const { kind, namespace, labels, names } = query;
+  const selection = { kind: workloadResource(kind), namespace, labelSelector: labelText(labels) };
+  const { items } = await deps.port.list(selection, deps.signal);
+  const chosen = items.filter(({ metadata }) => names?.includes(metadata.name) !== false);
+  return chosen.map((item) => targetOf(kind, item, namespace));
+}
+
+/** The targets, with the workloads of objects that go and that the query does not match (any more). */
+async function withWorkloadsOf(
+  deps: ClusterDeps,
+  ours: readonly OurObject[],
+  where: { readonly targets: readonly Target[]; readonly query: Query },
+): Promise<readonly Target[]> {
+  const { targets, query } = where;
+  const known = (object: KubeObject): boolean => targets.some(({ workload }) => isFor(object, workload));
+  const rest = ours.map(({ object }) => object).filter((object) => !known(object));
+  const kinds = WORKLOAD_KINDS.filter((kind) =>
+    rest.some((object) => object.metadata.labels?.[WORKLOAD_KIND_LABEL] === kind.toLowerCase()),
   );
+  const more = await Promise.all(
+    kinds.map((kind) => liveTargets(deps, { kind, namespace: query.namespace, labels: {} })),
+  );
+  const others = more.flat().filter(({ workload }) => rest.some((object) => isFor(object, workload)));
+  return [...targets, ...others];
+}
+
+/** Of an owner: what has its label. Else of an id: with labels only what is on workloads that have them. */
+function isGoing(
+  one: OurObject,
+  request: UndeployRequest,
+  where: { readonly query: Query; readonly targets: readonly Target[] },
+): boolean {
+  const { id, owner, keep = [] } = request;
+  const { object, via } = one;
+  const title = refTitle(refTo(VIA_KIND[via], object));
+  if (keep.some((ref) => refTitle(ref) === title)) return false;
+  const labels = object.metadata.labels ?? {};
+  if (owner !== undefined) return labels[FILTER_DEPLOYMENT_LABEL] === workloadLabel(owner.name);
+  if (!isOfFilter(one, id)) return false;
+  const { query, targets } = where;
+  if (targets.some(({ workload }) => isFor(object, workload))) return true;
+  const all = Object.keys(query.labels).length === 0 && query.names === undefined;
+  return all && labels[WORKLOAD_KIND_LABEL] === query.kind.toLowerCase();
+}
+
+/** The entries of what goes, and those an earlier run of this very undeploy had marked. */
+async function planRelease(
+  deps: ClusterDeps,
+  request: UndeployRequest,
+  what: { readonly ours: readonly OurObject[]; readonly served: ReadonlySet<Via>; readonly namespace: string },
+): Promise<EntryRelease> {
+  const { ours, served, namespace } = what;
+  const { owner, cache } = request;
+  const from = `${namespace}/${request.id}`;
+  const uses = ours.flatMap(({ object }) => cacheUseOf(object) ?? []);
+  const marked = cache === undefined ? [] : await markedFor(deps, cache, from);
+  const over = new Set(ours.map(({ object }) => object.metadata.uid));
+  const release = await planCacheRelease(deps, [...uses, ...marked], { served, over, coming: [], from, owner });
+  if (release.steps.length > 0 || uses.length > 0 || cache === undefined) return release;
+  const rest = await planOrphan(deps, cache);
+  return { ...release, steps: [...release.steps, ...rest.steps], notes: [...release.notes, ...rest.notes] };
+}
+
+async function markedFor(deps: ClusterDeps, cache: CacheName, from: string): Promise<readonly CacheUse[]> {
+  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...cache }, deps.signal));
+  const title = `${cache.namespace}/${cache.name}`;
+  return markedEntries(list).flatMap(({ key, from: filter }) => (filter === from ? [{ cache: title, key }] : []));
+}
+
+/** What is left of a cache whose list is gone: a run stopped while it took the cache away. */
+async function planOrphan(deps: ClusterDeps, cache: CacheName): Promise<Pick<EntryRelease, "steps" | "notes">> {
+  const ref = { kind: Kinds.configMap, namespace: cache.namespace, name: cache.name };
+  const list = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => [live]));
+  if (list === undefined || list[0] !== undefined) return { steps: [], notes: [] };
+  const whole = await planCacheRemoval(deps, cache);
+  if (whole === undefined || whole.steps.length === 0) return { steps: [], notes: [] };
+  const gate: AnnounceChange = {
+    type: "announce",
+    action: "unchanged",
+    ref,
+    key: "",
+    value: null,
+    deleteWhenEmpty: true,
+    reason: CACHE_UNNEEDED,
+  };
+  return { steps: [gate, ...whole.steps], notes: whole.notes };
+}
+
+function rolloutWaits(edits: readonly EditChange[], timeoutMs: number): readonly Step[] {
+  const kinds = new Set(edits.map(({ ref }) => ref.kind));
+  return [...kinds].map((kind): Step => {
+    const workloads = edits.map(({ ref }) => ref).filter((ref) => ref.kind === kind);
+    return { type: "wait-rollout", workloads, timeoutMs };
+  });
 }
 
 function deletion({ via, object }: OurObject): DeleteChange {
-  return {
-    type: "delete",
-    action: "delete",
-    ref: refTo(VIA_KIND[via], object),
-    reason: "takes the filter out of the proxies",
-    before: object,
-  };
+  const reason = "takes the filter out of the proxies";
+  return { type: "delete", action: "delete", ref: refTo(VIA_KIND[via], object), reason, before: object };
 }
 
 function accessFor(
@@ -110,8 +216,6 @@ function notDeployed(id: string, query: WorkloadQuery): WasmeError {
     "not-found",
     "FILTER_NOT_DEPLOYED",
     `filter ${JSON.stringify(id)} is not on ${which} in namespace ${JSON.stringify(query.namespace)}`,
-    {
-      hint: `kubectl get envoyfilters,wasmplugins -A -l wasme.io/filter=${id}`,
-    },
+    { hint: `kubectl get envoyfilters,wasmplugins -A -l wasme.io/filter=${id}` },
   );
 }

@@ -24,13 +24,26 @@ export interface ApplyChange extends ChangeBase {
   readonly object: KubeObject;
 }
 
-/** An entry of the cache's ConfigMap is set, or removed when `value` is null. */
+/**
+ * An entry of the cache's ConfigMap is set, or, when `value` is null, removed: the latter only if it is still marked as
+ * going ({@link MarkStep}), since who needs it again takes the mark away.
+ */
 export interface AnnounceChange extends ChangeBase {
   readonly type: "announce";
   readonly key: string;
   readonly value: string | null;
   /** Deletes the map with its last entry. */
   readonly deleteWhenEmpty?: boolean;
+}
+
+/** An image's credentials for the cache are set, or removed when `value` is null. Never shown. */
+export interface SecretChange extends ChangeBase {
+  readonly type: "secret";
+  readonly key: string;
+  /** A docker config, base64. */
+  readonly value: string | null;
+  /** Labels of the Secret, should it have to be made. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Something of ours in the pod template of somebody else's workload. */
@@ -54,15 +67,32 @@ export interface TouchChange extends ChangeBase {
 }
 
 /** One change of one object. */
-export type Change = ApplyChange | AnnounceChange | EditChange | DeleteChange | TouchChange;
+export type Change = ApplyChange | AnnounceChange | SecretChange | EditChange | DeleteChange | TouchChange;
 
 /** Waits until the nodes hold a module. */
 export interface ModuleWait {
   readonly type: "wait-module";
   readonly moduleDigest: Digest;
   readonly cache: { readonly namespace: string; readonly name: string };
+  /** The entry of the cache's list. It is put back when somebody takes it out while it is waited for. */
+  readonly entry: { readonly key: string; readonly value: string };
+  /** Files: the nodes of these workloads' pods must have it themselves, since no neighbour can stand in. */
+  readonly pods?: readonly PodSelection[];
   /** Milliseconds; 0 does not wait. */
   readonly timeoutMs: number;
+}
+
+/** The pods of a workload. */
+export interface PodSelection {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Looks whether pods that were rolled out have the image volume in fact: an old injector drops what it does not know. */
+export interface VolumeWait {
+  readonly type: "check-volumes";
+  readonly volume: string;
+  readonly pods: readonly PodSelection[];
 }
 
 /** Waits until workloads run only pods of their newest template. */
@@ -83,10 +113,21 @@ export interface ObjectWait {
 }
 
 /** A step that changes nothing. */
-export type Wait = ModuleWait | RolloutWait | ObjectWait;
+export type Wait = ModuleWait | RolloutWait | ObjectWait | VolumeWait;
+
+/**
+ * Notes at the cache's list, before anything else, that an entry is to go with filter `from` (`namespace/id`). So a run
+ * that was stopped before it took the entry out can be gone on with.
+ */
+export interface MarkStep {
+  readonly type: "mark";
+  readonly ref: ObjectRef;
+  readonly key: string;
+  readonly from: string;
+}
 
 /** A step of a plan. */
-export type Step = Change | Wait;
+export type Step = Change | Wait | MarkStep;
 
 /** What will be done, in order. Nothing in it has been done yet. */
 export interface Plan {
@@ -97,14 +138,14 @@ export interface Plan {
   readonly warnings: readonly { readonly message: string; readonly hint?: string }[];
 }
 
-/** The changes of a plan, without its waits. */
+/** The changes of a plan, without its waits and marks. */
 export function changesOf(plan: Pick<Plan, "steps">): readonly Change[] {
-  return plan.steps.filter((step): step is Change => !isWait(step));
+  return plan.steps.filter((step): step is Change => step.type !== "mark" && !isWait(step));
 }
 
 /** True for a step that changes nothing. */
 export function isWait(step: Step): step is Wait {
-  return step.type === "wait-module" || step.type === "wait-rollout" || step.type === "wait-object";
+  return WAITS.has(step.type);
 }
 
 /** `deployments.apps`-free title of an object: `Deployment shop/web`. */
@@ -118,3 +159,5 @@ export function refTo(kind: ObjectRef["kind"], object: { readonly metadata: Kube
   const { name, namespace } = object.metadata;
   return namespace === undefined ? { kind, name } : { kind, name, namespace };
 }
+
+const WAITS: ReadonlySet<Step["type"]> = new Set(["wait-module", "wait-rollout", "wait-object", "check-volumes"]);

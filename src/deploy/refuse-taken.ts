@@ -1,20 +1,40 @@
 import { WasmeError } from "../domain/errors.ts";
 import { type Workload, workloadTitle } from "../domain/workload.ts";
-import { FILTER_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
-import { isFor } from "./our-objects.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
+import { isFor, isOurs } from "./our-objects.ts";
 import { type ApplyChange, refTitle } from "./plan.ts";
+import type { DeployRequest, Owner } from "./request.ts";
 
 /**
  * Refuses to write over our object of another filter or workload: `<workload>-<id>` is the same for a Deployment and a
- * StatefulSet of one name, and for `a` + `b-c` and `a-b` + `c`. Throws `FILTER_NAME_TAKEN` (usage).
+ * StatefulSet of one name, and for `a` + `b-c` and `a-b` + `c`. Throws `FILTER_NAME_TAKEN` (usage), or
+ * `FILTER_MANAGED` (usage) for an object that a FilterDeployment keeps.
  */
-export function refuseTaken(changes: readonly ApplyChange[], workloads: readonly Workload[], id: string): void {
+export function refuseTaken(
+  changes: readonly ApplyChange[],
+  workloads: readonly Workload[],
+  { id, owner }: Pick<DeployRequest, "id" | "owner">,
+): void {
   for (const [i, { ref, before }] of changes.entries()) {
     const workload = workloads[i];
-    const labels = before?.metadata.labels ?? {};
-    if (before === undefined || workload === undefined || labels[MANAGED_BY_LABEL] !== MANAGED_BY) continue;
-    if (labels[FILTER_LABEL] === id && isFor(before, workload)) continue;
+    if (before === undefined || workload === undefined || !isOurs(before)) continue;
+    if (before.metadata.labels?.[FILTER_LABEL] === id && isFor(before, workload)) {
+      refuseManaged(before, owner);
+      continue;
+    }
     const message = `${refTitle(ref)} is there for another filter or workload than ${id} on ${workloadTitle(workload)}`;
     throw new WasmeError("usage", "FILTER_NAME_TAKEN", message, { hint: "choose another --id" });
   }
+}
+
+/** Refuses an object that a FilterDeployment keeps, other than `owner`: what is changed there would come back at once. */
+export function refuseManaged(object: KubeObject, owner: Owner | undefined): void {
+  const keeper = object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
+  if (keeper === undefined || (owner !== undefined && workloadLabel(owner.name) === keeper)) return;
+  const { name, namespace = "" } = object.metadata;
+  const message = `${object.kind} ${namespace}/${name} is kept by FilterDeployment ${namespace}/${keeper}`;
+  throw new WasmeError("usage", "FILTER_MANAGED", message, {
+    hint: `change that: kubectl edit filterdeployments.wasme.io ${keeper} -n ${namespace}; or choose another --id`,
+  });
 }

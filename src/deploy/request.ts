@@ -4,7 +4,7 @@ import type { FailurePolicy, FilterPhase, PatchContext } from "../domain/filter.
 import type { ImageReference } from "../domain/image-reference.ts";
 import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
 import type { WorkloadKind } from "../domain/workload.ts";
-import type { KubePort } from "../kube/port.ts";
+import type { KubePort, ObjectRef } from "../kube/port.ts";
 import type { CacheSettings } from "../mesh/cache-objects.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -81,6 +81,15 @@ export interface UndeployRequest {
   /** Waits for the roll-out that takes the volumes away. */
   readonly wait: boolean;
   readonly timeoutMs: number;
+  /** The node cache, where nothing else tells: what a run that stopped half-way left is looked for there. */
+  readonly cache?: Pick<CacheSettings, "name" | "namespace"> | undefined;
+  /**
+   * Takes what was made for this owner, of all ids and workloads of the namespace; finding nothing is no error then. It
+   * no longer counts as needing anything.
+   */
+  readonly owner?: Owner | undefined;
+  /** Objects that stay: with `owner`, those it still wants. */
+  readonly keep?: readonly ObjectRef[] | undefined;
 }
 
 /** What the use cases of this room need of the outside. */

@@ -23,6 +23,36 @@ export function sameObject(a: KubeObject, b: KubeObject): boolean {
   return sameValue(comparable(a), comparable(b));
 }
 
+/** Prefixes of label and annotation keys that nobody but us writes. */
+const OUR_KEY = /^wasme\.io\//u;
+
+/**
+ * True when `live`, an object only we write, says what `wanted` does: the same in every field but metadata, with the
+ * same keys of ours in labels and annotations, and with its owners.
+ */
+export function says(live: KubeObject, wanted: KubeObject): boolean {
+  const { metadata: _live, status: _status, ...there } = live;
+  const { metadata: _wanted, ...asked } = wanted;
+  return sameValue(there, asked) && saysMetadata(live.metadata, wanted.metadata);
+}
+
+function saysMetadata(live: KubeObject["metadata"], wanted: KubeObject["metadata"]): boolean {
+  const ours = (map: Readonly<Record<string, string>> = {}): unknown =>
+    Object.fromEntries(Object.entries(map).filter(([key]) => OUR_KEY.test(key)));
+  return (
+    sameValue(ours(live.labels), ours(wanted.labels)) &&
+    sameValue(ours(live.annotations), ours(wanted.annotations)) &&
+    covers(live.labels, wanted.labels ?? {}) &&
+    covers(live.annotations, wanted.annotations ?? {}) &&
+    covers(ownersOf(live), ownersOf(wanted))
+  );
+}
+
+function ownersOf(metadata: KubeObject["metadata"]): unknown {
+  const { ownerReferences = [] } = metadata as { readonly ownerReferences?: readonly { readonly uid: string }[] };
+  return Object.fromEntries(ownerReferences.map((owner) => [owner.uid, owner]));
+}
+
 /**
  * True when `live` has everything that `wanted` says; defaults and other people's fields in `live` do not matter.
  * Lists must have the same length, except that a field we removed since is not noticed.

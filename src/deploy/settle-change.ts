@@ -1,14 +1,12 @@
 import { isObject } from "../domain/json.ts";
-import type { ResourceKind } from "../kube/kinds.ts";
+import { type ResourceKind, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
-import type { Target } from "./live-workload.ts";
-import { workloadResource } from "../kube/kinds.ts";
-import { editWorkload, type WorkloadEdit } from "./edit-workload.ts";
-import { podCount } from "./live-workload.ts";
+import { applyMergePatch, editWorkload, type WorkloadEdit } from "./edit-workload.ts";
+import { podCount, type Target } from "./live-workload.ts";
 import { type ApplyChange, type EditChange, refTo } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
-import { sameObject } from "./same-object.ts";
+import { sameObject, says } from "./same-object.ts";
 
 /** An object to apply, and what is said about it. */
 export interface Wanted {
@@ -16,20 +14,25 @@ export interface Wanted {
   readonly object: KubeObject;
   readonly reason: string;
   readonly force: boolean;
+  /** The object as it is, when it was read already; inside `undefined` when there is none. */
+  readonly seen?: { readonly before: KubeObject | undefined };
 }
 
 /**
  * Finds out what applying an object would do, by letting the server do everything but store it. So schema, admission,
- * RBAC and conflicts are known before anything is changed.
+ * RBAC and conflicts are known before anything is changed. An object that says all that and nothing else is not tried.
  */
 export async function settleApply(deps: ClusterDeps, wanted: Wanted): Promise<ApplyChange> {
   const { port, signal } = deps;
   const { kind, object, reason, force } = wanted;
   const ref = refTo(kind, object);
-  const before = await port.get(ref, signal);
+  const before = wanted.seen === undefined ? await port.get(ref, signal) : wanted.seen.before;
+  const base = { type: "apply", ref, object, reason, before } as const;
+  if (before !== undefined && says(before, object)) return { ...base, action: "unchanged", after: before };
+  const action = before === undefined ? "create" : "update";
+  if (deps.trial === false) return { ...base, action, after: object };
   const after = await port.apply(kind, object, { dryRun: true, force, signal });
-  const action = before === undefined ? "create" : sameObject(before, after) ? "unchanged" : "update";
-  return { type: "apply", action, ref, object, reason, before, after };
+  return { ...base, action: before !== undefined && sameObject(before, after) ? "unchanged" : action, after };
 }
 
 /**
@@ -46,18 +49,29 @@ export async function settleEdit(
   const { patch, remarks } = editWorkload(live, edit);
   const base = { type: "edit", ref, edit, before: live } as const;
   if (patch === undefined) {
-    const reason =
-      edit.direction === "mount" ? "mounts the module directory already" : "does not mount the module directory";
+    const reason = edit.direction === "mount" ? "mounts the volume already" : "does not mount the volume";
     return { change: { ...base, action: "unchanged", after: live, reason }, remarks };
   }
+  const reason = editReason(edit, podCount(live));
+  if (deps.trial === false) {
+    return {
+      change: { ...base, action: "update", after: applyMergePatch(live, patch) as KubeObject, reason },
+      remarks,
+    };
+  }
   const after = await deps.port.patch(ref, patch, { dryRun: true, signal: deps.signal });
-  return { change: { ...base, action: "update", after, reason: editReason(edit, podCount(live)) }, remarks };
+  return { change: { ...base, action: "update", after, reason }, remarks };
 }
 
 /** What an edit does, and what that costs. */
 function editReason(edit: WorkloadEdit, pods: number): string {
-  const does = edit.direction === "mount" ? "mounts the module directory" : "takes the module directory out";
+  const what = edit.direction === "mount" ? thing(edit.volume.name) : thing(edit.names[0] ?? "");
+  const does = edit.direction === "mount" ? `mounts ${what}` : `takes ${what} out`;
   return `${does}; restarts ${pods} ${pods === 1 ? "pod" : "pods"}`;
+}
+
+function thing(volume: string): string {
+  return volume.startsWith("wasme-image-") ? "the image" : "the module directory";
 }
 
 /** The patch with the version it was made for, so that the server refuses it when somebody was quicker. */

@@ -31,3 +31,10 @@ export async function waitForObject(deps: ClusterDeps, step: ObjectWait): Promis
     }
   });
 }
+
+/** Looks once: `undefined` when the wait is over, else how far it is. */
+export async function lookAtObject(deps: ClusterDeps, step: ObjectWait): Promise<string | undefined> {
+  if (step.timeoutMs === 0) return undefined;
+  const { done, message } = step.look(await deps.port.get(step.ref, deps.signal));
+  return done ? undefined : `${refTitle(step.ref)}: ${message}`;
+}

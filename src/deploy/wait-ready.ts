@@ -5,6 +5,7 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { withDeadline } from "./deadline.ts";
+import { inParallel } from "./in-parallel.ts";
 import { stuckReason } from "./live-workload.ts";
 import type { ClusterDeps } from "./request.ts";
 import { rolloutState } from "./rollout-state.ts";
@@ -43,6 +44,23 @@ export async function waitReady(deps: ClusterDeps, request: ReadyRequest): Promi
     stuck = progress.firstOpen;
   }
   if (stuck !== undefined) throw await failure(deps, progress, { ref: stuck, seconds: request.timeoutMs / 1000 });
+}
+
+/**
+ * Looks once: `undefined` when all run their newest template, else what the first of the others is at. Throws
+ * `ROLLOUT_FAILED` for one that gave up or was deleted.
+ */
+export async function lookReady(deps: ClusterDeps, request: ReadyRequest): Promise<string | undefined> {
+  const progress = new Progress(deps, request.workloads);
+  const found = await inParallel(
+    request.workloads,
+    async (ref) => [ref.name, await deps.port.get(ref, deps.signal)] as const,
+  );
+  const objects = new Map(found.flatMap(([name, live]) => (live === undefined ? [] : [[name, live] as const])));
+  const stuck = progress.look(objects);
+  if (stuck !== undefined) throw await failure(deps, progress, { ref: stuck, seconds: request.timeoutMs / 1000 });
+  const open = progress.firstOpen;
+  return open === undefined ? undefined : `${title(open)}: ${progress.said(open)}`;
 }
 
 /** What was last seen of each workload. */

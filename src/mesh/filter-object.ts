@@ -1,10 +1,15 @@
+import type { Delivery } from "../domain/delivery.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { Filter } from "../domain/filter.ts";
 import { usageError } from "../domain/errors.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { type Workload, workloadTitle } from "../domain/workload.ts";
-import type { ObjectMetadata } from "./kubernetes-object.ts";
+import type { CacheSettings } from "./cache-objects.ts";
+import type { ObjectMetadata, OwnerReference } from "./kubernetes-object.ts";
 import {
+  CACHE_ANNOTATION,
+  DELIVERY_ANNOTATION,
+  FILTER_DEPLOYMENT_LABEL,
   FILTER_LABEL,
   filterObjectName,
   IMAGE_ANNOTATION,
@@ -23,6 +28,12 @@ export interface FilterObjectRequest {
   readonly filter: Filter;
   /** Resolved: its digests are pinned in what is built. */
   readonly image: Pick<ResolvedImage, "reference" | "manifestDigest" | "moduleDigest">;
+  /** How the module gets to the proxies. */
+  readonly delivery: Delivery;
+  /** The node cache, for the deliveries that use one. */
+  readonly cache: Pick<CacheSettings, "name" | "namespace">;
+  /** The FilterDeployment it is made for. */
+  readonly owner?: OwnerReference | undefined;
 }
 
 /** Labels that find what wasme made: of one filter id, or of one filter on one workload. */
@@ -38,12 +49,17 @@ export function filterLabels(id: string, workload?: Pick<Workload, "kind" | "nam
 
 /** Name, namespace, labels and annotations of the object. Throws as `filterObjectName` does. */
 export function filterObjectMetadata(request: FilterObjectRequest): ObjectMetadata {
-  const { workload, filter, image } = request;
+  const { workload, filter, image, delivery, cache, owner } = request;
+  const labels = filterLabels(filter.id, workload);
+  const cached = delivery === "cache-http" || delivery === "cache-file";
   return {
     name: filterObjectName(workload.name, filter.id),
     namespace: workload.namespace,
-    labels: filterLabels(filter.id, workload),
+    labels: owner === undefined ? labels : { ...labels, [FILTER_DEPLOYMENT_LABEL]: workloadLabel(owner.name) },
+    ...(owner === undefined ? {} : { ownerReferences: [owner] }),
     annotations: {
+      [DELIVERY_ANNOTATION]: delivery,
+      ...(cached ? { [CACHE_ANNOTATION]: `${cache.namespace}/${cache.name}` } : {}),
       [IMAGE_ANNOTATION]: formatReference(withDigest(image.reference, image.manifestDigest)),
       [IMAGE_DIGEST_ANNOTATION]: image.manifestDigest,
       [MODULE_DIGEST_ANNOTATION]: image.moduleDigest,

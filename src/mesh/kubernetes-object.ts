@@ -1,11 +1,22 @@
 import type { Json, JsonObject } from "../domain/json.ts";
 
+/** The object that another belongs to: it goes with it. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
 /** What every object carries about itself. */
 export interface ObjectMetadata {
   readonly name: string;
   readonly namespace?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
 }
 
 /** A Kubernetes object as plain JSON: ready for server-side apply and for YAML. */

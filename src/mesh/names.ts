@@ -11,6 +11,12 @@ export const WORKLOAD_KIND_LABEL = "wasme.io/workload-kind";
 export const IMAGE_ANNOTATION = "wasme.io/image";
 /** Digest of the image's manifest. */
 export const IMAGE_DIGEST_ANNOTATION = "wasme.io/image-digest";
+/** How the module gets to the proxies. */
+export const DELIVERY_ANNOTATION = "wasme.io/delivery";
+/** Which node cache the module comes from, `namespace/name`: what taking the filter away has to tidy. */
+export const CACHE_ANNOTATION = "wasme.io/cache";
+/** Name of the FilterDeployment that owns the object, shortened as {@link workloadLabel} does. */
+export const FILTER_DEPLOYMENT_LABEL = "wasme.io/filter-deployment";
 /** Digest of the wasm bytes. */
 export const MODULE_DIGEST_ANNOTATION = "wasme.io/module-digest";
 

@@ -1,15 +1,14 @@
-import { digestParts } from "../domain/digest.ts";
-import { usageError, WasmeError } from "../domain/errors.ts";
+import { usageError } from "../domain/errors.ts";
 import type { FailurePolicy, Filter, FilterPhase } from "../domain/filter.ts";
-import { formatReference, withDigest } from "../domain/image-reference.ts";
 import { isObject, type JsonObject, tryParseJson } from "../domain/json.ts";
 import { type FilterObjectRequest, podSelector } from "./filter-object.ts";
 import { compact } from "./kubernetes-object.ts";
+import { moduleSource } from "./module-source.ts";
 import { workloadMode } from "./patch-context.ts";
 
-/** A filter whose module the proxies fetch from a registry themselves. */
+/** A filter that a WasmPlugin or TrafficExtension carries. */
 export interface PluginRequest extends FilterObjectRequest {
-  /** Name of a Secret of type `kubernetes.io/dockerconfigjson` in the workload's namespace. */
+  /** Name of a Secret of type `kubernetes.io/dockerconfigjson` in the workload's namespace; used with `registry` only. */
   readonly pullSecret?: string | undefined;
 }
 
@@ -32,27 +31,15 @@ export function placement(request: PluginRequest): JsonObject {
 
 /**
  * Which module, and how it is set up: fields of a WasmPlugin's `spec` and of a TrafficExtension's `spec.wasm`.
- * `oci://` is always written, and never without a tag or digest: both are silently misread. The digest pins the
- * manifest; the tag beside it is a label for readers.
- * Throws `PLUGIN_CONFIG_NOT_OBJECT` (usage), or `DIGEST_UNSUPPORTED` (incompatible).
+ * Throws `PLUGIN_CONFIG_NOT_OBJECT` (usage), or as {@link moduleSource} does.
  */
 export function wasmSource(request: PluginRequest): JsonObject {
-  const { filter, image } = request;
-  const { algorithm, hex } = digestParts(image.manifestDigest);
-  if (algorithm !== "sha256") {
-    throw new WasmeError(
-      "incompatible",
-      "DIGEST_UNSUPPORTED",
-      `Istio pins images by sha256 only, and this one has a ${algorithm} digest`,
-      {
-        hint: "push the image again, or deploy with --via envoyfilter",
-      },
-    );
-  }
+  const { filter, delivery, pullSecret } = request;
+  const source = moduleSource(request);
   return compact({
-    url: `oci://${formatReference(withDigest(image.reference, image.manifestDigest))}`,
-    sha256: hex,
-    imagePullSecret: request.pullSecret,
+    url: source.file === undefined ? source.url : `file://${source.file}`,
+    sha256: source.sha256,
+    imagePullSecret: delivery === "registry" ? pullSecret : undefined,
     pluginName: filter.rootId === "" ? undefined : filter.rootId,
     pluginConfig: pluginConfig(filter),
     failStrategy: FAIL_STRATEGY[filter.failurePolicy],

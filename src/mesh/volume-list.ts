@@ -35,12 +35,9 @@ export function withItem(list: VolumeList, name: string, item: JsonObject): Json
   return [...list.items, { name, ...item }];
 }
 
-/** The list without the item called `name`; `undefined` when nothing is left. */
-export function withoutItem(list: VolumeList, name: string): Json | undefined {
-  if (list.form === "array") {
-    const items = list.items.filter((item) => item["name"] !== name);
-    return items.length === 0 ? undefined : items;
-  }
+/** The list without the item called `name`, in the list's own form. */
+export function withoutItem(list: VolumeList, name: string): VolumeList {
+  if (list.form === "array") return { form: "array", items: list.items.filter((item) => item["name"] !== name) };
   const { [name]: _removed, ...items } = list.items;
-  return Object.keys(items).length === 0 ? undefined : items;
+  return { form: "object", items };
 }

@@ -3,6 +3,7 @@ import { applyPlan } from "../../src/deploy/apply-plan.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { Kinds } from "../../src/kube/kinds.ts";
 import type { KubePort } from "../../src/kube/port.ts";
+import { FILES_VOLUME } from "../../src/mesh/module-volume.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import { sharedCluster } from "../cluster/shared.ts";
@@ -50,6 +51,7 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
       "ServiceAccount created",
       "Role created",
       "RoleBinding created",
+      "Service created",
       "DaemonSet created",
       "Deployment changed",
       "EnvoyFilter created",
@@ -70,7 +72,7 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     expect(filter.metadata.labels).toMatchObject({ "wasme.io/filter": "hello", "wasme.io/workload": "web" });
     expect(JSON.stringify(filter["spec"])).toContain(`/var/lib/wasme/${result.moduleDigest.slice(7)}.wasm`);
     const milestones = bench.events.flatMap((event) => (event.type === "milestone" ? [event.message] : []));
-    const order = ["nodes ready", "2 pods run the new template", `EnvoyFilter ${bench.namespace}/web-hello created`];
+    const order = ["2/2 nodes", "2 pods run the new template", `EnvoyFilter ${bench.namespace}/web-hello created`];
     const places = order.map((text) => milestones.findLastIndex((line) => line.includes(text)));
     expect(places.every((place) => place >= 0) && places.toSorted((a, b) => a - b)).toEqual(places);
   });
@@ -105,6 +107,7 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
       "Deployment changed",
       "ConfigMap deleted",
       "DaemonSet deleted",
+      "Service deleted",
       "RoleBinding deleted",
       "Role deleted",
       "ServiceAccount deleted",
@@ -220,7 +223,7 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
     };
     try {
       const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
-      const edit = { place: "sidecar", direction: "mount" } as const;
+      const edit = { place: "sidecar", direction: "mount", volume: FILES_VOLUME } as const;
       const change = { type: "edit", action: "update", ref, edit, reason: "", before: live } as const;
       await applyPlan(
         { port, clock: systemClock, events: () => undefined },

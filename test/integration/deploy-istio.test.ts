@@ -304,6 +304,7 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
         `ServiceAccount ${bench.cacheNamespace}/wasme-cache`,
         `Role ${bench.cacheNamespace}/wasme-cache`,
         `RoleBinding ${bench.cacheNamespace}/wasme-cache`,
+        `Service ${bench.cacheNamespace}/wasme-cache`,
         `DaemonSet ${bench.cacheNamespace}/wasme-cache`,
         "Service -/web",
         "Deployment -/web",

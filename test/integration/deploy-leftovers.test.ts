@@ -81,7 +81,7 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
     const port = await connectCluster(deps, { file, env: {}, cwd: "/" });
     try {
       const ref = { kind: Kinds.deployment, name: "web", namespace: bench.namespace };
-      const edit = { place: "sidecar", direction: "unmount" } as const;
+      const edit = { place: "sidecar", direction: "unmount", names: ["wasme-cache"] } as const;
       const step = { type: "edit", action: "update", ref, edit, reason: "" } as const;
       const { outcomes } = await applyPlan({ ...deps, port }, { steps: [step] }, { force: false, waits: "block" });
       expect(outcomes).toEqual([{ ref, outcome: "kept" }]);

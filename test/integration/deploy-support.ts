@@ -10,6 +10,7 @@ import { undeployIstio, type UndeployResult } from "../../src/deploy/undeploy-is
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { HELLO_WASM } from "../support/modules.ts";
+import { type Reporter, startReporter } from "./deploy-reporter.ts";
 import type { ClusterClient, KubeObject, PolicyRule } from "../cluster/api.ts";
 
 /** An image as a registry would describe it; the name decides its digests. */
@@ -31,6 +32,8 @@ export interface Bench {
   readonly namespace: string;
   readonly cacheNamespace: string;
   readonly events: ProgressEvent[];
+  /** What the nodes of its cache say. */
+  readonly nodes: Reporter;
   deploy(more?: Partial<DeployRequest>, image?: ResolvedImage): Promise<DeployResult>;
   undeploy(more?: Partial<UndeployRequest>): Promise<UndeployResult>;
   /** The same with the rights of a limited account. */
@@ -43,9 +46,11 @@ export interface Bench {
 /** Opens a bench in a fresh namespace. */
 export async function openBench(client: ClusterClient, prefix: string): Promise<Bench> {
   const namespace = await client.namespace(prefix);
+  const cacheNamespace = `${namespace}-cache`;
   return benchIn(client, {
     namespace,
-    cacheNamespace: `${namespace}-cache`,
+    cacheNamespace,
+    nodes: startReporter(client, cacheNamespace),
     kubeconfig: await client.adminKubeconfig(namespace),
   });
 }
@@ -54,6 +59,7 @@ interface Place {
   readonly namespace: string;
   readonly cacheNamespace: string;
   readonly kubeconfig: string;
+  readonly nodes: Reporter;
 }
 
 function benchIn(client: ClusterClient, place: Place): Bench {
@@ -73,6 +79,7 @@ function benchIn(client: ClusterClient, place: Place): Bench {
   return {
     namespace: place.namespace,
     cacheNamespace: place.cacheNamespace,
+    nodes: place.nodes,
     events,
     deploy: (more = {}, image = defaultImage) => deployIstio(deps(image), { ...requestIn(place), ...more }, sink),
     undeploy: (more = {}) => undeployIstio(deps(defaultImage), { ...undeployIn(place), ...more }, sink),
@@ -123,6 +130,7 @@ function undeployIn(place: Place): UndeployRequest {
     dryRun: undefined,
     wait: true,
     timeoutMs: 30_000,
+    cache: { name: "wasme-cache", namespace: place.cacheNamespace },
   };
 }
 

@@ -1,32 +1,45 @@
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
+import { DELIVERIES, type Delivery } from "../../../src/domain/delivery.ts";
 import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import type { CacheSight } from "../../../src/deploy/choose-delivery.ts";
 import { chooseVia, type ViaQuestion } from "../../../src/deploy/choose-via.ts";
-import type { Via } from "../../../src/deploy/request.ts";
+import { type Via, VIAS } from "../../../src/deploy/request.ts";
 
-const ALL: ReadonlySet<Via> = new Set(["envoyfilter", "wasmplugin", "trafficextension"]);
+const ALL: ReadonlySet<Via> = new Set(VIAS);
 
 function ask(more: Partial<ViaQuestion> = {}): Via {
   return chooseVia({ ...PLAIN, ...more }).via;
 }
 
+/** `envoyfilter by registry`, or the error's code. */
+function way(more: Partial<ViaQuestion> = {}): string {
+  const { via, delivery } = chooseVia({ ...PLAIN, ...more });
+  return `${via} by ${delivery}`;
+}
+
 const PLAIN: ViaQuestion = {
   requested: "auto",
+  delivery: "auto",
   config: undefined,
   phase: undefined,
   pullSecret: undefined,
-  patchContext: "inbound",
   image: undefined,
   served: ALL,
   noFiles: undefined,
 };
 
+const CACHE: CacheSight = { title: "wasme/wasme-cache", there: true, service: true, files: false, changeable: true };
+const NO_CACHE: CacheSight = { ...CACHE, there: false, service: false };
+
 /** As a registry may have it: an artifact of one layer. */
 const SINGLE = {
   reference: parseImageReference("h.io/team/hello:v1"),
   source: "registry",
+  format: "cncf",
   proxyRefusal: "it needs two layers; there are 1",
 } as const;
+const COMPAT = { reference: SINGLE.reference, source: "registry", format: "compat" } as const;
 
 describe("chooseVia", () => {
   it.each<[string, Partial<ViaQuestion>, Via]>([
@@ -69,7 +82,7 @@ describe("chooseVia", () => {
   it.each<[Partial<ViaQuestion>, string, string]>([
     [{ requested: "wasmplugin", config: "text" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", phase: "authn" }, "usage", "VIA_UNSUITABLE"],
-    [{ requested: "envoyfilter", pullSecret: "regcred" }, "usage", "VIA_UNSUITABLE"],
+    [{ requested: "envoyfilter", delivery: "registry", pullSecret: "regcred" }, "usage", "VIA_UNSUITABLE"],
     [{ requested: "trafficextension", image: SINGLE }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "wasmplugin", image: SINGLE }, "incompatible", "VIA_UNSUITABLE"],
     [{ requested: "envoyfilter", noFiles: "no hostPath here" }, "incompatible", "VIA_UNSUITABLE"],
@@ -79,5 +92,108 @@ describe("chooseVia", () => {
     [{ served: undefined, phase: "authn" }, "usage", "VIA_UNSUITABLE"],
   ])("refuses %j as %s", (more, kind, code) => {
     expect(() => ask(more)).toThrow(expect.objectContaining({ kind, code }) as Error);
+  });
+});
+
+describe("the way a module is delivered", () => {
+  it.each<[string, Partial<ViaQuestion>, string]>([
+    ["the node cache when it is there", { cache: CACHE }, "trafficextension by cache-http"],
+    ["the node cache for any layout", { cache: CACHE, image: SINGLE }, "trafficextension by cache-http"],
+    ["the node cache for any configuration", { cache: CACHE, config: "text" }, "envoyfilter by cache-http"],
+    ["the registry without a cache", { cache: NO_CACHE }, "trafficextension by registry"],
+    [
+      "the registry when the cache has no Service",
+      { cache: { ...CACHE, service: false } },
+      "trafficextension by registry",
+    ],
+    ["the registry when the cache cannot", { cache: { ...CACHE, failure: "401" } }, "trafficextension by registry"],
+    [
+      "files for an EnvoyFilter without a cache",
+      { requested: "envoyfilter", cache: NO_CACHE },
+      "envoyfilter by cache-file",
+    ],
+    ["what the filter has now", { cache: CACHE, current: "registry" }, "trafficextension by registry"],
+    [
+      "what the filter has now, files too",
+      { cache: CACHE, current: "cache-file", requested: "envoyfilter" },
+      "envoyfilter by cache-file",
+    ],
+    [
+      "another way when that is over",
+      { cache: CACHE, current: "registry", image: SINGLE },
+      "trafficextension by cache-http",
+    ],
+    [
+      "what is asked for",
+      { cache: CACHE, delivery: "registry", current: "cache-http" },
+      "trafficextension by registry",
+    ],
+    [
+      "an image as a volume, by a plugin",
+      { delivery: "image-volume", image: COMPAT },
+      "trafficextension by image-volume",
+    ],
+    ["files for a plugin", { delivery: "cache-file", requested: "wasmplugin" }, "wasmplugin by cache-file"],
+    [
+      "a pull secret for the cache",
+      { requested: "envoyfilter", cache: CACHE, pullSecret: "s" },
+      "envoyfilter by cache-http",
+    ],
+  ])("is %s", (_, more, expected) => {
+    expect(way(more)).toBe(expected);
+  });
+
+  const pairs = VIAS.flatMap((requested) => DELIVERIES.map((delivery) => [requested, delivery] as const));
+  const refused: readonly (readonly [Via, Delivery])[] = [["envoyfilter", "image-volume"]];
+  it.each(pairs)("by %s and %s is possible or refused with a way out", (requested, delivery) => {
+    const attempt = (): string => way({ requested, delivery, image: COMPAT, cache: NO_CACHE });
+    if (refused.some(([via, way]) => via === requested && way === delivery)) {
+      expect(attempt).toThrow(
+        expect.objectContaining({
+          kind: "usage",
+          hint: expect.stringMatching(/--via wasmplugin.*--delivery/u) as string,
+        }) as Error,
+      );
+    } else expect(attempt()).toBe(`${requested} by ${delivery}`);
+  });
+
+  it.each<[Partial<ViaQuestion>, string, RegExp, RegExp]>([
+    [{ delivery: "image-volume", image: SINGLE }, "incompatible", /compat layout/u, /--format compat/u],
+    [{ delivery: "image-volume", kubernetes: { major: 1, minor: 34 } }, "incompatible", /1\.34/u, /cache-http/u],
+    [{ delivery: "image-volume", pullSecret: "s" }, "usage", /--pull-secret/u, /imagePullSecrets/u],
+    [{ delivery: "image-volume", noMount: "no proxy" }, "incompatible", /no proxy/u, /cache-http/u],
+    [{ delivery: "cache-file", noFiles: "forbidden" }, "incompatible", /forbidden/u, /cache-http/u],
+    [{ delivery: "cache-file", cache: { ...CACHE, changeable: false } }, "incompatible", /keeps none/u, /cache-http/u],
+    [
+      { delivery: "cache-http", cache: { ...CACHE, service: false, changeable: false } },
+      "incompatible",
+      /no Service/u,
+      /registry/u,
+    ],
+    [{ delivery: "registry", image: SINGLE }, "incompatible", /two layers/u, /cache-http/u],
+  ])("refuses %j as %s, naming a way out", (more, kind, message, hint) => {
+    const says = {
+      kind,
+      code: "VIA_UNSUITABLE",
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    };
+    expect(() => way({ requested: "wasmplugin", image: COMPAT, ...more })).toThrow(
+      expect.objectContaining(says) as Error,
+    );
+  });
+
+  it("says why, and what it passed by", () => {
+    const failing = { ...CACHE, failure: "401 from h.io" };
+    const { deliveryReason } = chooseVia({
+      ...PLAIN,
+      cache: failing,
+      current: "image-volume",
+      image: SINGLE,
+      config: "text",
+    });
+    expect(deliveryReason).toBe(
+      "image-volume is not possible any more; the node cache wasme/wasme-cache cannot fetch it: 401 from h.io; what is left",
+    );
   });
 });

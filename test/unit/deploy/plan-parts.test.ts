@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { Delivery } from "../../../src/domain/delivery.ts";
 import { usageError, WasmeError } from "../../../src/domain/errors.ts";
 import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
 import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
 import { withOutcome } from "../../../src/deploy/outcomes.ts";
 import { overlapWarnings } from "../../../src/deploy/overlap-warnings.ts";
-import type { Via } from "../../../src/deploy/request.ts";
 import type { Workload } from "../../../src/domain/workload.ts";
 import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
 import { covers, sameObject } from "../../../src/deploy/same-object.ts";
@@ -141,13 +141,13 @@ describe("overlapWarnings", () => {
   const web = pods("web", { app: "web" });
   const canary = pods("canary", { app: "web", track: "canary" });
   const other = pods("other", { app: "other" });
-  const texts = (chosen: readonly Workload[], via: Via): readonly string[] =>
-    overlapWarnings(chosen, [web, canary, other], via).map(({ message }) => message);
+  const texts = (chosen: readonly Workload[], delivery: Delivery): readonly string[] =>
+    overlapWarnings(chosen, [web, canary, other], delivery).map(({ message }) => message);
 
   it("tells which other pods a selector of labels reaches, and what happens there", () => {
-    expect(texts([web, canary], "wasmplugin")).toEqual([expect.stringMatching(/canary.*web.*runs there twice$/u)]);
-    expect(texts([web], "wasmplugin")).toEqual([expect.stringMatching(/canary.*runs there too$/u)]);
-    expect(texts([web], "envoyfilter")).toEqual([expect.stringMatching(/canary.*refuse their listeners$/u)]);
-    expect(texts([canary, other], "envoyfilter")).toEqual([]);
+    expect(texts([web, canary], "cache-http")).toEqual([expect.stringMatching(/canary.*web.*runs there twice$/u)]);
+    expect(texts([web], "registry")).toEqual([expect.stringMatching(/canary.*runs there too$/u)]);
+    expect(texts([web], "cache-file")).toEqual([expect.stringMatching(/canary.*refuse their listeners$/u)]);
+    expect(texts([canary, other], "image-volume")).toEqual([]);
   });
 });

@@ -33,5 +33,6 @@ export function request(filter: Partial<Filter> = {}, more: Partial<PluginReques
     manifestDigest: MANIFEST_DIGEST,
     moduleDigest: MODULE_DIGEST,
   };
-  return { workload: WORKLOAD, filter: { ...FILTER, ...filter }, image, ...more };
+  const cache = { name: "wasme-cache", namespace: "wasme" };
+  return { workload: WORKLOAD, filter: { ...FILTER, ...filter }, image, delivery: "registry", cache, ...more };
 }

@@ -1,0 +1,170 @@
+import type { Digest } from "../domain/digest.ts";
+import { isObject } from "../domain/json.ts";
+import { at, type KubeObject, listAt, numberAt, stringAt, stringMapAt } from "../kube/objects.ts";
+import { NODE_ANNOTATION, NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
+
+/** What is seen of a cache at one moment. */
+export interface CacheSnapshot {
+  readonly daemonSet: KubeObject | undefined;
+  /** The cache's pods. */
+  readonly pods: readonly KubeObject[];
+  /** The nodes' reports. */
+  readonly reports: readonly KubeObject[];
+  /** Nodes that need the module themselves: pods run there that read it as a file. */
+  readonly readers: ReadonlySet<string>;
+}
+
+/** Which entry is looked for, and how long a node's cache may take to come up. */
+export interface EntryQuestion {
+  readonly key: string;
+  readonly moduleDigest: Digest;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** Milliseconds: a cache pod that has not been ready for longer is passed over, unless its node is a reader's. */
+  readonly graceMs: number;
+}
+
+/** How far a module has come. */
+export interface NodeProgress {
+  /** `done` when nobody is waited for any more and at least one node has the module. */
+  readonly status: "waiting" | "done";
+  /** Nodes that have the module and serve it. */
+  readonly ready: number;
+  /** Nodes that should. */
+  readonly wanted: number;
+  /** Why others do not, by node. */
+  readonly open: ReadonlyMap<string, string>;
+  /** Those of them that nobody waits for: their proxies are served by a neighbour. */
+  readonly passed: ReadonlySet<string>;
+  /** Nodes that gave the module up, with the reason. */
+  readonly failed: ReadonlyMap<string, string>;
+}
+
+/**
+ * Compares what the nodes report with the nodes there are. A report counts when it is of the pod that runs there now: the
+ * directory of an earlier one is gone with it. A pod that is not ready gets no requests, so it does no harm, but a young
+ * one is waited for.
+ */
+export function nodeProgress(seen: CacheSnapshot, question: EntryQuestion): NodeProgress {
+  const open = new Map<string, string>();
+  const failed = new Map<string, string>();
+  const passed = new Set<string>();
+  const pods = podsByNode(seen.pods);
+  let ready = 0;
+  for (const [node, pod] of pods) {
+    const told = entryOn(seen.reports, { node, pod }, question);
+    const up = isReady(pod);
+    if (told.state === "ready" && up) ready += 1;
+    else open.set(node, told.state === "ready" ? "its cache pod is not ready" : told.text);
+    if (told.state === "failed") failed.set(node, told.text);
+    else if (!up && !seen.readers.has(node) && isOverdue(pod, question)) passed.add(node);
+  }
+  for (const node of seen.readers) if (!pods.has(node)) open.set(node, "no cache pod runs there");
+  const desired = numberAt(seen.daemonSet, ["status", "desiredNumberScheduled"]);
+  const missing = Math.max(0, desired - pods.size);
+  const known = isObserved(seen.daemonSet) && missing === 0;
+  const waiting = !known || ready === 0 || [...open.keys()].some((node) => !passed.has(node));
+  const wanted = ready + open.size + missing;
+  return { status: waiting ? "waiting" : "done", ready, wanted, open, passed, failed };
+}
+
+/** `3/5 nodes`, and what is the matter with the first few others. */
+export function progressText({ ready, wanted, open }: NodeProgress): string {
+  const names = [...open].slice(0, 3).map(([node, why]) => `${node}: ${why}`);
+  const more = open.size > names.length ? [`${open.size - names.length} more`] : [];
+  return [`${ready}/${wanted} nodes`, ...names, ...more].join("; ");
+}
+
+/** True when whoever asks for the module gets it although not all nodes are there: every pod that serves has it. */
+export function isServed({ ready, open }: NodeProgress, seen: CacheSnapshot): boolean {
+  if (ready === 0 || [...seen.readers].some((node) => open.has(node))) return false;
+  const pods = podsByNode(seen.pods);
+  return [...open.keys()].every((node) => {
+    const pod = pods.get(node);
+    return pod === undefined || !isReady(pod);
+  });
+}
+
+interface Told {
+  readonly state: "ready" | "failed" | "pulling";
+  readonly text: string;
+}
+
+function entryOn(
+  reports: readonly KubeObject[],
+  place: { readonly node: string; readonly pod: KubeObject },
+  { key, moduleDigest }: EntryQuestion,
+): Told {
+  const report = reports.find((one) => nodeOf(one) === place.node);
+  const text = report === undefined || !isOf(report, place.pod) ? undefined : stringMapAt(report, "data")[key];
+  const entry = text === undefined ? undefined : parseEntryReport(text);
+  if (entry === undefined) return { state: "pulling", text: "no report of it yet" };
+  if (entry.state === "failed") return { state: "failed", text: entry.error ?? "it gave up" };
+  if (entry.state === "pulling") return { state: "pulling", text: entry.error ?? "fetching" };
+  if (entry.module === undefined || entry.module === moduleDigest) return { state: "ready", text: "" };
+  return { state: "failed", text: `it holds module ${entry.module}, not ${moduleDigest}` };
+}
+
+function nodeOf(report: KubeObject): string {
+  return report.metadata.annotations?.[NODE_ANNOTATION] ?? report.metadata.labels?.[NODE_LABEL] ?? "";
+}
+
+/** A report names its pod as its owner; one without an owner is taken as it is. */
+function isOf(report: KubeObject, pod: KubeObject): boolean {
+  const owners = listAt(report, "metadata", "ownerReferences").map((owner) => stringAt(owner, "uid"));
+  return owners.length === 0 || owners.includes(pod.metadata.uid);
+}
+
+/** The newest pod of each node; one that is going counts no more than its node does. */
+function podsByNode(pods: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {
+  const staying = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && !isOver(pod));
+  const found = new Map<string, KubeObject>();
+  for (const pod of staying.toSorted((a, b) => createdAt(a) - createdAt(b))) {
+    const node = nodeNameOf(pod);
+    const before = node === undefined ? undefined : found.get(node);
+    // While it is replaced a node has two: the one that is ready serves.
+    if (node !== undefined && (before === undefined || !isReady(before) || isReady(pod))) found.set(node, pod);
+  }
+  return found;
+}
+
+function isOver(pod: KubeObject): boolean {
+  const phase = stringAt(pod, "status", "phase");
+  return phase === "Failed" || phase === "Succeeded";
+}
+
+/** Where a pod runs, or, for a DaemonSet's, is meant to. */
+function nodeNameOf(pod: KubeObject): string | undefined {
+  const bound = stringAt(pod, "spec", "nodeName");
+  if (bound !== undefined && bound !== "") return bound;
+  const required = ["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
+  const terms = listAt(pod, ...required, "nodeSelectorTerms");
+  const fields = terms.flatMap((term) => listAt(term, "matchFields"));
+  const named = fields.find((field) => stringAt(field, "key") === "metadata.name");
+  const [value] = listAt(named, "values");
+  return typeof value === "string" ? value : undefined;
+}
+
+function readyCondition(pod: KubeObject): unknown {
+  return listAt(pod, "status", "conditions").find((one) => isObject(one) && one["type"] === "Ready");
+}
+
+function isReady(pod: KubeObject): boolean {
+  return stringAt(readyCondition(pod), "status") === "True";
+}
+
+function isOverdue(pod: KubeObject, { now, graceMs }: EntryQuestion): boolean {
+  const since = Date.parse(stringAt(readyCondition(pod), "lastTransitionTime") ?? "");
+  return now - (Number.isNaN(since) ? createdAt(pod) : since) > graceMs;
+}
+
+function createdAt(pod: KubeObject): number {
+  const time = Date.parse(stringAt(pod, "metadata", "creationTimestamp") ?? "");
+  return Number.isNaN(time) ? 0 : time;
+}
+
+function isObserved(daemonSet: KubeObject | undefined): boolean {
+  if (daemonSet === undefined) return false;
+  const generation = at(daemonSet, "metadata", "generation");
+  return generation === undefined || numberAt(daemonSet, ["status", "observedGeneration"]) >= Number(generation);
+}
