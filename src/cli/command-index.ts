@@ -145,6 +145,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         async () => (await import("./commands/cache/manifests.ts")).cacheManifests,
       ),
       entry(
+        "operator run",
+        "Bring about what FilterDeployments ask for",
+        async () => (await import("./commands/operator/run.ts")).operatorRun,
+      ),
+      entry(
         "operator manifests",
         "Print the objects that install the operator",
         async () => (await import("./commands/operator/manifests.ts")).operatorManifests,

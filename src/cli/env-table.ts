@@ -29,6 +29,8 @@ export const ENV_TABLE: readonly EnvVariable[] = [
   { name: "KUBERNETES_SERVICE_PORT", meaning: "set inside a pod: its port" },
   { name: "NODE_NAME", meaning: "set inside a pod of the node cache: its node; default the name of this machine" },
   { name: "POD_NAME", meaning: "set inside a pod of a long-running program: its name" },
+  { name: "POD_NAMESPACE", meaning: "set inside a pod of the operator: its namespace" },
+  { name: "WATCH_NAMESPACES", meaning: "namespaces the operator looks after, separated by commas; all when empty" },
   { name: "POD_UID", meaning: "set inside a pod of the node cache: its uid, which owns what it reports" },
   { name: "SOURCE_DATE_EPOCH", meaning: "time, in seconds since 1970, written into images that are made or converted" },
   { name: "GOTMPDIR", meaning: "where go builds; a folder in it is used, and removed" },

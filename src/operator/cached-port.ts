@@ -1,0 +1,202 @@
+import { WasmeError } from "../domain/errors.ts";
+import { Kinds, type ResourceKind, resourceName } from "../kube/kinds.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { KubePort, ObjectRef, Selection } from "../kube/port.ts";
+import type { SteadyClock } from "../platform/clock.ts";
+import { type ClusterView, FILTER_KINDS } from "./cluster-view.ts";
+import { Memory } from "./memory.ts";
+
+/** What a port over a view is made with. */
+export interface CachedPortDeps {
+  readonly live: KubePort;
+  readonly view: ClusterView;
+  readonly clock: SteadyClock;
+}
+
+/** A port that reads from copies. */
+export interface CachedPort extends KubePort {
+  /** True when this very version of the object is what we wrote ourselves: nobody has to look at it again. */
+  isOwn(kind: ResourceKind, object: KubeObject): boolean;
+}
+
+/**
+ * A port whose reads are answered from the view where it knows the objects, and from a short memory for the few kinds
+ * that are asked for one by one; writes go through. What was just written is read back as written until the view has
+ * seen something newer, and what a write was refused for is read anew from the server.
+ */
+export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedPort {
+  const written = new Written(view);
+  const remembered = new Memory<KubeObject | undefined>(clock, REMEMBER_MS);
+  const reread = async (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> => {
+    const object = await live.get(ref, signal);
+    written.note(ref, object);
+    return object;
+  };
+  const get = async (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> => {
+    const own = view.find(ref.kind, ref.namespace);
+    if (own === undefined) {
+      if (!REMEMBERED.has(ref.kind)) return live.get(ref, signal);
+      return remembered.get(refKey(ref), () => live.get(ref, signal));
+    }
+    if (written.isStale(ref)) return reread(ref, signal);
+    const overlay = written.of(ref);
+    return overlay === undefined ? own.get(ref.namespace ?? "", ref.name) : overlay.object;
+  };
+  const list = (selection: Selection): readonly KubeObject[] | undefined => {
+    const own = view.find(selection.kind, selection.namespace);
+    const labels = parseLabels(selection.labelSelector);
+    const name = parseName(selection.fieldSelector);
+    if (own === undefined || labels === undefined || name === "unknown") return undefined;
+    const { namespace } = selection;
+    const items =
+      namespace !== undefined && name !== undefined
+        ? [own.get(namespace, name.name)].filter((one) => one !== undefined)
+        : own.list(namespace === undefined ? {} : { namespace });
+    return written.over(selection, items).filter((object) => matches(object, labels, name?.name));
+  };
+  const writing = async <T>(ref: ObjectRef, dryRun: boolean | undefined, write: () => Promise<T>): Promise<T> => {
+    if (dryRun === true) return write();
+    const before = written.versionOf(ref);
+    try {
+      const result = await write();
+      written.note(ref, typeof result === "boolean" ? undefined : (result as KubeObject), before);
+      return result;
+    } catch (error) {
+      if (error instanceof WasmeError && REREAD.has(error.code)) written.distrust(ref);
+      throw error;
+    }
+  };
+  return {
+    ...live,
+    get,
+    list: async (selection, signal) => {
+      const items = list(selection);
+      return items === undefined ? live.list(selection, signal) : { items, resourceVersion: "" };
+    },
+    apply: (kind, object, options = {}) =>
+      writing(refOf(kind, object), options.dryRun, () => live.apply(kind, object, options)),
+    create: (kind, object, options = {}) =>
+      writing(refOf(kind, object), options.dryRun, () => live.create(kind, object, options)),
+    patch: (ref, patch, options = {}) => writing(ref, options.dryRun, () => live.patch(ref, patch, options)),
+    jsonPatch: (ref, patch, options = {}) => writing(ref, options.dryRun, () => live.jsonPatch(ref, patch, options)),
+    delete: (ref, options = {}) => writing(ref, options.dryRun, () => live.delete(ref, options)),
+    served: (kind, signal) => {
+      const own = FILTER_KINDS.includes(kind) ? view.all.find((one) => one.kind === kind) : undefined;
+      return own === undefined ? live.served(kind, signal) : Promise.resolve(own.served);
+    },
+    isOwn: (kind, object) => written.isOwn({ ...refOf(kind, object) }, object),
+  };
+}
+
+interface Overlay {
+  /** As the server answered; `undefined`: it is gone. */
+  readonly object: KubeObject | undefined;
+  /** The version that the view had before. */
+  readonly before: string | undefined;
+  readonly ref: ObjectRef;
+}
+
+/** What we wrote and the view has not seen yet. */
+class Written {
+  readonly #view: ClusterView;
+  readonly #overlays = new Map<string, Overlay>();
+  readonly #stale = new Set<string>();
+  /** The last version we wrote of each object. */
+  readonly #own = new Map<string, string>();
+
+  constructor(view: ClusterView) {
+    this.#view = view;
+  }
+
+  versionOf(ref: ObjectRef): string | undefined {
+    return this.#known(ref)?.metadata.resourceVersion;
+  }
+
+  /** `before`: what the view had when the request was sent; its own answer may arrive before the request's. */
+  note(ref: ObjectRef, object: KubeObject | undefined, before: string | undefined = this.versionOf(ref)): void {
+    if (this.#view.find(ref.kind, ref.namespace) === undefined) return;
+    const key = refKey(ref);
+    this.#overlays.set(key, { object, before, ref });
+    this.#stale.delete(key);
+    const version = object?.metadata.resourceVersion;
+    if (version === undefined) this.#own.delete(key);
+    else this.#own.set(key, version);
+  }
+
+  distrust(ref: ObjectRef): void {
+    this.#stale.add(refKey(ref));
+  }
+
+  isStale(ref: ObjectRef): boolean {
+    return this.#stale.has(refKey(ref));
+  }
+
+  of(ref: ObjectRef): Overlay | undefined {
+    const key = refKey(ref);
+    const overlay = this.#overlays.get(key);
+    if (overlay === undefined || this.versionOf(ref) === overlay.before) return overlay;
+    this.#overlays.delete(key);
+    return undefined;
+  }
+
+  isOwn(ref: ObjectRef, object: KubeObject): boolean {
+    return object.metadata.resourceVersion === this.#own.get(refKey(ref));
+  }
+
+  /** The objects with what we wrote in place of what is known. */
+  over({ kind, namespace }: Selection, items: readonly KubeObject[]): readonly KubeObject[] {
+    const mine = [...this.#overlays.values()].filter(
+      ({ ref }) => ref.kind === kind && (namespace === undefined || ref.namespace === namespace),
+    );
+    const current = mine.filter(({ ref }) => this.of(ref) !== undefined);
+    if (current.length === 0) return items;
+    const replaced = new Set(current.map(({ ref }) => refKey(ref)));
+    const rest = items.filter((object) => !replaced.has(refKey(refOf(kind, object))));
+    return [...rest, ...current.flatMap(({ object }) => object ?? [])];
+  }
+
+  #known(ref: ObjectRef): KubeObject | undefined {
+    return this.#view.find(ref.kind, ref.namespace)?.get(ref.namespace ?? "", ref.name);
+  }
+}
+
+function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {
+  const { name, namespace } = object.metadata;
+  return namespace === undefined ? { kind, name } : { kind, name, namespace };
+}
+
+function refKey({ kind, namespace = "", name }: ObjectRef): string {
+  return `${resourceName(kind)} ${namespace}/${name}`;
+}
+
+/** `a=b,c`: values by key, `undefined` for any value. Nothing for selectors with something else in them. */
+function parseLabels(selector: string | undefined): ReadonlyMap<string, string | undefined> | undefined {
+  if (selector === undefined || selector === "") return new Map();
+  const pairs = selector.split(",").map((pair) => /^([^=!<>()\s]+)(?:=([^=!<>()\s]*))?$/u.exec(pair));
+  if (pairs.includes(null)) return undefined;
+  return new Map(pairs.map((match) => [match?.[1] ?? "", match?.[2]]));
+}
+
+function parseName(selector: string | undefined): { readonly name: string } | "unknown" | undefined {
+  if (selector === undefined || selector === "") return undefined;
+  const [, name] = /^metadata\.name=([^,]+)$/u.exec(selector) ?? [];
+  return name === undefined ? "unknown" : { name };
+}
+
+function matches(
+  object: KubeObject,
+  labels: ReadonlyMap<string, string | undefined>,
+  name: string | undefined,
+): boolean {
+  if (name !== undefined && object.metadata.name !== name) return false;
+  return [...labels].every(([key, value]) => {
+    const own = object.metadata.labels?.[key];
+    return value === undefined ? own !== undefined : own === value;
+  });
+}
+
+/** Refusals that mean that what we know is not what there is. */
+const REREAD: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "KUBE_ALREADY_EXISTS", "KUBE_NOT_FOUND", "KUBE_INVALID"]);
+/** Kinds of which single objects are read, the same ones again and again. */
+const REMEMBERED: ReadonlySet<ResourceKind> = new Set([Kinds.namespace, Kinds.service, Kinds.daemonSet]);
+const REMEMBER_MS = 10_000;

@@ -1,0 +1,119 @@
+import { isObject } from "../domain/json.ts";
+import { Kinds, type ResourceKind, workloadResource } from "../kube/kinds.ts";
+import { at, type KubeObject, listAt } from "../kube/objects.ts";
+import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL } from "../mesh/names.ts";
+import { WORKLOAD_KINDS } from "../domain/workload.ts";
+import { filterIdOf } from "../domain/filter-deployment.ts";
+import { createKindView, type KindView, type KindViewOptions, type ViewDeps } from "./kind-view.ts";
+import type { OperatorSettings } from "./settings.ts";
+
+/** The kinds that carry filters. */
+export const FILTER_KINDS: readonly ResourceKind[] = [Kinds.envoyFilter, Kinds.wasmPlugin, Kinds.trafficExtension];
+
+/** Copies of everything the operator looks at. */
+export interface ClusterView {
+  readonly filterDeployments: KindView;
+  /** Of each kind of workload. */
+  readonly workloads: readonly KindView[];
+  /** Of each kind that carries filters. */
+  readonly filters: readonly KindView[];
+  readonly pods: KindView;
+  /** The cache's list and its nodes' reports; absent without a cache. */
+  readonly configMaps: KindView | undefined;
+  readonly all: readonly KindView[];
+  /** The view that knows all objects of a kind in a namespace; `undefined` when there is none. */
+  find(kind: ResourceKind, namespace: string | undefined): KindView | undefined;
+}
+
+/** Index of a store of filter objects: FilterDeployments by uid and by label. */
+export const OWNER_INDEX = "owner";
+/** Index of the FilterDeployments by `namespace/id`, and of filter objects likewise. */
+export const ID_INDEX = "id";
+
+/** Makes the views; nothing is asked before they run. */
+export function createClusterView(
+  deps: ViewDeps,
+  settings: Pick<OperatorSettings, "watchNamespaces" | "cache">,
+  onServed: (kind: ResourceKind) => void,
+): ClusterView {
+  const namespaces = settings.watchNamespaces.length === 0 ? undefined : settings.watchNamespaces;
+  const watched = (kind: ResourceKind, more: Partial<KindViewOptions> = {}): KindView =>
+    createKindView(deps, { kind, namespaces, onServed: () => onServed(kind), ...more });
+  const filterDeployments = watched(Kinds.filterDeployment, { indexes: { [ID_INDEX]: idOfFilterDeployment } });
+  const workloads = WORKLOAD_KINDS.map((kind) => watched(workloadResource(kind), { transform: withManagersOnly }));
+  const filters = FILTER_KINDS.map((kind) =>
+    watched(kind, { indexes: { [OWNER_INDEX]: ownersOf, [ID_INDEX]: idOfFilter } }),
+  );
+  const { cache } = settings;
+  const inCache = cache === undefined ? [] : [cache.namespace];
+  const podsIn = namespaces === undefined ? undefined : [...new Set([...namespaces, ...inCache])];
+  const pods = watched(Kinds.pod, { namespaces: podsIn, transform: podFacts });
+  const configMaps =
+    cache === undefined
+      ? undefined
+      : createKindView(deps, { kind: Kinds.configMap, namespaces: inCache, transform: (object) => object });
+  const all = [filterDeployments, ...workloads, ...filters, pods, ...(configMaps === undefined ? [] : [configMaps])];
+  return {
+    filterDeployments,
+    workloads,
+    filters,
+    pods,
+    configMaps,
+    all,
+    find: (kind, namespace) => all.find((view) => view.kind === kind && view.covers(namespace)),
+  };
+}
+
+/** `namespace/id`: what two FilterDeployments must not share. */
+export function idKey(namespace: string | undefined, id: string): string {
+  return `${namespace ?? ""}/${id}`;
+}
+
+function idOfFilterDeployment(object: KubeObject): readonly string[] {
+  const id = filterIdOf(object);
+  return id === undefined ? [] : [idKey(object.metadata.namespace, id)];
+}
+
+function idOfFilter(object: KubeObject): readonly string[] {
+  const id = object.metadata.labels?.[FILTER_LABEL];
+  return id === undefined ? [] : [idKey(object.metadata.namespace, id)];
+}
+
+/** Uids of owners, and the label: whichever of the two somebody took away, the other still tells. */
+export function ownersOf(object: KubeObject): readonly string[] {
+  const references = listAt(object, "metadata", "ownerReferences");
+  const uids = references.flatMap((reference) =>
+    isObject(reference) && reference["kind"] === Kinds.filterDeployment.kind && typeof reference["uid"] === "string"
+      ? [reference["uid"]]
+      : [],
+  );
+  const label = object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
+  return label === undefined ? uids : [...uids, ownerLabelKey(object.metadata.namespace, label)];
+}
+
+/** The value of {@link OWNER_INDEX} for the label of an owner. */
+export function ownerLabelKey(namespace: string | undefined, label: string): string {
+  return `label ${namespace ?? ""}/${label}`;
+}
+
+/** Who wrote an object tells whether it is our work; what each of them wrote is long and never looked at. */
+function withManagersOnly(object: KubeObject): KubeObject {
+  const { managedFields = [], ...metadata } = object.metadata;
+  const rows = managedFields.map(({ manager = "", operation = "" }) => ({ manager, operation }));
+  return { ...object, metadata: { ...metadata, managedFields: rows } };
+}
+
+/** Where a pod runs and whether it does: a cluster has many. */
+function podFacts(object: KubeObject): KubeObject {
+  const { apiVersion, kind, metadata } = object;
+  const { name, namespace, labels, resourceVersion, uid, deletionTimestamp } = metadata;
+  const kept = { name, namespace, labels, resourceVersion, uid, deletionTimestamp };
+  const facts = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
+  return {
+    apiVersion,
+    kind,
+    metadata: facts as unknown as KubeObject["metadata"],
+    spec: { nodeName: at(object, "spec", "nodeName"), volumes: at(object, "spec", "volumes") },
+    status: { phase: at(object, "status", "phase"), conditions: at(object, "status", "conditions") },
+  };
+}

@@ -1,0 +1,118 @@
+import { WasmeError } from "../domain/errors.ts";
+import { numberAt } from "../kube/objects.ts";
+import type { Brought } from "./bring-about.ts";
+import { adviceOf, type Condition, type ConditionType, no, unknown, type WorkloadResult, yes } from "./conditions.ts";
+import { PATIENCE_MS } from "./desired.ts";
+import type { FoundImage } from "./find-image.ts";
+import { factsOf, failureOf, type Judgement, type Known, stopped, verifiedCondition } from "./judgement.ts";
+import { conditionIn, conditionSince } from "./status.ts";
+import type { Work } from "./work.ts";
+
+type Verified = Known & Pick<FoundImage, "image" | "verified" | "pull">;
+
+/** The end of a reconcile that got as far as the workloads. */
+export function conclude(work: Work, known: Verified, brought: Brought): Judgement {
+  const { results, plan, awaiting, failures } = brought;
+  const unread = unreadSecret(known, plan?.delivery);
+  if (unread !== undefined)
+    return { findings: stopped(work, known, { reason: "PullSecretUnusable", message: unread }) };
+  const failed = results.filter(({ state }) => state === "Failed");
+  const [failure] = failures;
+  const wait = awaiting === undefined ? undefined : waitOf(awaiting.step.type, awaiting.message);
+  const Ready = readyCondition(results, failure, wait);
+  const conditions: Record<ConditionType, Condition> = {
+    Ready,
+    ImageVerified: verifiedCondition(known),
+    CacheReady: cacheCondition(plan?.delivery, wait),
+    WorkloadsUpdated: updatedCondition(results, failure, wait),
+    Degraded: failed.length > 0 ? yes("SomeFailed", Ready.message) : lateCondition(work, wait),
+  };
+  const facts = { ...factsOf(work, known), ...(plan && { via: plan.via, delivery: plan.delivery }) };
+  const findings = { ...facts, conditions, workloads: results };
+  if (failure !== undefined && failureOf(failure).soon) return { findings, failure };
+  return { findings, againMs: wait === undefined ? nextLook(work, known) : AWAITING_MS };
+}
+
+/** Nothing matches: all is well, and nothing is done. */
+export function noWorkloads(work: Work, known: Verified): Judgement {
+  const { spec } = known;
+  const labels = Object.entries(spec?.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const which = labels.length === 0 ? "" : ` with ${labels.length === 1 ? "label" : "labels"} ${labels.join(",")}`;
+  const message = `there is no ${spec?.kind ?? "workload"} in namespace ${work.namespace}${which}: correct spec.deployment.istio, or make one`;
+  const none = no("NoWorkloads", message);
+  const conditions = {
+    Ready: none,
+    ImageVerified: verifiedCondition(known),
+    CacheReady: unknown("nothing needs the module"),
+    WorkloadsUpdated: none,
+    Degraded: no("NothingDeployed", "no proxy has the filter"),
+  };
+  return { findings: { ...factsOf(work, known), conditions, workloads: [] }, againMs: nextLook(work, known) };
+}
+
+interface Wait {
+  readonly at: "CacheReady" | "WorkloadsUpdated";
+  readonly condition: Condition;
+}
+
+function waitOf(type: string, message: string): Wait {
+  if (type === "wait-module") return { at: "CacheReady", condition: no("WaitingForNodes", message) };
+  return { at: "WorkloadsUpdated", condition: no("WaitingForRollout", message) };
+}
+
+function readyCondition(
+  results: readonly WorkloadResult[],
+  failure: WasmeError | undefined,
+  wait: Wait | undefined,
+): Condition {
+  const succeeded = results.filter(({ state }) => state === "Succeeded").length;
+  const failed = results.filter(({ state }) => state === "Failed").length;
+  if (failure !== undefined) {
+    return no("SomeFailed", `${failed} of ${results.length} workloads cannot get the filter: ${adviceOf(failure)}`);
+  }
+  if (wait !== undefined) return wait.condition;
+  return yes("Deployed", `${succeeded} of ${results.length} workloads have the filter`);
+}
+
+function cacheCondition(delivery: string | undefined, wait: Wait | undefined): Condition {
+  if (wait?.at === "CacheReady") return wait.condition;
+  if (delivery === undefined) return unknown();
+  if (delivery === "cache-http" || delivery === "cache-file") return yes("NodesReady", "the nodes have the module");
+  return yes("NotNeeded", `delivery ${delivery} needs no node cache`);
+}
+
+function updatedCondition(
+  results: readonly WorkloadResult[],
+  failure: WasmeError | undefined,
+  wait: Wait | undefined,
+): Condition {
+  const ready = readyCondition(results, failure, undefined);
+  if (failure !== undefined) return ready;
+  if (wait?.at === "WorkloadsUpdated") return wait.condition;
+  return wait === undefined ? yes("AllUpdated", ready.message) : no("WaitingForNodes", "the nodes come first");
+}
+
+/** A wait is normal, unless it takes too long. */
+function lateCondition({ live, deps }: Work, wait: Wait | undefined): Condition {
+  if (wait === undefined) return no("AsWanted", "the proxies have what is asked for");
+  const same = conditionIn(live, wait.at)?.status === "False";
+  const began = same ? conditionSince(live, wait.at) : undefined;
+  const isLate = began !== undefined && deps.clock.now() - began > PATIENCE_MS;
+  if (!isLate) return no("InProgress", wait.condition.message);
+  return yes("TakesTooLong", `for more than ${PATIENCE_MS / 60_000} minutes: ${wait.condition.message}`);
+}
+
+/** Proxies read the Secret themselves with this delivery, and only of one type. */
+function unreadSecret({ pull, spec }: Verified, delivery: string | undefined): string | undefined {
+  if (delivery !== "registry" || pull === undefined || pull.forProxies) return undefined;
+  return `with delivery registry the proxies read Secret ${spec?.pullSecret ?? ""} themselves, and they take none but type kubernetes.io/dockerconfigjson: kubectl create secret docker-registry makes one, or install the node cache`;
+}
+
+/** When to look again although nothing happened: a tag may have been pushed anew. Spread, so that not all come at once. */
+function nextLook({ deps, live }: Work, { spec }: Known): number {
+  const { resolveMs, resyncMs } = deps.settings;
+  const most = spec?.image.digest === undefined ? Math.min(resolveMs, resyncMs) : resyncMs;
+  return most * (1 + (numberAt(live, ["metadata", "generation"]) % 10) / 100 + Math.random() / 10);
+}
+
+const AWAITING_MS = 5000;

@@ -1,0 +1,72 @@
+import { WasmeError } from "../domain/errors.ts";
+
+/** The conditions of a FilterDeployment, in the order they are shown. */
+export const CONDITION_TYPES = ["Ready", "ImageVerified", "CacheReady", "WorkloadsUpdated", "Degraded"] as const;
+
+/** One of {@link CONDITION_TYPES}. */
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+/** What is the case, without when that began. */
+export interface Condition {
+  readonly status: "True" | "False" | "Unknown";
+  /** Upper camel case, stable: `docs/reference/filter-deployment.md` lists them. */
+  readonly reason: string;
+  /** What is the case, and what to change. */
+  readonly message: string;
+}
+
+/** How one workload does. */
+export interface WorkloadResult {
+  readonly name: string;
+  readonly state: "Pending" | "Succeeded" | "Failed";
+  /** What it waits for, or what is wrong. */
+  readonly reason?: string;
+}
+
+/** What a reconcile found out: everything a status is made of. */
+export interface Findings {
+  readonly id?: string | undefined;
+  /** The image as pinned. */
+  readonly image?: string | undefined;
+  readonly moduleDigest?: string | undefined;
+  readonly via?: string | undefined;
+  readonly delivery?: string | undefined;
+  /** `verdictKey` of what was found good. */
+  readonly verified?: string | undefined;
+  readonly conditions: Readonly<Record<ConditionType, Condition>>;
+  readonly workloads: readonly WorkloadResult[];
+}
+
+export const yes = (reason: string, message: string): Condition => ({ status: "True", reason, message });
+export const no = (reason: string, message: string): Condition => ({ status: "False", reason, message });
+export const unknown = (message = "not looked at yet"): Condition => ({ status: "Unknown", reason: "NotYet", message });
+
+/** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
+export function adviceOf(error: WasmeError): string {
+  const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;
+  return inFields(`${error.message}${hint}`);
+}
+
+/** Hints to run a command of the command line again mean nothing to who wrote an object. */
+const COMMANDS = /^(?:run the same command|try again)/u;
+
+/** Flags of `wasme deploy istio` as the fields that say the same. */
+export function inFields(text: string): string {
+  return FLAGS.reduce((said, [flag, field]) => said.replaceAll(flag, field), text);
+}
+
+const FLAGS: readonly (readonly [RegExp, string])[] = [
+  [/--(via|delivery)[ =](?!auto means)([a-z]+(?:-[a-z]+)*)/gu, "spec.deployment.istio.$1: $2"],
+  [/--(via|delivery)\b/gu, "spec.deployment.istio.$1"],
+  [/--config\b/gu, "spec.filter.config"],
+  [/--id\b/gu, "spec.filter.id"],
+  [/--root-id\b/gu, "spec.filter.rootID"],
+  [/--phase\b/gu, "spec.filter.phase"],
+  [/--priority\b/gu, "spec.filter.priority"],
+  [/--fail\b/gu, "spec.filter.failStrategy"],
+  [/--patch-context\b/gu, "spec.filter.patchContext"],
+  [/--pull-secret\b/gu, "spec.filter.imagePullOptions.pullSecret"],
+  [/--plain-http\b/gu, "spec.filter.imagePullOptions.plainHttp"],
+  [/--insecure\b/gu, "spec.filter.imagePullOptions.insecureSkipVerify"],
+  [/-t picks another kind, -n another namespace/gu, "spec.deployment.istio.kind picks another kind"],
+];

@@ -1,0 +1,98 @@
+import { WasmeError } from "../domain/errors.ts";
+import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
+import { formatReference } from "../domain/image-reference.ts";
+import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { Kinds } from "../kube/kinds.ts";
+import { type KubeObject, stringAt } from "../kube/objects.ts";
+import { adviceOf } from "./conditions.ts";
+import { requestOf } from "./desired.ts";
+import type { RegistryAccess } from "./images.ts";
+import type { Known, Stop } from "./judgement.ts";
+import { type PullCredential, readPullSecret } from "./pull-secret.ts";
+import { verdictKey } from "./verify-filter.ts";
+import type { Work } from "./work.ts";
+
+/** The image, found and verified. */
+export interface FoundImage {
+  readonly image: ResolvedImage;
+  readonly verified: string;
+  readonly pull: PullCredential | undefined;
+  /** Why the registry could not be asked again. */
+  readonly note: string | undefined;
+}
+
+/** Why there is none. */
+export interface NoImage {
+  readonly stop: Stop;
+  readonly known: Known;
+  /** To be tried again soon. */
+  readonly failure?: WasmeError;
+}
+
+/**
+ * Finds out what the image means, and that its module runs with this configuration, before anything in the cluster hears
+ * of it. Throws what is no fault of image, registry or Secret.
+ */
+export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise<FoundImage | NoImage> {
+  const { deps, live, namespace, signal, cluster } = work;
+  let pull: PullCredential | undefined;
+  try {
+    if (spec.pullSecret !== undefined) {
+      const where = { namespace, name: spec.pullSecret, image: spec.image };
+      pull = await readPullSecret(deps.port, where, signal);
+    }
+  } catch (error) {
+    if (!isFault(error, signal)) throw error;
+    return { stop: stopAt("PullSecretUnusable", error), known: {}, failure: error };
+  }
+  const access: RegistryAccess = { insecure: spec.insecure, plainHttp: spec.plainHttp, pull };
+  try {
+    const { image, stale: note } = await deps.images.resolve(spec.image, access, signal);
+    const request = requestOf(live, spec, { cache: deps.settings.cache });
+    const verified = verdictKey({ image, request });
+    // What was found good before this program started was found good by the same code.
+    if (stringAt(live, "status", "verified") === verified) deps.verifier.trust(verified);
+    const readModule = (): Promise<Uint8Array> => deps.images.module(image, access, signal);
+    const verdict = await deps.verifier.verify({ image, request, readModule }, cluster.events, signal);
+    if (verdict.ok) return { image, verified, pull, note };
+    return { stop: stopAt("ModuleRefused", verdict.error), known: { image } };
+  } catch (error) {
+    if (!isFault(error, signal)) throw error;
+    return { stop: stopAt("ImageNotFound", error), known: {}, failure: error };
+  }
+}
+
+/**
+ * The same work with a port that shows the pull secret in the one form that the rest understands, and asks for it no
+ * more: a docker config of this image's registry.
+ */
+export function withPullSecret(work: Work, spec: FilterDeploymentSpec, pull: PullCredential | undefined): Work {
+  if (pull === undefined) return work;
+  const { port } = work.cluster;
+  const shown: KubeObject = {
+    apiVersion: "v1",
+    kind: Kinds.secret.kind,
+    metadata: { name: spec.pullSecret ?? "", namespace: work.namespace },
+    type: "kubernetes.io/dockerconfigjson",
+    data: { ".dockerconfigjson": Buffer.from(pull.dockerConfig).toString("base64") },
+  };
+  const get: typeof port.get = (ref, signal) => {
+    const isIt = ref.kind === Kinds.secret && ref.name === spec.pullSecret && ref.namespace === work.namespace;
+    return isIt ? Promise.resolve(shown) : port.get(ref, signal);
+  };
+  return { ...work, cluster: { ...work.cluster, port: { ...port, get } } };
+}
+
+/** The image as it is named to people. */
+export function imageName(spec: FilterDeploymentSpec): string {
+  return formatReference(spec.image);
+}
+
+function stopAt(reason: string, error: WasmeError): Stop {
+  return { reason, message: adviceOf(error), at: "ImageVerified" };
+}
+
+/** An error of ours that is not the end of the program. */
+function isFault(error: unknown, signal: AbortSignal): error is WasmeError {
+  return error instanceof WasmeError && !signal.aborted && error.code !== "LEADER_LOST";
+}

@@ -1,0 +1,107 @@
+import { WasmeError } from "../domain/errors.ts";
+import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
+import { formatReference, withDigest } from "../domain/image-reference.ts";
+import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { stringAt } from "../kube/objects.ts";
+import {
+  adviceOf,
+  type Condition,
+  type ConditionType,
+  type Findings,
+  no,
+  unknown,
+  type WorkloadResult,
+  yes,
+} from "./conditions.ts";
+import { ownedBy } from "./contenders.ts";
+import type { Work } from "./work.ts";
+
+/** How a reconcile ended. */
+export interface Judgement {
+  readonly findings: Findings;
+  /** Milliseconds until it is worth looking again; absent: when something happens. */
+  readonly againMs?: number;
+  /** To be tried again soon, with growing pauses. */
+  readonly failure?: WasmeError;
+}
+
+/** What is known of the filter so far. */
+export interface Known {
+  readonly spec?: FilterDeploymentSpec;
+  readonly image?: ResolvedImage;
+  readonly verified?: string;
+  /** Said beside "verified": the registry could not be asked again. */
+  readonly note?: string | undefined;
+}
+
+/** Why a reconcile stops before its end. */
+export interface Stop {
+  readonly reason: string;
+  readonly message: string;
+  /** The condition that is not met, beside Ready. */
+  readonly at?: Exclude<ConditionType, "Ready" | "Degraded">;
+  readonly workloads?: readonly WorkloadResult[];
+}
+
+/** The findings of a reconcile that stops: what is in the proxies stays there. */
+export function stopped(work: Work, known: Known, stop: Stop): Findings {
+  const { reason, message, at } = stop;
+  const failed = no(reason, message);
+  const image = verifiedCondition(known);
+  const conditions: Record<ConditionType, Condition> = {
+    Ready: failed,
+    ImageVerified: at === "ImageVerified" ? failed : image,
+    CacheReady: at === "CacheReady" ? failed : unknown(),
+    WorkloadsUpdated: at === "WorkloadsUpdated" ? failed : unknown(),
+    Degraded: degraded(work, reason, message),
+  };
+  return { ...factsOf(work, known), conditions, workloads: stop.workloads ?? [] };
+}
+
+/** The condition of an image that was looked at. */
+export function verifiedCondition({ image, verified, note }: Known): Condition {
+  if (image === undefined || verified === undefined) return unknown();
+  const told = `the module ${image.moduleDigest} starts with this configuration`;
+  return yes("Verified", note === undefined ? told : `${told}; the registry could not be asked again: ${note}`);
+}
+
+/** What a status says of the filter beside its conditions. */
+export function factsOf(work: Work, { spec, image, verified }: Known): Omit<Findings, "conditions" | "workloads"> {
+  const { live } = work;
+  // Until something newer is known: a reader, and the list of the cache, go by what was pinned last.
+  const before = (field: string): string | undefined => stringAt(live, "status", field);
+  const pinned = image && formatReference(withDigest(image.reference, image.manifestDigest));
+  return {
+    id: spec?.id ?? before("filter"),
+    image: pinned ?? before("image"),
+    moduleDigest: image?.moduleDigest ?? before("moduleDigest"),
+    via: before("via"),
+    delivery: before("delivery"),
+    verified: verified ?? before("verified"),
+  };
+}
+
+/** Something is in the proxies, and it is not what the object asks for. */
+function degraded(work: Work, reason: string, message: string): Condition {
+  const objects = ownedBy(work.deps.view, work.live).length;
+  if (objects === 0) return no("NothingDeployed", "no proxy has the filter");
+  const stays = `the filter as it was deployed before stays on ${objects} ${objects === 1 ? "workload" : "workloads"}`;
+  return yes("OldFilterStays", `${stays}: ${reason}: ${message}`);
+}
+
+/** What went wrong, as the reason and message of a condition, and whether trying again soon can help. */
+export function failureOf(error: WasmeError): {
+  readonly reason: string;
+  readonly message: string;
+  readonly soon: boolean;
+} {
+  const message = adviceOf(error);
+  if (error.code === "KUBE_FORBIDDEN") return { reason: "Forbidden", message, soon: true };
+  if (error.code === "KUBE_KIND_NOT_SERVED" || error.code === "ISTIO_NOT_INSTALLED") {
+    return { reason: "KindNotServed", message, soon: false };
+  }
+  if (error.kind === "usage" || error.kind === "incompatible") return { reason: "Refused", message, soon: false };
+  if (error.code === "KUBE_INVALID" || error.code === "KUBE_DENIED")
+    return { reason: "RefusedByCluster", message, soon: true };
+  return { reason: "Failed", message, soon: true };
+}

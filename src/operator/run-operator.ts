@@ -1,0 +1,174 @@
+import { hostname } from "node:os";
+import { createController } from "../controller/controller.ts";
+import { createRecorder } from "../controller/event-recorder.ts";
+import { guardWrites } from "../controller/guard-writes.ts";
+import { startHealthServer } from "../controller/health-server.ts";
+import { createHealth, type Health } from "../controller/health.ts";
+import { type Leadership, leaderIdentity, runLeaderElection } from "../controller/leader-election.ts";
+import type { Metrics } from "../controller/metrics.ts";
+import { Kinds, resourceName } from "../kube/kinds.ts";
+import type { KubePort } from "../kube/port.ts";
+import type { SteadyClock } from "../platform/clock.ts";
+import type { Log } from "../platform/json-log.ts";
+import { createCachedPort } from "./cached-port.ts";
+import { type ClusterView, createClusterView } from "./cluster-view.ts";
+import { Images, type ImagesDeps } from "./images.ts";
+import { createReconcile } from "./reconciler.ts";
+import type { OperatorSettings } from "./settings.ts";
+import { Verifier } from "./verify-filter.ts";
+import { type Enqueue, wakeAll, wakeOnChanges } from "./wake.ts";
+
+/** What the operator needs of the outside. */
+export interface OperatorDeps {
+  /** Writes as `wasme-operator`. */
+  readonly port: KubePort;
+  readonly clock: SteadyClock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Makes a registry client. */
+  readonly connectRegistry: ImagesDeps["connect"];
+  /** Name of the pod, or of the host. */
+  readonly instance?: string | undefined;
+  /** Ends it gracefully. */
+  readonly signal: AbortSignal;
+}
+
+/** Where it listens. */
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Told when something begins, for tests and the log. */
+export interface OperatorHooks {
+  /** The server for health and metrics answers here. */
+  readonly onListening?: (url: string) => void;
+  /** It leads and works. */
+  readonly onWorking?: () => void;
+}
+
+/**
+ * Runs the operator until the signal ends it: follows the cluster, waits for the lead, then reconciles. A kind that is not
+ * there yet, a server that is away, a right that is missing: it says so, is not ready, and waits. Throws `LEADER_LOST`
+ * when another one took the lead, and `ADDRESS_IN_USE` and its like.
+ */
+export async function runOperator(
+  deps: OperatorDeps,
+  settings: OperatorSettings & { readonly listen: ListenAt },
+  hooks: OperatorHooks = {},
+): Promise<void> {
+  const { log, metrics, signal, clock, port } = deps;
+  const instance = deps.instance ?? hostname();
+  const health = createHealth({ metrics });
+  const server = await startHealthServer({ ...settings.listen, health, log });
+  hooks.onListening?.(server.url);
+  log.info("listening", { url: server.url });
+  const over = new AbortController();
+  const queue: { enqueue: Enqueue } = { enqueue: () => undefined };
+  const view: ClusterView = createClusterView({ port, clock, log }, settings, () =>
+    wakeAll(view, (key, options) => queue.enqueue(key, options)),
+  );
+  checkView(health, view);
+  const following = Promise.all(view.all.map((kind) => kind.run(over.signal)));
+  const lead = (leadership: Leadership): Promise<void> =>
+    work({ deps, settings, view, queue, instance, hooks }, leadership);
+  try {
+    if (!settings.leaderElect) await lead(ALWAYS);
+    else {
+      const lease = { namespace: settings.namespace, name: settings.lease };
+      const onStatus = (leads: boolean): void => metrics.leads(settings.lease, leads);
+      await runLeaderElection({ port, clock, log, lease, identity: leaderIdentity(instance), onStatus }, lead, signal);
+    }
+  } finally {
+    health.shutDown();
+    over.abort();
+    await following;
+    await server.close(GRACE_MS);
+  }
+}
+
+interface Working {
+  readonly deps: OperatorDeps;
+  readonly settings: OperatorSettings;
+  readonly view: ClusterView;
+  readonly queue: { enqueue: Enqueue };
+  readonly instance: string;
+  readonly hooks: OperatorHooks;
+}
+
+/** Reconciles until the end or the loss of the lead. */
+async function work({ deps, settings, view, queue, instance, hooks }: Working, leadership: Leadership): Promise<void> {
+  const { log, metrics, clock, signal } = deps;
+  const live = guardWrites(deps.port, leadership);
+  const port = createCachedPort({ live, view, clock });
+  const recorder = createRecorder({ port: live, clock, log, controller: "wasme.io/operator", instance });
+  const images = new Images({ connect: deps.connectRegistry, clock, resolveMs: settings.resolveMs });
+  const verifier = new Verifier({ most: VERIFIED_AT_ONCE, elapsed: () => clock.elapsed(), onRun: countRuns(metrics) });
+  const controller = createController({
+    name: "filterdeployment",
+    clock,
+    log,
+    workers: settings.workers,
+    maxMs: LONGEST_PAUSE_MS,
+    reconcile: createReconcile({ port, view, clock, images, verifier, recorder, log, settings }),
+    observe: metrics.observe("filterdeployment", settings.workers),
+  });
+  queue.enqueue = (key, options) => controller.enqueue(key, options);
+  try {
+    await settled(view, { clock, log, signal: AbortSignal.any([signal, leadership.lost]) });
+    wakeOnChanges(view, port, queue.enqueue);
+    wakeAll(view, queue.enqueue);
+    hooks.onWorking?.();
+    log.info("reconciling", { filterDeployments: view.filterDeployments.list().length });
+    await controller.run({ stop: signal, abort: leadership.lost });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    queue.enqueue = () => undefined;
+    await Promise.race([recorder.flush(), clock.sleep(FLUSH_MS)]);
+    images.close();
+  }
+}
+
+/** Waits until everything there is has been seen: half a view would take objects for leftovers. */
+async function settled(
+  view: ClusterView,
+  deps: { readonly clock: SteadyClock; readonly log: Log; readonly signal: AbortSignal },
+): Promise<void> {
+  let said = "";
+  for (;;) {
+    const open = view.all.filter((kind) => !kind.settled);
+    if (open.length === 0) return;
+    const names = open.map(({ kind }) => resourceName(kind)).join(", ");
+    if (names !== said) deps.log.info(`waiting to see all ${names}`);
+    said = names;
+    await deps.clock.sleep(LOOK_MS, deps.signal);
+  }
+}
+
+/** Not ready while something cannot be followed; a missing kind of Istio's is no such thing, that of FilterDeployments is. */
+function checkView(health: Health, view: ClusterView): void {
+  for (const kind of view.all) {
+    health.addReady(resourceName(kind.kind), () => {
+      if (kind.served) return kind.trouble ?? (kind.settled ? undefined : "not seen yet");
+      if (kind.kind !== Kinds.filterDeployment) return undefined;
+      return "the kind is not installed: wasme operator manifests --crds only | kubectl apply -f -";
+    });
+  }
+}
+
+function countRuns(metrics: Metrics): (ok: boolean, ms: number) => void {
+  const seconds = metrics.histogram("wasme_filter_verification_seconds", "Time it took to run a module on trial.", {
+    labels: ["result"],
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  });
+  return (ok, ms) => seconds.observe({ result: ok ? "accepted" : "refused" }, ms / 1000);
+}
+
+/** Without election nobody else can lead. */
+const ALWAYS: Leadership = { lost: new AbortController().signal, leads: () => true };
+const VERIFIED_AT_ONCE = 2;
+const LONGEST_PAUSE_MS = 60_000;
+const GRACE_MS = 5000;
+const FLUSH_MS = 2000;
+const LOOK_MS = 20;

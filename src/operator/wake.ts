@@ -1,0 +1,187 @@
+import { filterIdOf, parseFilterDeployment } from "../domain/filter-deployment.ts";
+import { type Digest, digestParts } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { parseImageReference } from "../domain/image-reference.ts";
+import { keyOf } from "../controller/object-store.ts";
+import type { StoreChange } from "../controller/reflector.ts";
+import { LOW_PRIORITY } from "../controller/work-queue.ts";
+import { rolloutState } from "../deploy/rollout-state.ts";
+import { hasLabels } from "../deploy/select-workloads.ts";
+import type { ResourceKind } from "../kube/kinds.ts";
+import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
+import type { CachedPort } from "./cached-port.ts";
+import { type ClusterView, ID_INDEX, idKey, ownerLabelKey, ownersOf } from "./cluster-view.ts";
+import type { KindView } from "./kind-view.ts";
+import { conditionIn } from "./status.ts";
+import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
+
+/** Wants a FilterDeployment to be reconciled. */
+export type Enqueue = (key: string, options?: { readonly priority?: number }) => void;
+
+/** Has every change of the cluster wake the FilterDeployments it may concern. */
+export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqueue): void {
+  const wake = (objects: Iterable<KubeObject>, initial = false): void => {
+    for (const object of objects) enqueue(keyOf(object), initial ? { priority: LOW_PRIORITY } : {});
+  };
+  view.filterDeployments.onChange((change) => onFilterDeployment(view, change, wake));
+  for (const kind of view.workloads) kind.onChange((change) => wake(concernedBy(view, kind, change)));
+  for (const kind of view.filters) {
+    kind.onChange((change) => {
+      if (change.initial || isOwnWrite(port, kind.kind, change)) return;
+      wake(concernedByFilter(view, change));
+    });
+  }
+  view.pods.onChange(({ initial, before, after }) => {
+    const { namespace } = (after ?? before)?.metadata ?? {};
+    if (!initial && namespace !== undefined) wake(waiting(view, namespace));
+  });
+  view.configMaps?.onChange((change) => {
+    if (!change.initial) wake(concernedByMap(view, change));
+  });
+}
+
+/** Every FilterDeployment: the cluster serves other kinds than before. */
+export function wakeAll(view: ClusterView, enqueue: Enqueue): void {
+  for (const object of view.filterDeployments.list()) enqueue(keyOf(object));
+}
+
+type Wake = (objects: Iterable<KubeObject>, initial?: boolean) => void;
+
+function onFilterDeployment(view: ClusterView, { before, after, initial }: StoreChange, wake: Wake): void {
+  // Our own status comes back as a change: it says nothing new.
+  if (before === undefined || after === undefined || isNews(before, after))
+    wake([after ?? before].filter(isThere), initial);
+  const ids = new Set([before, after].flatMap((object) => (object === undefined ? [] : [idOf(object)])));
+  const changed = before === undefined || after === undefined || ids.size > 1 || isGoing(after) !== isGoing(before);
+  if (!changed || initial) return;
+  for (const id of ids) {
+    if (id === undefined) continue;
+    const others = view.filterDeployments.list({ index: { name: ID_INDEX, value: id } });
+    wake(others.filter(({ metadata }) => metadata.uid !== (after ?? before)?.metadata.uid));
+  }
+}
+
+function isNews(before: KubeObject, after: KubeObject): boolean {
+  return (
+    before.metadata.uid !== after.metadata.uid ||
+    before.metadata.generation !== after.metadata.generation ||
+    isGoing(before) !== isGoing(after) ||
+    text(before.metadata, "finalizers") !== text(after.metadata, "finalizers")
+  );
+}
+
+function isGoing({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+function idOf(object: KubeObject): string | undefined {
+  const id = filterIdOf(object);
+  return id === undefined ? undefined : idKey(object.metadata.namespace, id);
+}
+
+/** Those that want this workload, or did. */
+function concernedBy(
+  view: ClusterView,
+  kind: KindView,
+  { before, after, initial }: StoreChange,
+): readonly KubeObject[] {
+  if (initial || (before !== undefined && after !== undefined && looksOf(before) === looksOf(after))) return [];
+  const object = after ?? before;
+  const { namespace } = object?.metadata ?? {};
+  if (namespace === undefined) return [];
+  return view.filterDeployments.list({ namespace }).filter((one) => {
+    const wanted = wish(one);
+    if (wanted?.kind !== kind.kind.kind) return false;
+    return [before, after].some(
+      (state) => state !== undefined && hasLabels(state.metadata.labels ?? {}, wanted.labels),
+    );
+  });
+}
+
+/** All of a workload that matters here, as one text: its controller writes much more, and often. */
+function looksOf(workload: KubeObject): string {
+  const { uid, labels, generation, deletionTimestamp } = workload.metadata;
+  return JSON.stringify([uid, labels, generation, deletionTimestamp, rolloutState(workload)]);
+}
+
+interface Wish {
+  readonly kind: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const wishes = new WeakMap<KubeObject, { readonly wish: Wish | undefined }>();
+
+/** What a FilterDeployment selects; objects of a store never change, so each is read once. */
+function wish(object: KubeObject): Wish | undefined {
+  const known = wishes.get(object);
+  if (known !== undefined) return known.wish;
+  const found = parseFilterDeployment(object).spec;
+  wishes.set(object, { wish: found });
+  return found;
+}
+
+function isOwnWrite(port: CachedPort, kind: ResourceKind, { after }: StoreChange): boolean {
+  return after !== undefined && port.isOwn(kind, after);
+}
+
+/** Its owners, and whoever else has to do with its filter id. */
+function concernedByFilter(view: ClusterView, { before, after }: StoreChange): readonly KubeObject[] {
+  const states = [before, after].filter(isThere);
+  const owners = new Set(states.flatMap((object) => ownersOf(object)));
+  const ids = new Set(
+    states.flatMap(({ metadata }) => {
+      const id = metadata.labels?.[FILTER_LABEL];
+      return id === undefined ? [] : [idKey(metadata.namespace, id)];
+    }),
+  );
+  const { namespace } = states[0]?.metadata ?? {};
+  if (namespace === undefined || (owners.size === 0 && ids.size === 0)) return [];
+  return view.filterDeployments.list({ namespace }).filter((one) => {
+    const { uid = "", name } = one.metadata;
+    return owners.has(uid) || owners.has(ownerLabelKey(namespace, workloadLabel(name))) || ids.has(idOf(one) ?? "");
+  });
+}
+
+/** Those of a namespace that wait for something. */
+function waiting(view: ClusterView, namespace: string | undefined): readonly KubeObject[] {
+  return view.filterDeployments
+    .list(namespace === undefined ? {} : { namespace })
+    .filter((one) => WAITS.has(conditionIn(one, "Ready")?.reason ?? ""));
+}
+
+/** Those whose image is meant by an entry that changed in the cache's list or a node's report. */
+function concernedByMap(view: ClusterView, { before, after }: StoreChange): readonly KubeObject[] {
+  const [old, now] = [before, after].map((map) => (map === undefined ? {} : stringMapAt(map, "data")));
+  const keys = new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})]);
+  const changed = new Set([...keys].filter((key) => old?.[key] !== now?.[key]));
+  if (changed.size === 0) return [];
+  return view.filterDeployments.list().filter((one) => {
+    const key = entryKey(one);
+    return (key !== undefined && changed.has(key)) || WAITS.has(conditionIn(one, "Ready")?.reason ?? "");
+  });
+}
+
+function entryKey(object: KubeObject): string | undefined {
+  try {
+    const { digest } = parseImageReference(stringAt(object, "status", "image") ?? "");
+    return digest === undefined ? undefined : keyOfDigest(digest);
+  } catch (error) {
+    if (error instanceof WasmeError) return undefined;
+    throw error;
+  }
+}
+
+function keyOfDigest(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest);
+  return `${algorithm}-${hex}`;
+}
+
+function isThere(object: KubeObject | undefined): object is KubeObject {
+  return object !== undefined;
+}
+
+function text(value: object, field: string): string {
+  return JSON.stringify((value as Readonly<Record<string, unknown>>)[field] ?? null);
+}
+
+const WAITS: ReadonlySet<string> = new Set(["WaitingForNodes", "WaitingForRollout", "IdInUse"]);

@@ -1,0 +1,31 @@
+import type { ClusterDeps } from "../deploy/request.ts";
+import type { Recorder } from "../controller/event-recorder.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { SteadyClock } from "../platform/clock.ts";
+import type { Log } from "../platform/json-log.ts";
+import type { CachedPort } from "./cached-port.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import type { Images } from "./images.ts";
+import type { OperatorSettings } from "./settings.ts";
+import type { Verifier } from "./verify-filter.ts";
+
+/** What reconciling needs. */
+export interface ReconcilerDeps {
+  readonly port: CachedPort;
+  readonly view: ClusterView;
+  readonly clock: SteadyClock;
+  readonly images: Images;
+  readonly verifier: Verifier;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly settings: OperatorSettings;
+}
+
+/** One FilterDeployment in work. */
+export interface Work {
+  readonly deps: ReconcilerDeps;
+  readonly live: KubeObject;
+  readonly namespace: string;
+  readonly cluster: ClusterDeps;
+  readonly signal: AbortSignal;
+}
