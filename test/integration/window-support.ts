@@ -83,13 +83,16 @@ export function cacheSettings(files: boolean): CacheSettings {
 }
 
 /** Makes the cache's objects and waits until all its pods are ready. */
-export async function installCache({ cluster, cache }: Pick<Window, "cluster" | "cache">): Promise<void> {
+export async function installCache(
+  { cluster, cache }: Pick<Window, "cluster" | "cache">,
+  deadlineMs = 60_000,
+): Promise<void> {
   await cluster.apply(buildCacheObjects(cache) as unknown as readonly KubeObject[]);
-  await cacheReady(cluster, cache);
+  await cacheReady(cluster, cache, deadlineMs);
 }
 
 /** Waits until every node's pod of the cache is ready. */
-export async function cacheReady(client: ClusterClient, cache: CacheSettings): Promise<void> {
+async function cacheReady(client: ClusterClient, cache: CacheSettings, deadlineMs: number): Promise<void> {
   interface DaemonSet {
     readonly status?: { readonly desiredNumberScheduled?: number; readonly numberAvailable?: number };
   }
@@ -99,7 +102,7 @@ export async function cacheReady(client: ClusterClient, cache: CacheSettings): P
     ({ status }) =>
       status?.desiredNumberScheduled === nodes.body.items.length &&
       status.numberAvailable === status.desiredNumberScheduled,
-    60_000,
+    deadlineMs,
   );
 }
 
