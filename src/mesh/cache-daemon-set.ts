@@ -56,7 +56,7 @@ function podSpec(settings: CachePodSettings): JsonObject {
   const auth = authMount(settings);
   const modules: JsonObject = settings.files
     ? { hostPath: { path: MODULE_DIRECTORY, type: "DirectoryOrCreate" } }
-    : { emptyDir: { sizeLimit: "5Gi" } };
+    : { emptyDir: { sizeLimit: "2Gi" } };
   return compact({
     serviceAccountName: settings.name,
     priorityClassName: settings.priorityClassName,

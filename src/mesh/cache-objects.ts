@@ -92,9 +92,9 @@ function cacheNamespace({ files, namespace }: CacheSettings): KubernetesObject {
 /** Names of reports are not known beforehand, and what is created has no name that a rule could hold on to. */
 function programRules(settings: CacheSettings): readonly PolicyRule[] {
   return [
-    rule("", "configmaps", ["get", "list", "watch"], [settings.name]),
-    rule("", "secrets", ["get", "list", "watch"], [pullSecretName(settings)]),
-    rule("", "configmaps", ["get", "create", "patch"]),
+    rule("", "configmaps", ["list", "watch"], [settings.name]),
+    rule("", "secrets", ["list", "watch"], [pullSecretName(settings)]),
+    rule("", "configmaps", ["create", "patch"]),
     rule("events.k8s.io", "events", ["create", "patch"]),
   ];
 }
