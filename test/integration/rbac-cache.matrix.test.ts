@@ -127,7 +127,8 @@ async function start(cluster: ClusterClient, lacking?: Grant): Promise<RunningCa
 }
 
 /** What a cache meets: a list and a secret that are there, both changed, an event and one more like it. */
-async function life(cluster: ClusterClient, { namespace, log, stopped }: RunningCache): Promise<void> {
+async function life(cluster: ClusterClient, cache: RunningCache): Promise<void> {
+  const { namespace } = cache;
   const [early, late] = entries;
   if (early === undefined || late === undefined) throw new Error("no images");
   const core = `/api/v1/namespaces/${namespace}`;
@@ -135,20 +136,20 @@ async function life(cluster: ClusterClient, { namespace, log, stopped }: Running
     const { status } = await cluster.request("PATCH", `${core}${path}`, body, "application/merge-patch+json");
     if (status !== 200) throw new Error(`${path}: ${status}`);
   };
-  const until = async <T>(path: string, done: (body: T) => boolean): Promise<void> => {
+  const until = async (path: string, done: (body: KubeObject) => boolean): Promise<void> => {
     await waitFor(
       path,
       async () => {
-        if (stopped()) throw new Error("stopped");
-        const { status, body } = await cluster.request<T>("GET", path);
+        if (cache.stopped()) throw new Error("stopped");
+        const { status, body } = await cluster.request<KubeObject>("GET", path);
         return status === 200 && done(body) ? true : undefined;
       },
-      { deadlineMs: 60_000, detail: () => log().join("") },
+      { deadlineMs: 60_000, detail: () => cache.log().join("") },
     );
   };
   const report = `${core}/configmaps/${nodeReportName({ name: NAME }, NODE)}`;
   const ready = (key: string): Promise<void> =>
-    until<KubeObject>(report, (object) => parseEntryReport(stringMapAt(object, "data")[key] ?? "")?.state === "ready");
+    until(report, (object) => parseEntryReport(stringMapAt(object, "data")[key] ?? "")?.state === "ready");
   const auth = Buffer.from(`${alice.username}:${alice.password}`).toString("base64");
   const config = JSON.stringify({ auths: { [hub.host]: { auth } } });
   const metadata = { name: NAME, namespace };
@@ -164,14 +165,16 @@ async function life(cluster: ClusterClient, { namespace, log, stopped }: Running
   // An image that nobody has fails with the same words each time it is listed: one event, and one more of it.
   const missing = { key: "sha256-missing", value: `${hub.host}/demo/none@sha256:${"0".repeat(64)}` };
   const failures = (most: number): Promise<void> =>
-    until<{ readonly items: readonly EventObject[] }>(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, (list) =>
-      list.items.some(({ reason, series }) => reason === "ImageError" && (series?.count ?? 1) >= most),
+    until(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, ({ items }) =>
+      (items as readonly EventObject[]).some(
+        ({ reason, series }) => reason === "ImageError" && (series?.count ?? 1) >= most,
+      ),
     );
   await merge(`/secrets/${secret}`, { stringData: { [missing.key]: config } });
   await merge(`/configmaps/${NAME}`, { data: { [missing.key]: missing.value } });
   await failures(1);
   await merge(`/configmaps/${NAME}`, { data: { [missing.key]: null } });
-  await until<KubeObject>(report, (object) => stringMapAt(object, "data")[missing.key] === undefined);
+  await until(report, (object) => stringMapAt(object, "data")[missing.key] === undefined);
   await merge(`/configmaps/${NAME}`, { data: { [missing.key]: missing.value } });
   await failures(2);
 }
