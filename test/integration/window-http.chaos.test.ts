@@ -61,7 +61,7 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery over HTTP, by
       if (version === Math.ceil(sizes.updates / 2)) await outage(window, programs, versions);
       if (version % 3 === 0) {
         for (const kind of ["Deployment", "DaemonSet"] as const)
-          await bench.undeploy({ workloads: query(bench, kind) });
+          await Promise.all([bench.undeploy({ workloads: query(bench, kind) }), judge.restart(4)]);
       }
     }
     await chaos.over();

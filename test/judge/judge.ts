@@ -33,7 +33,8 @@ export interface Judge {
   addresses(changes: Readonly<Record<string, string | null>>): void;
   /** Restarts so many proxies, chosen at random. */
   restart(count: number): void;
-  report(): Report;
+  /** Of all objects, or those of one namespace. */
+  report(namespace?: string): Report;
 }
 
 const EXTENSIONS = "/apis/extensions.istio.io/v1alpha1";
@@ -98,7 +99,7 @@ export async function startJudge(settings: JudgeSettings): Promise<Judge> {
       }
     },
     restart,
-    report: () => ledger.report(stage.proxies().filter((proxy) => proxy.busy()).length),
+    report: (namespace) => ledger.report(stage.proxies().filter((proxy) => proxy.busy()).length, namespace),
   };
 }
 

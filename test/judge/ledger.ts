@@ -97,16 +97,21 @@ export class Ledger {
     this.#refusals.push({ pod, node, object, version, reason, trace, lateNode });
   }
 
-  report(busy: number): Report {
-    const versions = [...this.#versions];
-    const lateNodeRefused = this.#refusals.filter(({ lateNode }) => lateNode).length;
+  /** Of all objects, or those of one namespace; what is no pair is counted for all. */
+  report(busy: number, namespace?: string): Report {
+    const isMeant = ({ object }: { readonly object: string }): boolean =>
+      namespace === undefined || object.startsWith(`${namespace}/`);
+    const versions = [...this.#versions].filter(([, version]) => isMeant(version));
+    const refusals = this.#refusals.filter(isMeant);
+    const lateNodeRefused = refusals.filter(({ lateNode }) => lateNode).length;
+    const meant = new Set(versions.map(([version]) => version));
     const pairs = versions.reduce((sum, [, { served, refused }]) => sum + new Set([...served, ...refused]).size, 0);
     return {
       pairs,
-      refused: this.#refusals.length - lateNodeRefused,
-      lateNodePairs: this.#late.size,
+      refused: refusals.length - lateNodeRefused,
+      lateNodePairs: [...this.#late].filter((pair) => meant.has(pair.split(" ")[1] ?? "")).length,
       lateNodeRefused,
-      refusals: this.#refusals.slice(0, 50),
+      refusals: refusals.slice(0, 50),
       requests: this.requests,
       restarts: this.restarts,
       pods: this.#pods.size,

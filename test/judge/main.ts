@@ -1,5 +1,5 @@
 // The judge as a program: `node main.js SETTINGS`, JSON. It prints `judge on http://…` once it has seen the cluster, and
-// is asked there: `GET /report`, `POST /addresses` (JSON, pod to host:port or null), `POST /restart?count=N`.
+// is asked there: `GET /report?namespace=…`, `POST /addresses` (JSON, pod to host:port or null), `POST /restart?count=N`.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -12,7 +12,9 @@ const server = createServer((request, response) => {
     const body = await text(request);
     if (pathname === "/addresses") judge.addresses(JSON.parse(body) as Record<string, string | null>);
     if (pathname === "/restart") judge.restart(Number(searchParams.get("count")));
-    response.setHeader("content-type", "application/json").end(JSON.stringify(judge.report()));
+    response
+      .setHeader("content-type", "application/json")
+      .end(JSON.stringify(judge.report(searchParams.get("namespace") ?? undefined)));
   })();
 });
 server.listen(0, "127.0.0.1", () => {

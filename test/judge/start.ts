@@ -15,7 +15,8 @@ export interface RunningJudge {
   addresses(changes: Readonly<Record<string, string | null>>): Promise<void>;
   /** Restarts so many proxies, chosen at random. */
   restart(count: number): Promise<void>;
-  report(): Promise<Report>;
+  /** Of all objects, or those of one namespace. */
+  report(namespace?: string): Promise<Report>;
   /**
    * Waits until so many pods had or were refused this version of an object, and no proxy is asking any more; throws
    * with the report after `deadlineMs` (60 s).
@@ -52,7 +53,8 @@ function control(child: Child, url: string): RunningJudge {
     });
     return JSON.parse(answer.text) as Report;
   };
-  const report = (): Promise<Report> => ask("/report");
+  const report = (namespace?: string): Promise<Report> =>
+    ask(namespace === undefined ? "/report" : `/report?namespace=${namespace}`);
   const until = (what: string, deadlineMs = 60_000, done: (report: Report) => boolean): Promise<Report> => {
     let last: Report | undefined;
     return waitFor(
