@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, it } from "vitest";
 import type { ResolvedImage } from "../../src/domain/resolved-image.ts";
 import { cacheEntry, cacheEntryPatch, nodeReportName } from "../../src/mesh/cache-objects.ts";
@@ -7,7 +6,6 @@ import { parseEntryReport } from "../../src/mesh/node-report.ts";
 import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import type { PodPrograms } from "../cluster/pod-programs.ts";
 import { startCluster } from "../cluster/cluster.ts";
-import { waitFor } from "../components/wait.ts";
 import type { JudgedObject } from "../judge/start.ts";
 import { imageOf, openBench, workload } from "../integration/deploy-support.ts";
 import { openVersions } from "../integration/window-chaos.ts";
