@@ -52,10 +52,10 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
 
 /** A request is a few hundred bytes, so who takes longer to send one holds a connection for nothing. Milliseconds. */
 const LIMITS = {
-  headersTimeout: 10_000,
+  headersTimeout: 5000,
   requestTimeout: 30_000,
   keepAliveTimeout: 120_000,
-  connectionsCheckingInterval: 2000,
+  connectionsCheckingInterval: 1000,
 };
 
 /** A client that takes nothing of its body for so long is cut off. Longer than any request is held. Milliseconds. */
