@@ -136,7 +136,10 @@ async function build(folder, { arches, locked, cache, aptSources, about }) {
   const time = parseSourceDate(process.env["SOURCE_DATE_EPOCH"]) ?? new Date(0);
   const created = formatSourceDate(time);
   const labels = labelsOf(about, created);
-  const nodes = {};
+  const [systems, nodes] = [{}, {}];
+  for (const arch of arches) {
+    systems[arch] = await systemLayer({ arch, locked: locked.debian[arch], cache, aptSources });
+  }
   for (const arch of new Set([MACHINE, ...arches]))
     nodes[arch] = await nodeLayer({ arch, locked: locked.node[arch], cache });
   const { compress, close } = await compressor(nodes[MACHINE].program);
@@ -146,8 +149,7 @@ async function build(folder, { arches, locked, cache, aptSources, about }) {
     const app = await appLayer({ root });
     const appPacked = await layerOf(`${about.name} ${about.version}`, app.tree, { time, compress });
     const buildOne = async (arch) => {
-      const node = nodes[arch];
-      const system = await systemLayer({ arch, locked: locked.debian[arch], cache, aptSources });
+      const [system, node] = [systems[arch], nodes[arch]];
       const bom = bomOf({ about, arch, created, debian: system.facts, node: node.facts, npm: app.facts });
       const layers = [
         await layerOf("Debian packages", system.tree, { time, compress }),
