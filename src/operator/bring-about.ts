@@ -6,7 +6,7 @@ import { type DeployPlan, planDeploy } from "../deploy/plan-deploy.ts";
 import type { Step, Wait } from "../deploy/plan.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { ObjectRef } from "../kube/port.ts";
 import { filterObjectName } from "../mesh/names.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
 import { adviceOf, type WorkloadResult } from "./conditions.ts";
@@ -17,8 +17,8 @@ import type { Work } from "./work.ts";
 /** What became of the workloads. */
 export interface Brought {
   readonly results: readonly WorkloadResult[];
-  /** Kind and name of every object that is to be there. */
-  readonly wanted: ReadonlySet<string>;
+  /** Every object that is to be there. */
+  readonly wanted: readonly ObjectRef[];
   readonly plan?: DeployPlan | undefined;
   /** The wait that is not over. */
   readonly awaiting?: { readonly step: Wait; readonly message: string };
@@ -47,7 +47,7 @@ export async function bringAbout(work: Work, verified: Verified): Promise<Brough
   for (const target of verified.targets) parts.push(await bringToOne(work, verified, target));
   return {
     results: parts.flatMap(({ results }) => results),
-    wanted: new Set(parts.flatMap(({ wanted }) => [...wanted])),
+    wanted: parts.flatMap(({ wanted }) => wanted),
     plan: parts.find(({ plan }) => plan !== undefined)?.plan,
     ...firstAwaiting(parts),
     failures: parts.flatMap(({ failures }) => failures),
@@ -61,10 +61,10 @@ async function bringToOne(work: Work, verified: Verified, target: Target): Promi
     if (!(error instanceof WasmeError) || !concernsOne(error)) throw error;
     const { name } = target.workload;
     // What it has of the filter stays: it was refused the new one, not the old.
-    const kept = FILTER_KINDS.map(({ kind }) => objectKey(kind, filterObjectName(name, verified.spec.id)));
+    const object = filterObjectName(name, verified.spec.id);
     return {
       results: [{ name, state: "Failed", reason: adviceOf(error) }],
-      wanted: new Set(kept),
+      wanted: FILTER_KINDS.map((kind) => ({ kind, name: object, namespace: work.namespace })),
       failures: [error],
     };
   }
@@ -76,10 +76,10 @@ async function bringTo(work: Work, { spec, image, targets }: Verified, names?: r
   const plan = await planDeploy(cluster, request, image);
   const steps = ownSteps(plan.steps, work);
   const applied = await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
-  const wanted = plan.steps.flatMap((step) => (isFilter(step) ? [objectKey(step.ref.kind.kind, step.ref.name)] : []));
+  const wanted = plan.steps.flatMap((step) => (isFilter(step) ? [step.ref] : []));
   return {
     results: targets.map((target) => resultOf(target, { spec, steps, applied })),
-    wanted: new Set(wanted),
+    wanted,
     plan,
     ...(applied.awaiting === undefined ? {} : { awaiting: applied.awaiting }),
     failures: [],
@@ -112,16 +112,6 @@ function isForeign(step: Step): boolean {
 
 function isFilter(step: Step): step is Extract<Step, { readonly type: "apply" }> {
   return step.type === "apply" && FILTER_KINDS.includes(step.ref.kind);
-}
-
-/** `EnvoyFilter web-hello`, within a namespace. */
-export function objectKey(kind: string, name: string): string {
-  return `${kind} ${name}`;
-}
-
-/** The keys of objects that are there. */
-export function keyOfObject(object: KubeObject): string {
-  return objectKey(object.kind, object.metadata.name);
 }
 
 function resultOf(

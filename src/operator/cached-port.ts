@@ -1,5 +1,6 @@
 import { WasmeError } from "../domain/errors.ts";
 import { Kinds, type ResourceKind, resourceName } from "../kube/kinds.ts";
+import type { StoreQuery } from "../controller/object-store.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { KubePort, ObjectRef, Selection } from "../kube/port.ts";
 import type { SteadyClock } from "../platform/clock.ts";
@@ -17,6 +18,8 @@ export interface CachedPortDeps {
 export interface CachedPort extends KubePort {
   /** True when this very version of the object is what we wrote ourselves: nobody has to look at it again. */
   isOwn(kind: ResourceKind, object: KubeObject): boolean;
+  /** What is known of a kind, with what was just written. An index narrows what the view is asked for, no more. */
+  known(kind: ResourceKind, query: StoreQuery & { readonly namespace: string }): readonly KubeObject[];
 }
 
 /**
@@ -66,7 +69,7 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
       throw error;
     }
   };
-  return {
+  const cached: KubePort = {
     ...live,
     get,
     list: async (selection, signal) => {
@@ -84,7 +87,14 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
       const own = FILTER_KINDS.includes(kind) ? view.all.find((one) => one.kind === kind) : undefined;
       return own === undefined ? live.served(kind, signal) : Promise.resolve(own.served);
     },
-    isOwn: (kind, object) => written.isOwn({ ...refOf(kind, object) }, object),
+  };
+  return {
+    ...cached,
+    isOwn: (kind, object) => written.isOwn(refOf(kind, object), object),
+    known: (kind, query) => {
+      const own = view.find(kind, query.namespace);
+      return own === undefined ? [] : written.over({ kind, namespace: query.namespace }, own.list(query));
+    },
   };
 }
 

@@ -1,6 +1,10 @@
+import { digestParts } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { parseImageReference } from "../domain/image-reference.ts";
 import { isObject } from "../domain/json.ts";
+import { cacheUseOf } from "../deploy/our-objects.ts";
 import { Kinds, type ResourceKind, workloadResource } from "../kube/kinds.ts";
-import { at, type KubeObject, listAt } from "../kube/objects.ts";
+import { at, type KubeObject, listAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL } from "../mesh/names.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { filterIdOf } from "../domain/filter-deployment.ts";
@@ -29,6 +33,10 @@ export interface ClusterView {
 export const OWNER_INDEX = "owner";
 /** Index of the FilterDeployments by `namespace/id`, and of filter objects likewise. */
 export const ID_INDEX = "id";
+/** Index of filter objects by the entry of a cache they need: `namespace/name key`. */
+export const USE_INDEX = "use";
+/** Index of the FilterDeployments by the key of the image their status pins. */
+export const IMAGE_INDEX = "image";
 
 /** Makes the views; nothing is asked before they run. */
 export function createClusterView(
@@ -39,10 +47,12 @@ export function createClusterView(
   const namespaces = settings.watchNamespaces.length === 0 ? undefined : settings.watchNamespaces;
   const watched = (kind: ResourceKind, more: Partial<KindViewOptions> = {}): KindView =>
     createKindView(deps, { kind, namespaces, onServed: () => onServed(kind), ...more });
-  const filterDeployments = watched(Kinds.filterDeployment, { indexes: { [ID_INDEX]: idOfFilterDeployment } });
+  const filterDeployments = watched(Kinds.filterDeployment, {
+    indexes: { [ID_INDEX]: idOfFilterDeployment, [IMAGE_INDEX]: imageOf },
+  });
   const workloads = WORKLOAD_KINDS.map((kind) => watched(workloadResource(kind), { transform: withManagersOnly }));
   const filters = FILTER_KINDS.map((kind) =>
-    watched(kind, { indexes: { [OWNER_INDEX]: ownersOf, [ID_INDEX]: idOfFilter } }),
+    watched(kind, { indexes: { [OWNER_INDEX]: ownersOf, [ID_INDEX]: idOfFilter, [USE_INDEX]: useOf } }),
   );
   const { cache } = settings;
   const inCache = cache === undefined ? [] : [cache.namespace];
@@ -72,6 +82,29 @@ export function idKey(namespace: string | undefined, id: string): string {
 function idOfFilterDeployment(object: KubeObject): readonly string[] {
   const id = filterIdOf(object);
   return id === undefined ? [] : [idKey(object.metadata.namespace, id)];
+}
+
+function useOf(object: KubeObject): readonly string[] {
+  const use = cacheUseOf(object);
+  return use === undefined ? [] : [`${use.cache} ${use.key}`];
+}
+
+function imageOf(object: KubeObject): readonly string[] {
+  const key = pinnedKey(object);
+  return key === undefined ? [] : [key];
+}
+
+/** The key that the image a status pins has in the list of a cache. */
+export function pinnedKey(object: KubeObject): string | undefined {
+  try {
+    const { digest } = parseImageReference(stringAt(object, "status", "image") ?? "");
+    if (digest === undefined) return undefined;
+    const { algorithm, hex } = digestParts(digest);
+    return `${algorithm}-${hex}`;
+  } catch (error) {
+    if (error instanceof WasmeError) return undefined;
+    throw error;
+  }
 }
 
 function idOfFilter(object: KubeObject): readonly string[] {

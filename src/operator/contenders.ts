@@ -1,6 +1,15 @@
 import { at, type KubeObject, stringAt } from "../kube/objects.ts";
-import { workloadLabel } from "../mesh/names.ts";
-import { type ClusterView, ID_INDEX, idKey, OWNER_INDEX, ownerLabelKey, ownersOf } from "./cluster-view.ts";
+import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
+import type { CachedPort } from "./cached-port.ts";
+import {
+  type ClusterView,
+  FILTER_KINDS,
+  ID_INDEX,
+  idKey,
+  OWNER_INDEX,
+  ownerLabelKey,
+  ownersOf,
+} from "./cluster-view.ts";
 
 /** Of the FilterDeployments of a namespace that want one id, the one that has it: the oldest. */
 export function holderOf(view: ClusterView, live: KubeObject, id: string): KubeObject {
@@ -9,27 +18,33 @@ export function holderOf(view: ClusterView, live: KubeObject, id: string): KubeO
 }
 
 /** The objects made for a FilterDeployment, of all kinds. */
-export function ownedBy(view: ClusterView, live: KubeObject): readonly KubeObject[] {
-  const { uid = "", namespace, name } = live.metadata;
+export function ownedBy(port: CachedPort, live: KubeObject): readonly KubeObject[] {
+  const { uid = "", namespace = "", name } = live.metadata;
   const values = [uid, ownerLabelKey(namespace, workloadLabel(name))];
-  const found = view.filters.flatMap((kind) =>
-    values.flatMap((value) => kind.list({ ...inside(namespace), index: { name: OWNER_INDEX, value } })),
+  const found = FILTER_KINDS.flatMap((kind) =>
+    values.flatMap((value) => port.known(kind, { namespace, index: { name: OWNER_INDEX, value } })),
   );
-  return [...new Set(found)];
+  const own = found.filter((object) => ownersOf(object).some((owner) => values.includes(owner)));
+  return [...new Map(own.map((object) => [`${object.kind} ${object.metadata.name}`, object])).values()];
 }
 
 /** A FilterDeployment that still exists and whose objects have this id although another one holds it now. */
-export function leavingHolder(view: ClusterView, live: KubeObject, id: string): KubeObject | undefined {
-  const { namespace } = live.metadata;
-  const objects = view.filters.flatMap((kind) => kind.list({ index: { name: ID_INDEX, value: idKey(namespace, id) } }));
-  const owners = new Set(objects.flatMap((object) => ownersOf(object)));
-  return view.filterDeployments
-    .list(inside(namespace))
-    .find((other) => other.metadata.uid !== live.metadata.uid && owners.has(other.metadata.uid ?? ""));
-}
-
-function inside(namespace: string | undefined): { readonly namespace?: string } {
-  return namespace === undefined ? {} : { namespace };
+export function leavingHolder(
+  deps: { readonly port: CachedPort; readonly view: ClusterView },
+  live: KubeObject,
+  id: string,
+): KubeObject | undefined {
+  const { namespace = "", uid } = live.metadata;
+  const value = idKey(namespace, id);
+  const owners = new Set(
+    FILTER_KINDS.flatMap((kind) => deps.port.known(kind, { namespace, index: { name: ID_INDEX, value } }))
+      .filter((object) => object.metadata.labels?.[FILTER_LABEL] === id)
+      .flatMap((object) => ownersOf(object)),
+  );
+  if (owners.size === 0) return undefined;
+  return deps.view.filterDeployments
+    .list({ namespace })
+    .find(({ metadata }) => metadata.uid !== uid && owners.has(metadata.uid ?? ""));
 }
 
 /** By when they were made; two of one second by their uids, so that all who compare agree. */

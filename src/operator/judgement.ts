@@ -83,7 +83,7 @@ export function factsOf(work: Work, { spec, image, verified }: Known): Omit<Find
 
 /** Something is in the proxies, and it is not what the object asks for. */
 function degraded(work: Work, reason: string, message: string): Condition {
-  const objects = ownedBy(work.deps.view, work.live).length;
+  const objects = ownedBy(work.deps.port, work.live).length;
   if (objects === 0) return no("NothingDeployed", "no proxy has the filter");
   const stays = `the filter as it was deployed before stays on ${objects} ${objects === 1 ? "workload" : "workloads"}`;
   return yes("OldFilterStays", `${stays}: ${reason}: ${message}`);

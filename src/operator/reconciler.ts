@@ -4,19 +4,23 @@ import type { ReconcileResult } from "../controller/controller.ts";
 import { partsOf } from "../controller/object-store.ts";
 import type { Target } from "../deploy/live-workload.ts";
 import { targetOf } from "../deploy/live-workload.ts";
+import { isFor } from "../deploy/our-objects.ts";
+import { refTo } from "../deploy/plan.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { checkFilterId } from "../mesh/names.ts";
+import type { ObjectRef } from "../kube/port.ts";
+import { cacheEntry } from "../mesh/cache-objects.ts";
+import { checkFilterId, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
 import { logEvents } from "../platform/json-log.ts";
-import { bringAbout, keyOfObject } from "./bring-about.ts";
+import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
 import { inFields, no } from "./conditions.ts";
 import { holderOf, leavingHolder, ownedBy } from "./contenders.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
 import { findImage, withPullSecret } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, type Judgement, stopped } from "./judgement.ts";
-import { removeObjects } from "./leftovers.ts";
+import { removeAllBut } from "./leftovers.ts";
 import { sweep } from "./sweep.ts";
 import type { ReconcilerDeps, Work } from "./work.ts";
 import { writeStatus } from "./write-status.ts";
@@ -29,7 +33,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const log = deps.log.with({ filterDeployment: key });
     const cluster = { port: deps.port, clock: deps.clock, events: logEvents(log), signal, trial: false };
     if (live === undefined) {
-      await sweep({ deps, cluster, namespace, signal });
+      await sweep({ deps, cluster, namespace });
       return {};
     }
     const work: Work = { deps, live, namespace, cluster, signal };
@@ -39,6 +43,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     }
     const { findings, againMs, failure } = await judge(work);
     await writeStatus(work, findings);
+    await sweep({ deps, cluster, namespace });
     if (failure !== undefined) throw failure;
     return againMs === undefined ? {} : { requeueAfterMs: againMs };
   };
@@ -48,29 +53,10 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
 async function remove(work: Work): Promise<void> {
   const { deps, live, cluster, namespace, signal } = work;
   if (!hasFinalizer(live)) return;
-  await removeObjects(work, await ownedNow(work));
-  await sweep({ deps, cluster, namespace, signal, without: live });
+  await removeAllBut(work, []);
+  deps.announced.delete(live.metadata.uid ?? "");
+  await sweep({ deps, cluster, namespace, without: live });
   await removeFinalizer(deps.port, live, signal);
-}
-
-/** The objects made for it, asked of the server: the view may not have seen the last one yet. */
-async function ownedNow({ deps, live, namespace, signal }: Work): Promise<readonly KubeObject[]> {
-  const known = ownedBy(deps.view, live);
-  const fresh = await Promise.all(
-    deps.view.filters
-      .filter(({ served }) => served)
-      .map(async ({ kind }) => {
-        const { items } = await deps.port.list({ kind, namespace }, signal);
-        return items.filter(({ metadata }) => isOwner(metadata, live));
-      }),
-  );
-  const byKey = new Map([...known, ...fresh.flat()].map((object) => [keyOfObject(object), object]));
-  return [...byKey.values()];
-}
-
-function isOwner(metadata: KubeObject["metadata"] & { readonly ownerReferences?: unknown }, live: KubeObject): boolean {
-  const references = metadata.ownerReferences;
-  return Array.isArray(references) && references.some((one: { uid?: unknown }) => one.uid === live.metadata.uid);
 }
 
 /** Works out what is the case, and changes what has to be changed. Never throws for what a person has to correct. */
@@ -99,7 +85,7 @@ async function judge(work: Work): Promise<Judgement> {
 async function judgeSpec(work: Work, spec: FilterDeploymentSpec): Promise<Judgement> {
   const holder = holderOf(work.deps.view, work.live, spec.id);
   if (holder.metadata.uid !== work.live.metadata.uid) return await giveWay(work, spec, holder);
-  const leaving = leavingHolder(work.deps.view, work.live, spec.id);
+  const leaving = leavingHolder(work.deps, work.live, spec.id);
   if (leaving !== undefined) {
     const message = `waits until FilterDeployment ${leaving.metadata.name} has taken its filter ${spec.id} away`;
     return { findings: stopped(work, { spec }, { reason: "IdInUse", message }), againMs: SOON_MS };
@@ -118,30 +104,43 @@ async function judgeSpec(work: Work, spec: FilterDeploymentSpec): Promise<Judgem
     : { ...work, live: await addFinalizer(work.deps.port, work.live, work.signal) };
   const known = { ...found, spec };
   if (targets.length === 0) {
-    await removeObjects(held, ownedBy(work.deps.view, work.live));
+    await removeUnwanted(held, []);
     return noWorkloads(held, known);
   }
   const verified = { spec, image: found.image, targets };
+  const { key } = cacheEntry(found.image);
+  work.deps.announced.set(work.live.metadata.uid ?? "", key);
   const brought = await bringAbout(withPullSecret(held, spec, found.pull), verified);
-  const chosen = new Set(targets.map(({ workload }) => workload.name));
-  const unwanted = ownedBy(work.deps.view, work.live).filter((object) => !brought.wanted.has(keyOfObject(object)));
-  // Where the filter goes to under another name or by another kind, the old object stays until the new one is there.
-  const over = unwanted.filter((object) => brought.awaiting === undefined || !isOn(object, chosen, spec));
-  await removeObjects(held, brought.failures.length > 0 ? over.filter((object) => !isOn(object, chosen, spec)) : over);
+  await removeUnwanted(held, [...brought.wanted, ...stillNeeded(held, verified, brought)]);
   return conclude(held, known, brought);
 }
 
-/** True when the object is on one of these workloads, of the kind that is asked for. */
-function isOn(object: KubeObject, chosen: ReadonlySet<string>, spec: FilterDeploymentSpec): boolean {
-  const { labels = {}, name } = object.metadata;
-  if (labels["wasme.io/workload-kind"] !== spec.kind.toLowerCase()) return false;
-  const id = labels["wasme.io/filter"] ?? "";
-  return chosen.has(name.slice(0, -id.length - 1));
+/**
+ * Where the filter goes to under another name or by another kind, the old object stays until the new one is there: what
+ * waits or failed has the filter of before.
+ */
+function stillNeeded({ deps, live }: Work, { spec, targets }: Verified, brought: Brought): readonly ObjectRef[] {
+  if (brought.awaiting === undefined && brought.failures.length === 0) return [];
+  return deps.view.filters.flatMap(({ kind }) =>
+    ownedBy(deps.port, live)
+      .filter((object) => object.kind === kind.kind && targets.some(({ workload }) => isFor(object, workload)))
+      .filter(({ metadata }) => metadata.labels?.[WORKLOAD_KIND_LABEL] === spec.kind.toLowerCase())
+      .map((object) => refTo(kind, object)),
+  );
+}
+
+/** Most of the time there is nothing to remove, and finding that out is to cost nothing. */
+async function removeUnwanted(work: Work, keep: readonly ObjectRef[]): Promise<void> {
+  const kept = new Set(keep.map(({ kind, name }) => `${kind.kind} ${name}`));
+  const unwanted = ownedBy(work.deps.port, work.live).filter(
+    ({ kind, metadata }) => !kept.has(`${kind} ${metadata.name}`),
+  );
+  if (unwanted.length > 0) await removeAllBut(work, keep);
 }
 
 /** Another FilterDeployment has the id: whatever was made for this one would be in its way. */
 async function giveWay(work: Work, spec: FilterDeploymentSpec, holder: KubeObject): Promise<Judgement> {
-  await removeObjects(work, ownedBy(work.deps.view, work.live));
+  await removeUnwanted(work, []);
   const { name } = holder.metadata;
   const message = `FilterDeployment ${name} has the filter id ${spec.id} in this namespace and is older: write another spec.filter.id`;
   const findings = stopped(work, { spec }, { reason: "IdTaken", message });

@@ -110,7 +110,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
     log,
     workers: settings.workers,
     maxMs: LONGEST_PAUSE_MS,
-    reconcile: createReconcile({ port, view, clock, images, verifier, recorder, log, settings }),
+    reconcile: createReconcile({ port, view, clock, images, verifier, recorder, log, settings, announced: new Map() }),
     observe: metrics.observe("filterdeployment", settings.workers),
   });
   queue.enqueue = (key, options) => controller.enqueue(key, options);

@@ -1,5 +1,18 @@
+import { isObject } from "../domain/json.ts";
+import { parseFilterDeployment } from "../domain/filter-deployment.ts";
+import { WORKLOAD_KINDS } from "../domain/workload.ts";
+import { applyPlan } from "../deploy/apply-plan.ts";
+import { mountedVolumes } from "../deploy/edit-workload.ts";
+import { placeOf, type Target, targetOf } from "../deploy/live-workload.ts";
+import { oursAmong, readFilterObjects, servedVias } from "../deploy/our-objects.ts";
+import { planCacheRelease } from "../deploy/plan-cache-release.ts";
+import { planUnmounts } from "../deploy/plan-unmounts.ts";
 import type { ClusterDeps } from "../deploy/request.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { hasLabels } from "../deploy/select-workloads.ts";
+import { workloadResource } from "../kube/kinds.ts";
+import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
+import type { FieldManager } from "../kube/port.ts";
+import { IMAGE_INDEX, USE_INDEX } from "./cluster-view.ts";
 import type { ReconcilerDeps } from "./work.ts";
 
 /** Where to sweep, and what does not count. */
@@ -7,12 +20,96 @@ export interface Sweep {
   readonly deps: ReconcilerDeps;
   readonly cluster: ClusterDeps;
   readonly namespace: string;
-  readonly signal: AbortSignal;
   /** A FilterDeployment that is going: what it wants stays no more. */
   readonly without?: KubeObject;
 }
 
-/** Takes away what a run that stopped half-way left behind and no object tells of any more. */
-export async function sweep(_sweep: Sweep): Promise<void> {
-  await Promise.resolve();
+/**
+ * Takes away what a run that stopped half-way left behind and no object tells of: volumes that this operator mounted and
+ * nothing reads, entries that it put on the cache's list and nothing needs. Who wrote a field tells which are its own, so
+ * it needs no memory of its own, and nothing of others is touched.
+ */
+export async function sweep(sweeping: Sweep): Promise<void> {
+  await sweepMounts(sweeping);
+  await sweepList(sweeping);
 }
+
+async function sweepMounts(sweeping: Sweep): Promise<void> {
+  const { cluster, namespace } = sweeping;
+  const targets = WORKLOAD_KINDS.flatMap((kind) => strayMounts(sweeping, kind));
+  if (targets.length === 0) return;
+  const found = await readFilterObjects(cluster, await servedVias(cluster), namespace);
+  const left = oursAmong(found).map(({ object }) => object);
+  const { edits } = await planUnmounts(cluster, targets, { left, denied: found.denied });
+  if (edits.length > 0) await applyPlan(cluster, { steps: edits }, { force: true, waits: "stop" });
+}
+
+/** Workloads into which this operator mounted something, and which no FilterDeployment selects. */
+function strayMounts({ deps, namespace, without }: Sweep, kind: (typeof WORKLOAD_KINDS)[number]): readonly Target[] {
+  const resource = workloadResource(kind);
+  const view = deps.view.workloads.find((one) => one.kind === resource);
+  const mounted = (view?.list({ namespace }) ?? []).filter(
+    (live) => isWrittenByUs(live) && mountedVolumes(live, placeOf(live)).length > 0,
+  );
+  if (mounted.length === 0) return [];
+  const selecting = deps.view.filterDeployments
+    .list({ namespace })
+    .filter(({ metadata }) => metadata.uid !== without?.metadata.uid && metadata.deletionTimestamp === undefined)
+    .flatMap((one) => parseFilterDeployment(one).spec ?? [])
+    .filter((spec) => spec.kind === kind);
+  return mounted
+    .filter(({ metadata }) => !selecting.some(({ labels }) => hasLabels(metadata.labels ?? {}, labels)))
+    .map((live) => targetOf(kind, live, namespace));
+}
+
+function isWrittenByUs({ metadata }: KubeObject): boolean {
+  return (metadata.managedFields ?? []).some(({ manager }) => manager === OURS);
+}
+
+/** A list that others in other namespaces use, too, is only known to who sees all of the cluster. */
+async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
+  const { cache, watchNamespaces } = deps.settings;
+  if (cache === undefined || watchNamespaces.length > 0) return;
+  const list = deps.view.configMaps?.get(cache.namespace, cache.name);
+  const title = `${cache.namespace}/${cache.name}`;
+  const stray =
+    list === undefined ? [] : entriesOfOurs(list).filter((key) => !isUsed(deps, `${title} ${key}`, key, without));
+  if (stray.length === 0) return;
+  const served = await servedVias(cluster);
+  const owner = without && { apiVersion: "", kind: "", name: "", uid: without.metadata.uid ?? "" };
+  const remaining = { served, over: new Set<string>(), coming: [], from: "operator", owner };
+  const { steps } = await planCacheRelease(
+    cluster,
+    stray.map((key) => ({ cache: title, key })),
+    remaining,
+  );
+  if (steps.length > 0) await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
+}
+
+/** The keys that this operator put on the list. */
+function entriesOfOurs(list: KubeObject): readonly string[] {
+  const data = stringMapAt(list, "data");
+  return (list.metadata.managedFields ?? [])
+    .filter(({ manager }) => manager === OURS)
+    .flatMap(({ fieldsV1 }) => {
+      const fields = at(fieldsV1, "f:data");
+      return isObject(fields) ? Object.keys(fields).map((field) => field.slice("f:".length)) : [];
+    })
+    .filter((key) => data[key] !== undefined);
+}
+
+/** Whether something needs an entry, by what is known here. */
+function isUsed(
+  { view, announced }: ReconcilerDeps,
+  use: string,
+  key: string,
+  without: KubeObject | undefined,
+): boolean {
+  const others = (uid: string | undefined): boolean => uid !== without?.metadata.uid;
+  if (view.filters.some((kind) => kind.list({ index: { name: USE_INDEX, value: use } }).length > 0)) return true;
+  for (const [uid, own] of announced) if (own === key && others(uid)) return true;
+  const named = view.filterDeployments.list({ index: { name: IMAGE_INDEX, value: key } });
+  return named.some(({ metadata }) => others(metadata.uid));
+}
+
+const OURS: FieldManager = "wasme-operator";

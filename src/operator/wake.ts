@@ -1,16 +1,13 @@
 import { filterIdOf, parseFilterDeployment } from "../domain/filter-deployment.ts";
-import { type Digest, digestParts } from "../domain/digest.ts";
-import { WasmeError } from "../domain/errors.ts";
-import { parseImageReference } from "../domain/image-reference.ts";
 import { keyOf } from "../controller/object-store.ts";
 import type { StoreChange } from "../controller/reflector.ts";
 import { LOW_PRIORITY } from "../controller/work-queue.ts";
 import { rolloutState } from "../deploy/rollout-state.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
 import type { ResourceKind } from "../kube/kinds.ts";
-import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { CachedPort } from "./cached-port.ts";
-import { type ClusterView, ID_INDEX, idKey, ownerLabelKey, ownersOf } from "./cluster-view.ts";
+import { type ClusterView, ID_INDEX, idKey, ownerLabelKey, ownersOf, pinnedKey } from "./cluster-view.ts";
 import type { KindView } from "./kind-view.ts";
 import { conditionIn } from "./status.ts";
 import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
@@ -156,24 +153,9 @@ function concernedByMap(view: ClusterView, { before, after }: StoreChange): read
   const changed = new Set([...keys].filter((key) => old?.[key] !== now?.[key]));
   if (changed.size === 0) return [];
   return view.filterDeployments.list().filter((one) => {
-    const key = entryKey(one);
+    const key = pinnedKey(one);
     return (key !== undefined && changed.has(key)) || WAITS.has(conditionIn(one, "Ready")?.reason ?? "");
   });
-}
-
-function entryKey(object: KubeObject): string | undefined {
-  try {
-    const { digest } = parseImageReference(stringAt(object, "status", "image") ?? "");
-    return digest === undefined ? undefined : keyOfDigest(digest);
-  } catch (error) {
-    if (error instanceof WasmeError) return undefined;
-    throw error;
-  }
-}
-
-function keyOfDigest(digest: Digest): string {
-  const { algorithm, hex } = digestParts(digest);
-  return `${algorithm}-${hex}`;
 }
 
 function isThere(object: KubeObject | undefined): object is KubeObject {

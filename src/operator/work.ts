@@ -19,6 +19,8 @@ export interface ReconcilerDeps {
   readonly recorder: Recorder;
   readonly log: Log;
   readonly settings: OperatorSettings;
+  /** Keys of the cache's list that FilterDeployments (by uid) are about to need, though no status says so yet. */
+  readonly announced: Map<string, string>;
 }
 
 /** One FilterDeployment in work. */
