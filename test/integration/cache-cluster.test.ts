@@ -75,11 +75,22 @@ describe.skipIf("skip" in cluster)("a node's cache in a cluster", () => {
     [keyOf(image)]: pinned(await push(registry.host, name, image), image),
   });
 
+  /** Who owns the report must be there: the report goes with it. */
+  const createPod = async (namespace: string): Promise<{ readonly name: string; readonly uid: string }> => {
+    const { body } = await client.request<KubeObject>("POST", `/api/v1/namespaces/${namespace}/pods`, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "cache-abc" },
+      spec: { containers: [{ name: "cache", image: "cache" }] },
+    });
+    return { name: "cache-abc", uid: String(body.metadata["uid"]) };
+  };
+
   it("follows the list, serves what it names and reports it, with exactly the shipped rules", async () => {
     const namespace = await client.namespace("cache");
     const [one, two] = [testImage(20_000, "one"), testImage(20_000, "two")];
     await list(namespace, await listed(one, "team/one:v1"));
-    const pod = { name: "cache-abc", uid: "11111111-2222-3333-4444-555555555555" };
+    const pod = await createPod(namespace);
     const cache = await start(namespace, { identity: { node: "node-1", pod } });
     await cache.ready();
     await list(namespace, { ...(await listed(two, "team/two:v1")), "sha256-0": "NOT A REFERENCE" });
@@ -170,13 +181,13 @@ describe.skipIf("skip" in cluster)("a node's cache in a cluster", () => {
       apiVersion: "v1",
       kind: "Secret",
       metadata: { name: `${NAME}-pull` },
-      ...secret("wrong"),
+      ...secret("n0t-this-1"),
     });
     await list(namespace, { [keyOf(image)]: reference });
     const cache = await start(namespace);
     const failed = await report(namespace, keyOf(image), ({ state }) => state === "failed");
     expect(failed.error).toMatch(/401|refused/u);
-    expect(failed.error).not.toContain("wrong");
+    expect(failed.error).not.toContain("n0t-this-1");
     await client.request("PATCH", `${path}/${NAME}-pull`, secret(alice.password), "application/merge-patch+json");
     await report(namespace, keyOf(image), ({ state }) => state === "ready");
     expect((await cache.get(`/${hub.host}/team/secret:v1`)).status).toBe(404);

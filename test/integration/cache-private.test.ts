@@ -56,6 +56,7 @@ describe.each(running)("a private image of $kind", ({ found }) => {
     await cache.ready();
     expect(await cache.metric('wasme_cache_entries{state="failed"}')).toBe(1);
     expect((await cache.module(image.moduleDescriptor.digest)).status).toBe(503);
-    expect((await cache.get(`/${pinned(reference, image)}`)).status).toBe(503);
+    expect((await cache.get(`/${reference}`)).status).toBe(503);
+    expect((await cache.get(`/${pinned(reference, image)}`)).status).toBe(404);
   });
 });

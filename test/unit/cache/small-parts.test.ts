@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import { HeldRequests } from "../../../src/cache/held-requests.ts";
+import { Limit } from "../../../src/cache/limit.ts";
+import { Room } from "../../../src/cache/room.ts";
+import { SingleFlight } from "../../../src/cache/single-flight.ts";
+import { Wake } from "../../../src/cache/wake.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+
+const never = new AbortController().signal;
+const HOUR = 3_600_000;
+
+describe("held requests", () => {
+  it("go on when what they wait for arrives, and only they", async () => {
+    const held = new HeldRequests(10);
+    const one = held.wait("a", HOUR, never);
+    const stop = new AbortController();
+    const other = held.wait("b", HOUR, stop.signal);
+    held.arrived("a");
+    expect([await one, held.count]).toEqual(["arrived", 1]);
+    stop.abort();
+    expect([await other, held.count]).toEqual(["refused", 0]);
+  });
+
+  it("are bounded, end in time, and are let go at the end", async () => {
+    const held = new HeldRequests(2);
+    expect(await held.wait("a", 1, never)).toBe("late");
+    const waiting = [held.wait("a", HOUR, never), held.wait("b", HOUR, never)];
+    expect(await held.wait("c", HOUR, never)).toBe("refused");
+    held.close();
+    expect(await Promise.all(waiting)).toEqual(["refused", "refused"]);
+    expect(await held.wait("a", HOUR, never)).toBe("refused");
+  });
+});
+
+describe("a single flight", () => {
+  it("works once for all, and again for those whose forerunner failed", async () => {
+    const flight = new SingleFlight<string>();
+    let runs = 0;
+    const work = async (): Promise<string> => {
+      runs += 1;
+      const mine = runs;
+      await Promise.resolve();
+      if (mine === 1) throw new Error("refused");
+      return `run ${mine}`;
+    };
+    const all = await Promise.allSettled([1, 2, 3].map(() => flight.run("x", work, never)));
+    expect(all.map((each) => (each.status === "fulfilled" ? each.value : "failed"))).toEqual([
+      "failed",
+      "run 2",
+      "run 2",
+    ]);
+    expect(runs).toBe(2);
+  });
+
+  it("lets one leave without harm to the others", async () => {
+    const flight = new SingleFlight<number>();
+    let end: (value: number) => void = () => undefined;
+    const first = flight.run("x", () => new Promise((resolve) => (end = resolve)), never);
+    const stop = new AbortController();
+    const second = flight.run("x", () => Promise.resolve(2), stop.signal);
+    stop.abort(new Error("left"));
+    await expect(second).rejects.toThrow("left");
+    end(1);
+    expect(await first).toBe(1);
+  });
+});
+
+describe("a limit", () => {
+  it("lets so many work at a time, and goes on after a failure", async () => {
+    const limit = new Limit(2);
+    let [now, most] = [0, 0];
+    const work = async (index: number): Promise<void> => {
+      now += 1;
+      most = Math.max(most, now);
+      await Promise.resolve();
+      now -= 1;
+      if (index % 2 === 0) throw new Error("failed");
+    };
+    await Promise.allSettled(Array.from({ length: 9 }, (_, index) => limit.run(() => work(index), never)));
+    expect([most, now, limit.isBusy]).toEqual([2, 0, false]);
+  });
+});
+
+describe("room", () => {
+  it("is promised once, however many ask at the same time", async () => {
+    const room = new Room({ maxBytes: 100, usedBytes: () => Promise.resolve(20), makeRoom: () => Promise.resolve() });
+    const asked = await Promise.allSettled([room.take(50), room.take(50)]);
+    expect(asked.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    const [taken] = asked;
+    if (taken?.status === "fulfilled") taken.value.release();
+    await expect(room.take(80)).resolves.toBeDefined();
+    await expect(room.take(1)).rejects.toThrow("the cache has no room for 1 bytes more: it holds 20 of at most 100");
+  });
+
+  it("is made when something can be freed", async () => {
+    let used = 90;
+    const makeRoom = (bytes: number): Promise<void> => {
+      used -= bytes;
+      return Promise.resolve();
+    };
+    const room = new Room({ maxBytes: 100, usedBytes: () => Promise.resolve(used), makeRoom });
+    expect(await room.hasSpare(30)).toBe(false);
+    await room.take(30);
+    expect(used).toBe(70);
+  });
+});
+
+describe("a sleeper", () => {
+  it("is woken while it sleeps and before", async () => {
+    const wake = new Wake();
+    const asleep = wake.rest(systemClock, undefined, never);
+    wake.now();
+    await asleep;
+    wake.now();
+    await wake.rest(systemClock, HOUR, never);
+    const stop = new AbortController();
+    const again = wake.rest(systemClock, HOUR, stop.signal);
+    stop.abort(new Error("the end"));
+    await expect(again).rejects.toThrow("the end");
+  });
+});
