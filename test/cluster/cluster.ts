@@ -25,6 +25,8 @@ export interface ClusterOptions {
    * their programs says how they are (`pod-programs.ts`).
    */
   readonly realPrograms?: readonly string[];
+  /** Owner references that block their owner's deletion need a right on its finalizers, as on OpenShift. */
+  readonly guardsOwners?: boolean;
 }
 
 /** A cluster of this process. */
@@ -58,7 +60,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    const connection = await startServer(directory, start, programs);
+    const connection = await startServer(directory, start, programs, options);
     const client = await connect(connection);
     await serverReady(client, programs);
     await installIstioCrds(client, istioCrds, options.crds ?? "istio");
@@ -87,7 +89,12 @@ const API_SERVER = "kube-apiserver";
 /** Without flags: with those of the time before. */
 type Start = (name: string, flags?: Readonly<Record<string, string>>) => Promise<void>;
 
-async function startServer(directory: string, start: Start, programs: Map<string, Child>): Promise<Connection> {
+async function startServer(
+  directory: string,
+  start: Start,
+  programs: Map<string, Child>,
+  { guardsOwners = false }: ClusterOptions,
+): Promise<Connection> {
   const [clientPort, peerPort, securePort] = await freePorts(3);
   const etcd = `http://127.0.0.1:${clientPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
@@ -121,6 +128,7 @@ async function startServer(directory: string, start: Start, programs: Map<string
     "endpoint-reconciler-type": "none",
     // Nobody here makes default service accounts in time or takes the taint off new nodes.
     "disable-admission-plugins": "ServiceAccount,TaintNodesByCondition",
+    ...(guardsOwners ? { "enable-admission-plugins": "OwnerReferencesPermissionEnforcement" } : {}),
   });
   // The server signs a certificate for itself as it starts: that is the authority to trust.
   const caFile = join(directory, "apiserver.crt");
