@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterClient, KubeObject } from "./api.ts";
 
 /** Adds a fake node and waits until it is ready; held, it stays unready until {@link releaseNode}. */
@@ -32,15 +33,22 @@ export async function uncordonNode(client: ClusterClient, name: string): Promise
   await mergePatch(client, `/api/v1/nodes/${name}`, { spec: { unschedulable: null } });
 }
 
-/** Takes a node away for good, with its pods: nobody here collects those of nodes that are gone. */
+/**
+ * Takes a node away for good, with its pods. Nobody else here collects pods of nodes that are gone, and a DaemonSet's
+ * controller that has not heard of it yet may make one more: looked for until there is none for a while.
+ */
 export async function removeNode(client: ClusterClient, name: string): Promise<void> {
   await client.request("DELETE", `/api/v1/nodes/${name}`);
-  const pods = await podsOn(client, name);
-  await Promise.all(
-    pods.map(({ metadata }) =>
-      client.request("DELETE", `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}?gracePeriodSeconds=0`),
-    ),
-  );
+  for (let quiet = 0; quiet < 3;) {
+    const pods = await podsOn(client, name);
+    await Promise.all(
+      pods.map(({ metadata }) =>
+        client.request("DELETE", `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}?gracePeriodSeconds=0`),
+      ),
+    );
+    quiet = pods.length === 0 ? quiet + 1 : 0;
+    await sleep(200);
+  }
 }
 
 const HOLD = "wasme.test/hold";
