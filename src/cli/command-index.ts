@@ -129,6 +129,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         "Remove a filter from workloads in an Istio mesh",
         async () => (await import("./commands/undeploy/istio.ts")).undeployIstio,
       ),
+      entry(
+        "migrate",
+        "Turn what an old wasme left in a cluster into today's objects",
+        async () => (await import("./commands/migrate.ts")).migrateCommand,
+      ),
     ],
   },
   {
