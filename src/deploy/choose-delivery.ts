@@ -21,6 +21,12 @@ export interface CacheSight {
   readonly failure?: string | undefined;
 }
 
+/** How a filter is deployed at present. */
+export interface CurrentWay {
+  readonly via: Via;
+  readonly delivery: Delivery;
+}
+
 /** What decides how a module gets to the proxies. */
 export interface DeliveryQuestion {
   readonly delivery: Delivery | "auto";
@@ -28,7 +34,7 @@ export interface DeliveryQuestion {
   /** `undefined` while only the request is looked at. */
   readonly image: Pick<ResolvedImage, "reference" | "source" | "proxyRefusal" | "format"> | undefined;
   /** How the filter gets to these workloads now; `undefined` when it is not there, or in more than one way. */
-  readonly current?: Delivery | undefined;
+  readonly current?: CurrentWay | undefined;
   readonly cache?: CacheSight | undefined;
   readonly kubernetes?: ServerVersion | undefined;
   /** Why files on the node cannot reach the pods, if so: pod security. */
@@ -66,7 +72,7 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
   for (const { delivery, reason, not } of candidates(via, question)) {
     last = not === undefined ? obstacleTo(via, delivery, question) : { why: not };
     if (last === undefined) return { delivery, reason: [...passed, reason].join("; ") };
-    if (not !== undefined || delivery === question.current) passed.push(not ?? `${delivery} is not possible any more`);
+    passed.push(not ?? `${delivery} is not possible any more`);
   }
   return last ?? { why: "cannot be delivered" };
 }
@@ -79,8 +85,8 @@ interface Candidate {
 }
 
 function candidates(via: Via, { current, cache }: DeliveryQuestion): readonly Candidate[] {
-  const kept: readonly Candidate[] =
-    current === undefined ? [] : [{ delivery: current, reason: "as the filter is delivered now" }];
+  const same = current?.via === via ? [current.delivery] : [];
+  const kept = same.map((delivery): Candidate => ({ delivery, reason: "as the filter is delivered now" }));
   const plain: Candidate =
     via === "envoyfilter"
       ? { delivery: "cache-file", reason: cache?.service === true ? "what is left" : "without a node cache's Service" }
@@ -194,8 +200,8 @@ export function isChoice(found: DeliveryChoice | Obstacle): found is DeliveryCho
 
 /** The plan's word on a better way than the one that is kept; `undefined` when there is nothing to say. */
 export function betterWay(choice: DeliveryChoice, { delivery, cache, current }: DeliveryQuestion): string | undefined {
-  const kept = delivery === "auto" && choice.delivery === current;
-  if (!kept || current === "cache-http" || cache?.service !== true || !cache.there) return undefined;
+  const kept = delivery === "auto" && choice.delivery === current?.delivery;
+  if (!kept || choice.delivery === "cache-http" || cache?.service !== true || !cache.there) return undefined;
   return `the node cache ${cache.title} could serve it: --delivery cache-http changes over without a gap`;
 }
 

@@ -7,7 +7,7 @@ import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache
 import { announcePatch, isAnnounced } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { CacheLook } from "./look-at-cache.ts";
-import { type AnnounceChange, type ApplyChange, refTo } from "./plan.ts";
+import { type AnnounceChange, type ApplyChange, type ObjectWait, refTo } from "./plan.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { missingAccess, requireAccess } from "./require-access.ts";
 import { covers } from "./same-object.ts";
@@ -15,7 +15,7 @@ import { settleApply } from "./settle-change.ts";
 
 /** What is to be done so that the nodes hold a module. */
 export interface CachePlan {
-  readonly objects: readonly ApplyChange[];
+  readonly objects: readonly (ApplyChange | ObjectWait)[];
   readonly announce: AnnounceChange;
   readonly notes: readonly string[];
 }
@@ -82,7 +82,7 @@ async function planMissing(
   deps: ClusterDeps,
   settings: CacheSettings,
   force: boolean,
-): Promise<readonly ApplyChange[]> {
+): Promise<readonly (ApplyChange | ObjectWait)[]> {
   const objects = cacheObjects(settings);
   await requireAccess(
     deps,
@@ -90,16 +90,29 @@ async function planMissing(
   );
   const [space, ...inside] = objects;
   if (space === undefined) return [];
+  const ref = refTo(space.kind, space.object);
+  const before = await deps.port.get(ref, deps.signal);
   const reason = CACHE_REASON;
-  const first = await settleApply(deps, { ...space, reason: "holds the node cache", force });
-  if (first.action !== "create") {
-    return [first, ...(await inParallel(inside, (one) => settleApply(deps, { ...one, reason, force })))];
+  if (before?.metadata.deletionTimestamp !== undefined) {
+    const gone: ObjectWait = { type: "wait-object", ref, timeoutMs: NAMESPACE_MS, look: lookGone };
+    return [gone, ...objects.map((one) => untried(one))];
   }
+  const first = await settleApply(deps, { ...space, reason: "holds the node cache", force, seen: { before } });
   // In a namespace that does not exist yet the server tries nothing.
-  const rest = inside.map(({ kind, object }): ApplyChange => {
-    return { type: "apply", action: "create", ref: refTo(kind, object), object, reason, after: object };
-  });
-  return [first, ...rest];
+  if (first.action === "create") return [first, ...inside.map((one) => untried(one))];
+  return [first, ...(await inParallel(inside, (one) => settleApply(deps, { ...one, reason, force })))];
+}
+
+/** How long a namespace may take to be gone that an undeploy has just deleted. Milliseconds. */
+const NAMESPACE_MS = 60_000;
+
+function lookGone(live: KubeObject | undefined): { readonly done: boolean; readonly message: string } {
+  return { done: live?.metadata.deletionTimestamp === undefined, message: "is being deleted still" };
+}
+
+function untried({ kind, object }: { readonly kind: ResourceKind; readonly object: KubeObject }): ApplyChange {
+  const reason = CACHE_REASON;
+  return { type: "apply", action: "create", ref: refTo(kind, object), object, reason, after: object };
 }
 
 async function planExisting(
@@ -142,7 +155,7 @@ async function ifStale(
 }
 
 /** Files were asked for, and the cache would go on keeping none. */
-function refuseUnswitched(objects: readonly ApplyChange[], { sight }: CacheLook): void {
+function refuseUnswitched(objects: CachePlan["objects"], { sight }: CacheLook): void {
   if (objects.some(({ ref }) => ref.kind === Kinds.daemonSet)) return;
   const message = `the node cache ${sight.title} keeps no files, and we may not change it`;
   throw new WasmeError("unauthorised", "CACHE_WITHOUT_FILES", message, {

@@ -6,7 +6,7 @@ import type { Workload } from "../domain/workload.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { examineImage } from "./check-image.ts";
-import { betterWay } from "./choose-delivery.ts";
+import { betterWay, type CurrentWay } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
 import { filterObject } from "./filter-object.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -160,18 +160,20 @@ function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroun
     served,
     cache: cache.sight,
     kubernetes,
-    current: currentDelivery(request.id, place),
+    current: currentWay(request.id, place),
     noFiles: filesObstacle({ namespace, labels }),
     noMount: mountObstacle(request.patchContext, targets),
   };
 }
 
 /** How the filter gets to these workloads now, when all of them get it in the same way. */
-function currentDelivery(id: string, { found, targets }: Surroundings): Delivery | undefined {
+function currentWay(id: string, { found, targets }: Surroundings): CurrentWay | undefined {
   const ours = oursAmong(found).filter((one) => isOfFilter(one, id));
   const there = ours.filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)));
-  const ways = new Set(there.map(({ object }) => deliveryOf(object)));
-  const [way] = ways;
+  const ways = new Map(
+    there.map(({ via, object }) => [`${via} ${deliveryOf(object)}`, { via, delivery: deliveryOf(object) }]),
+  );
+  const [way] = ways.values();
   return ways.size === 1 ? way : undefined;
 }
 

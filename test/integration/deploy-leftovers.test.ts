@@ -35,7 +35,7 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
   it("takes mount and cache away when another kind takes over from files", async () => {
     const bench = await withWeb("over");
     await bench.deploy();
-    await bench.deploy({ via: "wasmplugin" });
+    await bench.deploy({ via: "wasmplugin", delivery: "registry" });
     await expectClean(bench);
     await bench.undeploy();
     expect(await bench.status("extensions.istio.io/v1alpha1", "wasmplugins/web-hello")).toBe(404);

@@ -9,6 +9,7 @@ import type { DeployDeps, DeployRequest, UndeployRequest } from "../../src/deplo
 import { undeployIstio, type UndeployResult } from "../../src/deploy/undeploy-istio.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { waitFor } from "../components/wait.ts";
 import { HELLO_WASM } from "../support/modules.ts";
 import { type Reporter, startReporter } from "./deploy-reporter.ts";
 import type { ClusterClient, KubeObject, PolicyRule } from "../cluster/api.ts";
@@ -41,6 +42,18 @@ export interface Bench {
   /** Path of the API below the namespace: `apps/v1` and `deployments/web`. */
   read<T = KubeObject>(group: string, path: string): Promise<T>;
   status(group: string, path: string): Promise<number>;
+  /** Tries, failures included, until it holds; half a minute at most. */
+  eventually(holds: () => Promise<boolean>): Promise<void>;
+}
+
+/** What {@link Bench.deploy} asks for. */
+export function requestFor(bench: Bench, more: Partial<DeployRequest> = {}): DeployRequest {
+  return { ...requestIn(bench), ...more };
+}
+
+/** What {@link Bench.undeploy} asks for. */
+export function undeployFor(bench: Bench, more: Partial<UndeployRequest> = {}): UndeployRequest {
+  return { ...undeployIn(bench), ...more };
 }
 
 /** Opens a bench in a fresh namespace. */
@@ -90,10 +103,15 @@ function benchIn(client: ClusterClient, place: Place): Bench {
       return body as never;
     },
     status: async (group, path) => (await client.request("GET", `${base(group)}/${path}`)).status,
+    eventually: async (holds) => {
+      await waitFor("it to hold", async () => ((await holds().catch(() => false)) ? true : undefined), {
+        deadlineMs: 30_000,
+      });
+    },
   };
 }
 
-function requestIn(place: Place): DeployRequest {
+function requestIn(place: Pick<Place, "namespace" | "cacheNamespace">): DeployRequest {
   return {
     image: parseImageReference("registry.example.com/team/hello:v1"),
     id: "hello",
@@ -123,7 +141,7 @@ function requestIn(place: Place): DeployRequest {
   };
 }
 
-function undeployIn(place: Place): UndeployRequest {
+function undeployIn(place: Pick<Place, "namespace" | "cacheNamespace">): UndeployRequest {
   return {
     id: "hello",
     workloads: { kind: "Deployment", namespace: place.namespace, labels: {} },

@@ -29,6 +29,7 @@ const PLAIN: ViaQuestion = {
   noFiles: undefined,
 };
 
+const TE_REGISTRY = { via: "trafficextension", delivery: "registry" } as const;
 const CACHE: CacheSight = { title: "wasme/wasme-cache", there: true, service: true, files: false, changeable: true };
 const NO_CACHE: CacheSight = { ...CACHE, there: false, service: false };
 
@@ -112,20 +113,20 @@ describe("the way a module is delivered", () => {
       { requested: "envoyfilter", cache: NO_CACHE },
       "envoyfilter by cache-file",
     ],
-    ["what the filter has now", { cache: CACHE, current: "registry" }, "trafficextension by registry"],
+    ["what the filter has now", { cache: CACHE, current: TE_REGISTRY }, "trafficextension by registry"],
     [
       "what the filter has now, files too",
-      { cache: CACHE, current: "cache-file", requested: "envoyfilter" },
+      { cache: CACHE, current: { via: "envoyfilter", delivery: "cache-file" }, requested: "envoyfilter" },
       "envoyfilter by cache-file",
     ],
     [
       "another way when that is over",
-      { cache: CACHE, current: "registry", image: SINGLE },
+      { cache: CACHE, current: TE_REGISTRY, image: SINGLE },
       "trafficextension by cache-http",
     ],
     [
       "what is asked for",
-      { cache: CACHE, delivery: "registry", current: "cache-http" },
+      { cache: CACHE, delivery: "registry", current: { via: "trafficextension", delivery: "cache-http" } },
       "trafficextension by registry",
     ],
     [
@@ -188,7 +189,7 @@ describe("the way a module is delivered", () => {
     const { deliveryReason } = chooseVia({
       ...PLAIN,
       cache: failing,
-      current: "image-volume",
+      current: { via: "envoyfilter", delivery: "image-volume" },
       image: SINGLE,
       config: "text",
     });

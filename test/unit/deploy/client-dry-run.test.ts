@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { deployIstio } from "../../../src/deploy/deploy-istio.ts";
+import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { imageOf, workload } from "../../integration/deploy-support.ts";
@@ -42,6 +43,7 @@ const REQUEST: DeployRequest = {
 async function run(
   more: Partial<DeployRequest> = {},
   stdin = "",
+  image: Partial<ResolvedImage> = {},
 ): Promise<{ yaml: string; notes: string[]; from: string[] }> {
   const notes: string[] = [];
   const from: string[] = [];
@@ -49,7 +51,7 @@ async function run(
     connect: () => Promise.reject(new Error("a cluster was asked")),
     resolveImage: async (_: unknown, source: "registry" | "store") => {
       from.push(source);
-      return imageOf("registry.example.com/team/hello:v1", { source });
+      return imageOf("registry.example.com/team/hello:v1", { source, ...image });
     },
     readModule: async () => await readFile(HELLO_WASM),
     readStdin: async () => stdin,
@@ -58,7 +60,13 @@ async function run(
   };
   const events = (event: ProgressEvent): void => void (event.type === "milestone" && notes.push(event.message));
   const { objects } = await deployIstio(deps, { ...REQUEST, ...more }, events);
-  return { yaml: objects.map((object) => stringify(object, { version: "1.1" })).join("---\n"), notes, from };
+  // How the node cache is made has golden files of its own; what a deploy adds is its list.
+  const shown = objects.filter(({ kind, metadata }) => kind === "ConfigMap" || isOfUser(kind, metadata.namespace));
+  return { yaml: shown.map((object) => stringify(object, { version: "1.1" })).join("---\n"), notes, from };
+}
+
+function isOfUser(kind: string, namespace: string | undefined): boolean {
+  return kind !== "Namespace" && namespace !== "wasme";
 }
 
 /** The golden file; with `UPDATE_GOLDEN=1` it is written first. */
@@ -83,6 +91,22 @@ describe("deploy istio without a cluster", () => {
   it.each(["wasmplugin", "trafficextension"] as const)("prints a single %s", async (via) => {
     const { yaml } = await run({ via, config: '{"greeting":"on"}', phase: "stats" });
     expect(yaml).toBe(await golden(`client-${via}.yaml`, yaml));
+  });
+
+  it.each([
+    ["envoyfilter", "cache-http"],
+    ["wasmplugin", "cache-http"],
+    ["trafficextension", "image-volume"],
+  ] as const)("prints a %s by %s", async (via, delivery) => {
+    const { yaml, notes } = await run({ via, delivery, config: undefined }, "", { format: "compat" });
+    expect(yaml).toBe(await golden(`client-${via}-${delivery}.yaml`, yaml));
+    expect(notes).toContain(`delivery ${delivery}: asked for with --delivery`);
+    expect(notes.join("\n").includes("sidecar.istio.io/userVolume=")).toBe(delivery === "image-volume");
+  });
+
+  it("refuses to promise credentials that it cannot copy", async () => {
+    const attempt = run({ via: "wasmplugin", delivery: "cache-http", config: undefined, pullSecret: "regcred" });
+    await expect(attempt).rejects.toMatchObject({ kind: "usage", code: "OPTIONS_CONFLICT" });
   });
 
   it("selects the whole namespace without labels", async () => {

@@ -51,7 +51,7 @@ describe("a gateway's own pod template", () => {
       expect.objectContaining({
         code: "GATEWAY_NO_PROXY",
         kind: "incompatible",
-        hint: expect.stringContaining("--via wasmplugin"),
+        hint: expect.stringContaining("--delivery cache-http"),
       }),
     );
     const taken: JsonObject = { ...GATEWAY, volumes: [{ name: "wasme-cache", emptyDir: {} }] };

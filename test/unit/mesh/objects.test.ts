@@ -1,24 +1,37 @@
 import { describe, expect, it } from "vitest";
 import { parseDigest } from "../../../src/domain/digest.ts";
 import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import type { Filter } from "../../../src/domain/filter.ts";
 import { buildEnvoyFilter } from "../../../src/mesh/envoy-filter.ts";
 import { filterLabels } from "../../../src/mesh/filter-object.ts";
 import { checkFilterId, filterObjectName, workloadLabel } from "../../../src/mesh/names.ts";
-import { isObjectConfig } from "../../../src/mesh/plugin-spec.ts";
+import { isObjectConfig, type PluginRequest } from "../../../src/mesh/plugin-spec.ts";
 import { buildTrafficExtension } from "../../../src/mesh/traffic-extension.ts";
 import { buildWasmPlugin } from "../../../src/mesh/wasm-plugin.ts";
 import { golden, toYaml } from "./golden.ts";
 import { MODULE_DIGEST, request, WORKLOAD } from "./request.ts";
 
+const inFile = (filter: Partial<Filter> = {}): PluginRequest => request(filter, { delivery: "cache-file" });
+
 describe("EnvoyFilter", () => {
+  it.each(["registry", "cache-http"] as const)(
+    "discovers the filter by %s, under a name that both patches share",
+    (delivery) => {
+      const object = buildEnvoyFilter(request({ config: "plain" }, { delivery }));
+      expect(toYaml(object)).toBe(golden(`envoy-filter-${delivery}`, object));
+      const { configPatches } = object["spec"] as { configPatches: { patch: { value: { name: string } } }[] };
+      expect(new Set(configPatches.map(({ patch }) => patch.value.name)).size).toBe(1);
+    },
+  );
+
   it("is written as Istio of today matches it", () => {
-    expect(toYaml(buildEnvoyFilter(request({ config: '{"k":"v"}' })))).toBe(
-      golden("envoy-filter", buildEnvoyFilter(request({ config: '{"k":"v"}' }))),
+    expect(toYaml(buildEnvoyFilter(inFile({ config: '{"k":"v"}' })))).toBe(
+      golden("envoy-filter", buildEnvoyFilter(inFile({ config: '{"k":"v"}' }))),
     );
   });
 
   it("negates the priority, so that higher runs first as in the other kinds", () => {
-    const priorityOf = (priority: number): unknown => buildEnvoyFilter(request({ priority }))["spec"];
+    const priorityOf = (priority: number): unknown => buildEnvoyFilter(inFile({ priority }))["spec"];
     expect(priorityOf(7)).toMatchObject({ priority: -7 });
     expect(priorityOf(-3)).toMatchObject({ priority: 3 });
     expect(JSON.stringify(priorityOf(0))).toContain('"priority":0');
@@ -30,7 +43,7 @@ describe("EnvoyFilter", () => {
     ["gateway", "GATEWAY"],
     ["any", "ANY"],
   ] as const)("patches context %s as %s", (patchContext, context) => {
-    expect(buildEnvoyFilter(request({ patchContext }))["spec"]).toMatchObject({
+    expect(buildEnvoyFilter(inFile({ patchContext }))["spec"]).toMatchObject({
       configPatches: [{ match: { context } }],
     });
   });
@@ -40,18 +53,18 @@ describe("EnvoyFilter", () => {
     ["open", "FAIL_OPEN"],
     ["reload", "FAIL_RELOAD"],
   ] as const)("says what happens on failure: %s", (failurePolicy, policy) => {
-    const text = JSON.stringify(buildEnvoyFilter(request({ failurePolicy })));
+    const text = JSON.stringify(buildEnvoyFilter(inFile({ failurePolicy })));
     expect(text).toContain(`"failure_policy":"${policy}"`);
   });
 
   it("leaves out root id and configuration when there are none, and keeps any text as configuration", () => {
-    const bare = JSON.stringify(buildEnvoyFilter(request({ rootId: "" })));
+    const bare = JSON.stringify(buildEnvoyFilter(inFile({ rootId: "" })));
     expect(bare).not.toMatch(/root_id|configuration/u);
-    expect(JSON.stringify(buildEnvoyFilter(request({ config: "plain" })))).toContain('"value":"plain"');
+    expect(JSON.stringify(buildEnvoyFilter(inFile({ config: "plain" })))).toContain('"value":"plain"');
   });
 
   it("is plain JSON: nothing undefined inside", () => {
-    const object = buildEnvoyFilter(request());
+    const object = buildEnvoyFilter(inFile());
     expect(JSON.parse(JSON.stringify(object))).toStrictEqual(object);
   });
 });
@@ -72,6 +85,27 @@ describe("WasmPlugin and TrafficExtension", () => {
   ] as const)("match traffic %s", (patchContext, match) => {
     expect((buildWasmPlugin(request({ patchContext }))["spec"] as { match?: unknown }).match).toEqual(match);
     expect((buildTrafficExtension(request({ patchContext }))["spec"] as { match?: unknown }).match).toEqual(match);
+  });
+
+  it.each(["cache-http", "cache-file", "image-volume"] as const)("load the module by %s", (delivery) => {
+    const object = buildWasmPlugin({ ...full, delivery });
+    expect(toYaml(object)).toBe(golden(`wasm-plugin-${delivery}`, object));
+    // The secret is for Istio's own pull only.
+    expect(JSON.stringify(object)).not.toContain("imagePullSecret");
+  });
+
+  it("quote the checksum: 64 digits without quotes are a number", () => {
+    const image = { ...request().image, moduleDigest: parseDigest(`sha256:${"1".repeat(64)}`) };
+    const text = toYaml(buildTrafficExtension(request({}, { image, delivery: "cache-http" })));
+    expect(text).toContain(`sha256: "${"1".repeat(64)}"`);
+  });
+
+  it("name the FilterDeployment that owns them", () => {
+    const owner = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "fd", uid: "u", controller: true };
+    expect(buildWasmPlugin(request({}, { owner })).metadata).toMatchObject({
+      ownerReferences: [owner],
+      labels: { "wasme.io/filter-deployment": "fd" },
+    });
   });
 
   it("pin a reference that has no tag, too", () => {
