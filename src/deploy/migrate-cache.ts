@@ -3,6 +3,7 @@ import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { at, type KubeObject, listAt, numberAt, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import { NODE_LABEL } from "../mesh/node-report.ts";
 import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts";
 import { OLD_LIST } from "./migrate-old-names.ts";
 import { type DeleteChange, type ObjectWait, refTitle, refTo, type Step, type TouchChange } from "./plan.ts";
@@ -144,7 +145,7 @@ function isPart(kind: ResourceKind, item: KubeObject, cache: string): boolean {
   const { name, labels } = item.metadata;
   if (kind === Kinds.pod) return labels?.["app"] === cache || labels?.["app"] === `${cache}-old`;
   if (kind === Kinds.daemonSet && name === `${cache}-old`) return true;
-  if (kind === Kinds.configMap && name === "kube-root-ca.crt") return true;
+  if (kind === Kinds.configMap && (name === "kube-root-ca.crt" || labels?.[NODE_LABEL] !== undefined)) return true;
   return name === cache || (kind === Kinds.serviceAccount && name === "default");
 }
 
