@@ -130,6 +130,11 @@ export const COMMAND_INDEX: readonly CommandSection[] = [
         async () => (await import("./commands/undeploy/istio.ts")).undeployIstio,
       ),
       entry(
+        "status",
+        "Show how far the filters in a cluster are, and what is in the way",
+        async () => (await import("./commands/status.ts")).status,
+      ),
+      entry(
         "migrate",
         "Turn what an old wasme left in a cluster into today's objects",
         async () => (await import("./commands/migrate.ts")).migrateCommand,

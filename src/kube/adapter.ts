@@ -17,6 +17,7 @@ import {
 } from "./port.ts";
 import { expectObject, objectIn } from "./answer.ts";
 import { listAll, listPages } from "./list.ts";
+import { podReader, type PodReader } from "./pod-reader.ts";
 import { type Intent, statusError } from "./status-error.ts";
 import { watchEvents } from "./watch.ts";
 
@@ -34,13 +35,16 @@ export interface ConnectDeps {
  * Opens a cluster: reads the kubeconfig, loads `@kubernetes/client-node` (0.3 to 0.5 s) for its credentials; no
  * request is sent yet. Throws the usage errors of `loadKubeconfig`.
  */
-export async function connectCluster(deps: ConnectDeps, from: KubeconfigSource): Promise<KubePort> {
+export async function connectCluster(
+  deps: ConnectDeps,
+  from: KubeconfigSource,
+): Promise<KubePort & { readonly pods: PodReader }> {
   const raw = await loadKubeconfig(from);
   const source = await openCredentials(raw, from.env, () => deps.clock.now());
   const warn = (message: string): void => deps.events({ type: "warning", message: `the cluster says: ${message}` });
   const { clock, onAnswer } = deps;
   const client = createClient({ source, clock, warn, ...(onAnswer === undefined ? {} : { onAnswer }) });
-  return portOver(client, deps.fieldManager ?? FIELD_MANAGER);
+  return { ...portOver(client, deps.fieldManager ?? FIELD_MANAGER), pods: podReader(client) };
 }
 
 function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {

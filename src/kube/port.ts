@@ -45,7 +45,7 @@ export interface Access {
   readonly namespace?: string;
   /** One object; absent: any. */
   readonly name?: string;
-  readonly subresource?: "status" | "finalizers";
+  readonly subresource?: "status" | "finalizers" | "proxy";
 }
 
 /** One operation of a JSON patch (RFC 6902). */

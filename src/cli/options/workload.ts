@@ -1,6 +1,7 @@
 import { usageError } from "../../domain/errors.ts";
 import { WORKLOAD_KINDS, type WorkloadKind } from "../../domain/workload.ts";
 import type { WorkloadQuery } from "../../deploy/request.ts";
+import type { PodReader } from "../../kube/pod-reader.ts";
 import type { KubePort } from "../../kube/port.ts";
 import type { OptionSpec } from "../command-spec.ts";
 import type { Context } from "../context.ts";
@@ -46,7 +47,7 @@ export function readWorkloads(values: Values): WorkloadQuery {
 }
 
 /** Opens the cluster the options name. */
-export async function connect(context: Context, values: Values): Promise<KubePort> {
+export async function connect(context: Context, values: Values): Promise<KubePort & { readonly pods: PodReader }> {
   const { connectCluster } = await import("../../kube/adapter.ts");
   const [file, contextName] = [text(values, "kubeconfig"), text(values, "context")];
   return await connectCluster(context, {

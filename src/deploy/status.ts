@@ -1,0 +1,174 @@
+import { didYouMean } from "../domain/did-you-mean.ts";
+import { WasmeError } from "../domain/errors.ts";
+import type { WorkloadKind } from "../domain/workload.ts";
+import { Kinds } from "../kube/kinds.ts";
+import { type KubeObject, stringAt } from "../kube/objects.ts";
+import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
+import { inParallel } from "./in-parallel.ts";
+import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
+import { type ClusterDeps, type Via, VIAS } from "./request.ts";
+import { statusOf } from "./status-filter.ts";
+import { operatorStep, ownFilterId } from "./status-operator.ts";
+import type { ProxyDeps } from "./status-proxies.ts";
+import { type FilterStatus, stateOf } from "./status-step.ts";
+import { deniedTo, list, type Sight, survey } from "./status-survey.ts";
+import { VIA_KIND } from "./via-kind.ts";
+
+/** Which filters are looked at, and how closely. */
+export interface StatusRequest {
+  /** Absent: all filters. */
+  readonly id: string | undefined;
+  /** Absent: the namespace of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+  readonly allNamespaces: boolean;
+  /** Labels that the workload itself has. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent: all kinds. */
+  readonly kind: WorkloadKind | undefined;
+  /** Asks the proxies, too. */
+  readonly explain: boolean;
+}
+
+/** How the filters do. */
+export interface StatusResult {
+  /** Absent for all namespaces. */
+  readonly namespace: string | undefined;
+  readonly filters: readonly FilterStatus[];
+  /** What may not be seen, so that filters may be missing above. */
+  readonly notes: readonly string[];
+}
+
+/** What looking takes. */
+export type StatusDeps = ClusterDeps & Pick<ProxyDeps, "pods">;
+
+/**
+ * Looks how filters do: what each is to run, and how far every step on the way there is. Reads only; what may not be read
+ * is told as such. Throws `FILTER_NOT_DEPLOYED` (not-found) when an id is named and there is no such filter,
+ * `ISTIO_NOT_INSTALLED` (incompatible), and `KUBE_FORBIDDEN` when nothing at all may be seen.
+ */
+export async function filterStatus(deps: StatusDeps, request: StatusRequest): Promise<StatusResult> {
+  const namespace = request.allNamespaces ? undefined : (request.namespace ?? deps.port.namespace);
+  const served = await servedVias(deps);
+  if (served.size === 0) throw noIstio();
+  const [found, wishes] = await Promise.all([
+    readFilterObjects(deps, served, namespace),
+    readFilterDeployments(deps, namespace),
+  ]);
+  if (found.denied.length === served.size) throw nothingSeen(found.denied, namespace);
+  const everything = oursAmong(found);
+  const objects = everything.filter(({ object }) => isAsked(object, request));
+  const seen = await survey(deps, objects);
+  const { labels, explain } = request;
+  const around = { labels, explain, seen, wishes, now: deps.clock.now() };
+  const made = await inParallel(objects, (one) => statusOf(deps, one, around));
+  const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
+  if (request.id !== undefined && filters.length === 0) {
+    throw notDeployed(request.id, { namespace, everything, wishes });
+  }
+  const denied = [
+    ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
+    ...("denied" in wishes ? [wishes.denied] : []),
+  ];
+  const order = (one: FilterStatus): string => `${one.namespace}/${one.id}/${one.workload ?? ""}`;
+  return {
+    namespace,
+    filters: filters.toSorted((a, b) => (order(a) < order(b) ? -1 : 1)),
+    notes: denied.map(({ message, fix }) => `${message}; ${fix}`),
+  };
+}
+
+/** FilterDeployments that have no object of their own yet. */
+function unmade(
+  everything: readonly OurObject[],
+  wishes: Sight<readonly KubeObject[]>,
+  request: StatusRequest,
+): readonly FilterStatus[] {
+  if ("denied" in wishes || Object.keys(request.labels).length > 0) return [];
+  const alone = wishes.seen.filter((wish) => {
+    const { name, namespace = "" } = wish.metadata;
+    const has = everything.some(
+      ({ object }) =>
+        object.metadata.namespace === namespace &&
+        object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL] === workloadLabel(name),
+    );
+    return !has && (request.id === undefined || ownFilterId(wish) === request.id);
+  });
+  return alone.map((wish): FilterStatus => {
+    const steps = [operatorStep(wish, wishes)].filter((step) => step !== undefined);
+    const { name, namespace = "" } = wish.metadata;
+    return {
+      ...NOTHING_MADE,
+      id: ownFilterId(wish),
+      namespace,
+      image: stringAt(wish, "spec", "filter", "image"),
+      filterDeployment: name,
+      state: stateOf(steps),
+      steps,
+    };
+  });
+}
+
+const NOTHING_MADE = {
+  workload: undefined,
+  object: undefined,
+  via: undefined,
+  delivery: undefined,
+  moduleDigest: undefined,
+  nodes: [],
+  proxies: [],
+} as const;
+
+async function readFilterDeployments(
+  deps: ClusterDeps,
+  namespace: string | undefined,
+): Promise<Sight<readonly KubeObject[]>> {
+  if (!(await deps.port.served(Kinds.filterDeployment, deps.signal))) return { seen: [] };
+  return await list(deps, { kind: Kinds.filterDeployment, ...(namespace === undefined ? {} : { namespace }) });
+}
+
+function isAsked(object: KubeObject, { id, kind }: StatusRequest): boolean {
+  const labels = object.metadata.labels ?? {};
+  if (id !== undefined && labels[FILTER_LABEL] !== id) return false;
+  return kind === undefined || labels[WORKLOAD_KIND_LABEL] === kind.toLowerCase();
+}
+
+function notDeployed(
+  id: string,
+  {
+    namespace,
+    everything,
+    wishes,
+  }: {
+    readonly namespace: string | undefined;
+    readonly everything: readonly OurObject[];
+    readonly wishes: Sight<readonly KubeObject[]>;
+  },
+): WasmeError {
+  const made = everything.map(({ object }) => object.metadata.labels?.[FILTER_LABEL] ?? "");
+  const ids = [...new Set([...made, ...("seen" in wishes ? wishes.seen.map(ownFilterId) : [])])].toSorted((a, b) =>
+    a < b ? -1 : 1,
+  );
+  const where = namespace === undefined ? "in any namespace" : `in namespace ${JSON.stringify(namespace)}`;
+  const meant = didYouMean(id, ids);
+  const there =
+    ids.length === 0
+      ? "no filter is deployed there; -n names another namespace, -A takes all"
+      : `there are: ${ids.slice(0, 10).join(", ")}`;
+  return new WasmeError("not-found", "FILTER_NOT_DEPLOYED", `filter ${JSON.stringify(id)} is not deployed ${where}`, {
+    hint: meant === undefined ? there : `did you mean --id ${meant}?`,
+    details: { id, deployed: ids },
+  });
+}
+
+function nothingSeen(denied: readonly Via[], namespace: string | undefined): WasmeError {
+  const [first = VIAS[0] ?? "envoyfilter"] = denied;
+  const { message, fix } = deniedTo("list", VIA_KIND[first], namespace);
+  return new WasmeError("unauthorised", "KUBE_FORBIDDEN", message.replace(/: cannot tell$/u, ""), { hint: fix });
+}
+
+function noIstio(): WasmeError {
+  const kinds = VIAS.map((via) => VIA_KIND[via].kind).join(", ");
+  return new WasmeError("incompatible", "ISTIO_NOT_INSTALLED", `this cluster serves none of Istio's kinds ${kinds}`, {
+    hint: "is Istio installed there? kubectl api-resources | grep istio.io",
+  });
+}
