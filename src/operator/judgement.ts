@@ -96,6 +96,7 @@ export function failureOf(error: WasmeError): {
   readonly soon: boolean;
 } {
   const message = adviceOf(error);
+  if (error.code === "CACHE_NOT_INSTALLED") return { reason: "CacheNotInstalled", message, soon: false };
   if (error.code === "KUBE_FORBIDDEN") return { reason: "Forbidden", message, soon: true };
   if (error.code === "KUBE_KIND_NOT_SERVED" || error.code === "ISTIO_NOT_INSTALLED") {
     return { reason: "KindNotServed", message, soon: false };

@@ -1,4 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
+import type { EventSink } from "../domain/events.ts";
 import { type FilterDeploymentSpec, parseFilterDeployment, problemsText } from "../domain/filter-deployment.ts";
 import type { ReconcileResult } from "../controller/controller.ts";
 import { partsOf } from "../controller/object-store.ts";
@@ -12,14 +13,14 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
 import { checkFilterId, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
-import { logEvents } from "../platform/json-log.ts";
+import { type Log, logEvents } from "../platform/json-log.ts";
 import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
 import { inFields, no } from "./conditions.ts";
 import { holderOf, leavingHolder, ownedBy } from "./contenders.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
 import { findImage, withPullSecret } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
-import { failureOf, type Judgement, stopped } from "./judgement.ts";
+import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
 import { sweep } from "./sweep.ts";
 import type { ReconcilerDeps, Work } from "./work.ts";
@@ -31,7 +32,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const { name, namespace = "" } = partsOf(key);
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
     const log = deps.log.with({ filterDeployment: key });
-    const cluster = { port: deps.port, clock: deps.clock, events: logEvents(log), signal, trial: false };
+    const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false };
     if (live === undefined) {
       await sweep({ deps, cluster, namespace });
       return {};
@@ -46,6 +47,15 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     await sweep({ deps, cluster, namespace });
     if (failure !== undefined) throw failure;
     return againMs === undefined ? {} : { requeueAfterMs: againMs };
+  };
+}
+
+/** What was changed is told; how far things are is in the status, and looked at often. */
+function tell(log: Log): EventSink {
+  const all = logEvents(log);
+  return (event) => {
+    if (event.type !== "milestone" || CHANGED.test(event.message)) all(event);
+    else log.debug(event.message);
   };
 }
 
@@ -72,17 +82,24 @@ async function judge(work: Work): Promise<Judgement> {
     const message = inFields(`spec.filter.id: ${idProblem.message}; ${idProblem.hint ?? ""}`);
     return { findings: stopped(work, {}, { reason: "InvalidSpec", message }) };
   }
+  const known: { -readonly [K in keyof Known]: Known[K] } = { spec };
   try {
-    return await judgeSpec(work, spec);
+    return await judgeSpec(work, spec, (found) => Object.assign(known, found));
   } catch (error) {
-    if (!(error instanceof WasmeError) || deps.port === undefined) throw error;
+    if (!(error instanceof WasmeError) || work.signal.aborted) throw error;
     const { reason, message, soon } = failureOf(error);
-    const findings = stopped(work, { spec }, { reason, message });
+    const workloads = targetsOf(work, spec).map(({ workload }) => ({ name: workload.name, state: "Failed" as const }));
+    const at = error.code === "CACHE_NOT_INSTALLED" ? "CacheReady" : "WorkloadsUpdated";
+    const findings = stopped(work, known, { reason, message, at, workloads });
     return soon ? { findings, failure: error } : { findings, againMs: deps.settings.resyncMs };
   }
 }
 
-async function judgeSpec(work: Work, spec: FilterDeploymentSpec): Promise<Judgement> {
+async function judgeSpec(
+  work: Work,
+  spec: FilterDeploymentSpec,
+  tellFound: (known: Known) => void,
+): Promise<Judgement> {
   const holder = holderOf(work.deps.view, work.live, spec.id);
   if (holder.metadata.uid !== work.live.metadata.uid) return await giveWay(work, spec, holder);
   const leaving = leavingHolder(work.deps, work.live, spec.id);
@@ -98,6 +115,7 @@ async function judgeSpec(work: Work, spec: FilterDeploymentSpec): Promise<Judgem
     if (found.failure !== undefined) return { findings, failure: found.failure };
     return { findings, againMs: work.deps.settings.resyncMs };
   }
+  tellFound(found);
   // From here on something is made outside that has to be taken away again.
   const held: Work = hasFinalizer(work.live)
     ? work
@@ -168,3 +186,4 @@ function problemOf(check: () => void): WasmeError | undefined {
 }
 
 const SOON_MS = 5000;
+const CHANGED = / (?:created|changed|deleted)$/u;

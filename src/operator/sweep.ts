@@ -1,3 +1,4 @@
+import { WasmeError } from "../domain/errors.ts";
 import { isObject } from "../domain/json.ts";
 import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
@@ -48,9 +49,7 @@ async function sweepMounts(sweeping: Sweep): Promise<void> {
 function strayMounts({ deps, namespace, without }: Sweep, kind: (typeof WORKLOAD_KINDS)[number]): readonly Target[] {
   const resource = workloadResource(kind);
   const view = deps.view.workloads.find((one) => one.kind === resource);
-  const mounted = (view?.list({ namespace }) ?? []).filter(
-    (live) => isWrittenByUs(live) && mountedVolumes(live, placeOf(live)).length > 0,
-  );
+  const mounted = (view?.list({ namespace }) ?? []).filter((live) => isWrittenByUs(live) && isMounted(live));
   if (mounted.length === 0) return [];
   const selecting = deps.view.filterDeployments
     .list({ namespace })
@@ -60,6 +59,16 @@ function strayMounts({ deps, namespace, without }: Sweep, kind: (typeof WORKLOAD
   return mounted
     .filter(({ metadata }) => !selecting.some(({ labels }) => hasLabels(metadata.labels ?? {}, labels)))
     .map((live) => targetOf(kind, live, namespace));
+}
+
+/** An annotation that somebody broke since holds nothing that could be taken out. */
+function isMounted(live: KubeObject): boolean {
+  try {
+    return mountedVolumes(live, placeOf(live)).length > 0;
+  } catch (error) {
+    if (error instanceof WasmeError) return false;
+    throw error;
+  }
 }
 
 function isWrittenByUs({ metadata }: KubeObject): boolean {

@@ -126,7 +126,7 @@ interface CachePod {
 export function startReporter(client: Cluster): Reporter {
   const base = `/api/v1/namespaces/${CACHE.namespace}`;
   const reporter = { reports: true, stop: async () => undefined as void };
-  let ended = false;
+  const ending = new AbortController();
   let said = "";
   const report = async (): Promise<void> => {
     const list = await client.request<{ data?: Record<string, string> }>("GET", `${base}/configmaps/${CACHE.name}`);
@@ -148,13 +148,13 @@ export function startReporter(client: Cluster): Reporter {
     said = text;
   };
   const running = (async () => {
-    while (!ended) {
+    while (!ending.signal.aborted) {
       if (reporter.reports) await report().catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   })();
   reporter.stop = async () => {
-    ended = true;
+    ending.abort();
     await running;
   };
   return reporter;
@@ -320,7 +320,8 @@ export async function tracesIn(client: Cluster, namespace: string): Promise<read
       `/apis/${APPS}/namespaces/${namespace}/${plural}`,
     );
     for (const item of body.items ?? []) {
-      if (/wasme|cache-dir/u.test(JSON.stringify(templateOf(item)))) traces.push(`mount in ${item.metadata.name}`);
+      if (/wasme-cache|wasme-image|\/wasme|cache-dir/u.test(JSON.stringify(templateOf(item))))
+        traces.push(`mount in ${item.metadata.name}`);
     }
   }
   const list = await client.request<{ data?: object }>(

@@ -9,6 +9,7 @@ import {
   type ImageRegistry,
   installKinds,
   type LiveFilterDeployment,
+  messageOf,
   PLUGINS,
   type PushedImage,
   type Reporter,
@@ -95,6 +96,275 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     expect(plugin.metadata.ownerReferences).toHaveLength(1);
     await client.request("DELETE", path());
     await gone();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  const plugins = async (): Promise<readonly string[]> => {
+    const { body } = await client.request<{ items: { metadata: { name: string } }[] }>(
+      "GET",
+      `/apis/${PLUGINS}/namespaces/${namespace}/wasmplugins`,
+    );
+    return body.items.map(({ metadata }) => metadata.name).toSorted();
+  };
+  const pluginsToBe = async (...names: readonly string[]): Promise<void> => {
+    let seen: readonly string[] = [];
+    const probe = async (): Promise<true | undefined> => {
+      seen = await plugins();
+      return JSON.stringify(seen) === JSON.stringify(names) ? true : undefined;
+    };
+    await waitFor(`the plugins ${names.join(", ")}`, probe, {
+      detail: () => `${seen.join(", ")}\n${operator.log.text()}`,
+    });
+  };
+  const remove = async (name = "hello"): Promise<void> => {
+    await client.request("DELETE", path(name));
+    await gone(name);
+  };
+  const patch = async (target: string, body: object): Promise<void> => {
+    const { status, body: answer } = await client.request("PATCH", target, body, "application/merge-patch+json");
+    if (status !== 200) throw new Error(`${target}: ${status} ${JSON.stringify(answer)}`);
+  };
+  const deployments = (name: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
+  const plugin = (name: string): string => `/apis/${PLUGINS}/namespaces/${namespace}/wasmplugins/${name}`;
+  const isReason = (reason: string) => (object: LiveFilterDeployment) =>
+    object.status?.observedGeneration === object.metadata.generation &&
+    conditionsOf(object)["Ready"]?.endsWith(` ${reason}`) === true;
+
+  it("updates to another image and configuration, and drops the old module", async () => {
+    const tag = `team/${namespace}:v1`;
+    const first = await images.push(tag, `${namespace} first`);
+    await client.apply(workload(namespace));
+    await apply(first.reference, { filter: { config: "one" }, istio: { via: "auto" } });
+    await until("first", isReady);
+    const second = await images.push(`team/${namespace}:v2`, `${namespace} second`);
+    await apply(second.reference, { filter: { config: { a: 1 } } });
+    const object = await until("second", (live) => isReady(live) && live.status?.image === second.pinned);
+    expect(object.status?.moduleDigest).toBe(second.moduleDigest);
+    expect(await tracesIn(client, namespace)).toEqual(["wasmplugins/web-hello", second.key]);
+    // The tag is pushed anew: the operator looks it up again by itself.
+    const third = await images.push(`team/${namespace}:v2`, `${namespace} third`);
+    await until("third", (live) => isReady(live) && live.status?.image === third.pinned);
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("refuses a module that does not start, and leaves the old one where it is", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference);
+    await until("deployed", isReady);
+    const bad = await images.push(`team/bad:v1`, "", Buffer.from("0061736d01000000", "hex"));
+    await apply(bad.reference);
+    const object = await until("refused", isReason("ModuleRefused"));
+    expect(conditionsOf(object)).toMatchObject({
+      Ready: "False ModuleRefused",
+      ImageVerified: "False ModuleRefused",
+      Degraded: "True OldFilterStays",
+    });
+    const live = await client.eventually<{ spec: { sha256: string } }>(plugin("web-hello"), () => true);
+    expect(`sha256:${live.spec.sha256}`).toBe(v1.moduleDigest);
+    await apply(`${images.host}/team/nothing:v1`);
+    expect(messageOf(await until("not found", isReason("ImageNotFound")))).toContain("the registry has no image");
+    await apply(v1.reference);
+    await until("well again", isReady);
+    await remove();
+  });
+
+  it("tells what is wrong with an object, and works on for the others", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference, { name: "odd", filter: { id: "odd", patchContext: "inbond", image: 5 } });
+    await apply(v1.reference);
+    const odd = await until("odd", isReason("InvalidSpec"), "odd");
+    expect(messageOf(odd)).toContain("spec.filter.image must be a string, not 5");
+    expect(messageOf(odd)).toContain("did you mean inbound?");
+    expect(odd.metadata.finalizers).toBeUndefined();
+    await until("the other", isReady);
+    await remove("odd");
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("follows workloads that come, change their labels and go", async () => {
+    await apply(v1.reference, { istio: { labels: { team: "a" } } });
+    await until("nothing yet", isReason("NoWorkloads"));
+    await client.apply(workload(namespace, { labels: { team: "a" } }));
+    await until("came", isReady);
+    await client.apply(workload(namespace, { name: "api", labels: { team: "a" } }));
+    await pluginsToBe("api-hello", "web-hello");
+    await patch(deployments("web"), { metadata: { labels: { team: "b" } } });
+    await pluginsToBe("api-hello");
+    await patch(deployments("web"), { metadata: { labels: { team: "a" } } });
+    await pluginsToBe("api-hello", "web-hello");
+    await client.request("DELETE", deployments("api"));
+    await pluginsToBe("web-hello");
+    expect((await until("one", (object) => object.status?.ready === "1/1")).status?.workloads).toEqual({
+      web: { state: "Succeeded" },
+    });
+    await client.request("DELETE", deployments("web"));
+    await pluginsToBe();
+    await until("none left", isReason("NoWorkloads"));
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("puts back whatever somebody changes or deletes", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference);
+    await until("deployed", isReady);
+    const before = await client.request<{ spec: object }>("GET", plugin("web-hello"));
+    await patch(plugin("web-hello"), { spec: { priority: 99, selector: { matchLabels: { app: "other" } } } });
+    const same = (object: { spec: object }): boolean =>
+      JSON.stringify(object.spec) === JSON.stringify(before.body.spec);
+    await client.eventually(plugin("web-hello"), same);
+    await patch(plugin("web-hello"), { metadata: { labels: null, ownerReferences: null } });
+    await client.eventually<{ metadata: { ownerReferences?: unknown[]; labels?: object } }>(
+      plugin("web-hello"),
+      ({ metadata }) => metadata.ownerReferences?.length === 1 && Object.keys(metadata.labels ?? {}).length > 3,
+    );
+    await client.request("DELETE", plugin("web-hello"));
+    await client.eventually(plugin("web-hello"), same);
+    const list = "/api/v1/namespaces/wasme/configmaps/wasme-cache";
+    await patch(list, { data: { [v1.key]: null } });
+    await client.eventually<{ data?: Record<string, string> }>(list, ({ data }) => data?.[v1.key] === v1.pinned);
+    await remove();
+  });
+
+  it("gives an id to the older of two, and to the younger when the older goes", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference, { name: "older" });
+    await until("older", isReady, "older");
+    await new Promise((resolve) => setTimeout(resolve, 1100)); // creation times have whole seconds
+    await apply(v1.reference, { name: "younger", filter: { config: { a: "y" } } });
+    const younger = await until("taken", isReason("IdTaken"), "younger");
+    expect(messageOf(younger)).toContain("FilterDeployment older has the filter id hello");
+    expect(younger.status?.image).toBeUndefined();
+    await remove("older");
+    await until("given", isReady, "younger");
+    await pluginsToBe("web-hello");
+    await apply(v1.reference, { name: "other", filter: { id: "two" } });
+    await until("two filters", isReady, "other");
+    await pluginsToBe("web-hello", "web-two");
+    await remove("younger");
+    await pluginsToBe("web-two");
+    await remove("other");
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("lets the older one take an id over, without ever having two owners", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference, { name: "older", filter: { id: "first" } });
+    await until("older", isReady, "older");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await apply(v1.reference, { name: "younger" });
+    await until("younger", isReady, "younger");
+    await apply(v1.reference, { name: "older" });
+    await until("older has it", isReady, "older");
+    await until("younger lost it", isReason("IdTaken"), "younger");
+    await pluginsToBe("web-hello");
+    await remove("older");
+    await until("younger has it again", isReady, "younger");
+    await remove("younger");
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("cleans up after another id, another kind of object and another kind of workload", async () => {
+    await client.apply([workload(namespace), workload(namespace, { name: "web", kind: "StatefulSet" })]);
+    await apply(v1.reference);
+    await until("first", isReady);
+    await apply(v1.reference, { filter: { id: "renamed" } });
+    await until("renamed", isReady);
+    await pluginsToBe("web-renamed");
+    await apply(v1.reference, { istio: { via: "envoyfilter", delivery: "cache-http" } });
+    await until("by EnvoyFilter", isReady);
+    expect(await tracesIn(client, namespace)).toEqual(["envoyfilters/web-hello", v1.key]);
+    await apply(v1.reference, { istio: { kind: "StatefulSet" } });
+    await until("on the StatefulSet", isReady);
+    expect(await tracesIn(client, namespace)).toEqual(["wasmplugins/web-hello", v1.key]);
+    const live = await client.eventually<{ metadata: { labels: Record<string, string> } }>(
+      plugin("web-hello"),
+      () => true,
+    );
+    expect(live.metadata.labels["wasme.io/workload-kind"]).toBe("statefulset");
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("mounts files, waits for the roll-out without holding up others, and leaves nothing of it", async () => {
+    const own = { "sidecar.istio.io/userVolume": '[{"name":"mine","emptyDir":{}}]' };
+    await client.apply([
+      workload(namespace, { annotations: own }),
+      workload(namespace, {
+        name: "stuck",
+        labels: { app: "stuck" },
+        annotations: { "wasme.test/fail": "ImagePullBackOff" },
+      }),
+    ]);
+    const files = { via: "envoyfilter", delivery: "cache-file" };
+    await apply(v1.reference, { istio: files });
+    await apply(v1.reference, {
+      name: "stuck",
+      filter: { id: "stuck" },
+      istio: { ...files, labels: { app: "stuck" } },
+    });
+    await until("deployed", isReady);
+    await until("waits", isReason("WaitingForRollout"), "stuck");
+    expect(await tracesIn(client, namespace)).toEqual([
+      "envoyfilters/web-hello",
+      "mount in stuck",
+      "mount in web",
+      v1.key,
+    ]);
+    // The one that waits looks elsewhere now: what it mounted is told of by no object.
+    await apply(v1.reference, {
+      name: "stuck",
+      filter: { id: "stuck" },
+      istio: { ...files, labels: { app: "nothing" } },
+    });
+    await until("looks elsewhere", isReason("NoWorkloads"), "stuck");
+    const unmounted = async (): Promise<true | undefined> =>
+      (await tracesIn(client, namespace)).includes("mount in stuck") ? undefined : true;
+    await waitFor("its mount to go", unmounted, {
+      detail: () => operator.log.text(),
+    });
+    await remove("stuck");
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+    const web = await client.eventually<{ spec: { template: { metadata: { annotations?: object } } } }>(
+      deployments("web"),
+      () => true,
+    );
+    expect(web.spec.template.metadata.annotations).toEqual(own);
+  });
+
+  it("goes when the operator was down, when it never got ready and when the namespace goes", async () => {
+    await client.apply(workload(namespace));
+    const lonely = await images.push(`team/${namespace}:v1`, namespace);
+    reporter.reports = false;
+    await apply(lonely.reference);
+    await until("waits for the nodes", isReason("WaitingForNodes"));
+    expect(await tracesIn(client, namespace)).toEqual([lonely.key]);
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+    reporter.reports = true;
+    await apply(lonely.reference);
+    await until("deployed", isReady);
+    await operator.stop();
+    await client.request("DELETE", path());
+    await client.request("DELETE", deployments("web"));
+    await waitFor("the workload to go", async () =>
+      (await client.request("GET", deployments("web"))).status === 404 ? true : undefined,
+    );
+    expect((await client.request("GET", path())).status).toBe(200);
+    operator = await startOperator(client.kubeconfigPath);
+    await gone();
+    expect(await tracesIn(client, namespace)).toEqual([]);
+    await client.apply(workload(namespace));
+    await apply(lonely.reference);
+    await until("deployed again", isReady);
+    await client.request("DELETE", `/api/v1/namespaces/${namespace}`);
+    await gone();
+    await waitFor("the namespace to go", async () =>
+      (await client.request("GET", `/api/v1/namespaces/${namespace}`)).status === 404 ? true : undefined,
+    );
     expect(await tracesIn(client, namespace)).toEqual([]);
   });
 });
