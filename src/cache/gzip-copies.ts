@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type Digest, digestParts } from "../domain/digest.ts";
 import { createDraft } from "../platform/atomic-file.ts";
@@ -25,6 +26,7 @@ export class GzipCopies {
   readonly #options: GzipCopiesOptions;
   readonly #sizes = new Map<Digest, number>();
   readonly #limit = new Limit(1);
+  readonly #making = new Set<Promise<void>>();
 
   constructor(options: GzipCopiesOptions) {
     this.#options = options;
@@ -40,11 +42,18 @@ export class GzipCopies {
   async make(module: Digest): Promise<void> {
     const { signal, log } = this.#options;
     if (this.#sizes.has(module)) return;
-    try {
-      await this.#limit.run(() => this.#write(module), signal);
-    } catch (error) {
-      if (!signal.aborted) log.debug("no compressed copy was made", { module, error });
-    }
+    const making = this.#limit
+      .run(() => this.#write(module), signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) log.debug("no compressed copy was made", { module, error });
+      });
+    this.#making.add(making);
+    await making.finally(() => this.#making.delete(making));
+  }
+
+  /** Once nothing is written any more; after the signal. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#making);
   }
 
   /** Opens the copy; the caller closes it. `undefined` when there is none. */
@@ -74,11 +83,15 @@ export class GzipCopies {
     if (size === undefined || size < WORTH_IT || !(await hasSpare(size))) return;
     const draft = await createDraft(dir);
     try {
-      const packed = createReadStream(modules.pathOf(module)).pipe(createGzip({ level: LEVEL }));
-      for await (const piece of packed) {
-        signal.throwIfAborted();
-        await draft.handle.writeFile(piece as Uint8Array);
-      }
+      // A file that stays open after a failure would keep its room on a disk that is full.
+      await pipeline(
+        createReadStream(modules.pathOf(module)),
+        createGzip({ level: LEVEL }),
+        async (packed: AsyncIterable<Uint8Array>) => {
+          for await (const piece of packed) await draft.handle.writeFile(piece);
+        },
+        { signal },
+      );
       await draft.commit(this.#pathOf(module), 0o644);
     } finally {
       await draft.discard();

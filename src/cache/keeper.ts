@@ -28,6 +28,7 @@ export interface KeeperDeps {
 export class Keeper {
   readonly #deps: KeeperDeps;
   readonly #tasks = new Map<string, EntryTask>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -47,8 +48,14 @@ export class Keeper {
       if (this.#tasks.has(entry.id) || signal.aborted) continue;
       const task = new EntryTask(this.#deps, entry);
       this.#tasks.set(entry.id, task);
-      void task.run();
+      const running = task.run().finally(() => this.#running.delete(running));
+      this.#running.add(running);
     }
+  }
+
+  /** Once nothing is written any more; after the signal. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
   }
 
   /** Tries again at once: everything that is not ready, what means this module, or what is listed under these keys. */

@@ -121,6 +121,11 @@ export class NodeCache {
     this.#keeper.wake({ keys });
   }
 
+  /** Once nothing is written any more; after the signal. */
+  async ended(): Promise<void> {
+    await Promise.all([this.#keeper.ended(), this.copies.ended()]);
+  }
+
   usedBytes(): Promise<number> {
     const folders = [this.modules.usedBytes(), this.blobs.usedBytes()];
     return Promise.all(folders).then(([modules = 0, blobs = 0]) => modules + blobs + this.copies.usedBytes());

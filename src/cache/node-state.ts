@@ -22,6 +22,8 @@ export class NodeState {
   readonly #path: string;
   #written = "";
   #writing: Promise<void> = Promise.resolve();
+  /** A write that has not begun: it will have everything. */
+  #queued: Promise<void> | undefined;
 
   constructor(directory: string) {
     this.#path = join(directory, STATE_FILE);
@@ -36,31 +38,41 @@ export class NodeState {
     for (const image of images.map(parseCachedImage)) {
       if (image !== undefined) this.images.set(image.manifest.digest, image);
     }
+    this.#loadDigests(value);
+    return true;
+  }
+
+  #loadDigests(value: Readonly<Record<string, unknown>>): void {
     for (const [name, digest] of entriesOf(value["tags"])) {
       if (typeof digest === "string" && isDigest(digest)) this.tags.set(name, digest);
     }
     for (const [digest, ms] of entriesOf(value["lingered"])) {
       if (typeof ms === "number" && ms >= 0 && isDigest(digest)) this.lingered.set(digest, ms);
     }
-    return true;
   }
 
   /** Writes it when it changed, one write after the other. Throws `DISK_FULL` and its like. */
   save(): Promise<void> {
-    const write = async (): Promise<void> => {
-      const text = JSON.stringify({
-        version: 1,
-        list: this.list,
-        images: [...this.images.values()],
-        tags: Object.fromEntries(this.tags),
-        lingered: Object.fromEntries(this.lingered),
-      });
-      if (text === this.#written) return;
-      await writeFileAtomic(this.#path, text);
-      this.#written = text;
-    };
-    this.#writing = this.#writing.catch(() => undefined).then(write);
-    return this.#writing;
+    this.#queued ??= this.#writing.then(() => {
+      this.#queued = undefined;
+      return this.#write();
+    });
+    const saved = this.#queued;
+    this.#writing = saved.catch(() => undefined);
+    return saved;
+  }
+
+  async #write(): Promise<void> {
+    const text = JSON.stringify({
+      version: 1,
+      list: this.list,
+      images: [...this.images.values()],
+      tags: Object.fromEntries(this.tags),
+      lingered: Object.fromEntries(this.lingered),
+    });
+    if (text === this.#written) return;
+    await writeFileAtomic(this.#path, text);
+    this.#written = text;
   }
 
   /** The image a manifest or an index stands for. */

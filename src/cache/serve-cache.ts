@@ -84,6 +84,7 @@ export async function serveCache(deps: ServeCacheDeps, request: ServeCacheReques
     log.info("ending: unready from now on, serving on for a moment", { drainMs: request.drainMs });
     await program.end(server);
     await work;
+    await program.ended();
     return { url: server.url, requests: program.requests };
   } finally {
     program.close();
@@ -206,6 +207,11 @@ class Program {
     await Promise.race([this.#recorder?.flush(), clock.sleep(FLUSH_MS)]);
     await this.#cache.state.save().catch(() => undefined);
     this.close();
+  }
+
+  /** Once nothing is written any more; after {@link close}. */
+  async ended(): Promise<void> {
+    await this.#cache.ended();
   }
 
   close(): void {

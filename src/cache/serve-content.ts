@@ -94,12 +94,32 @@ async function sendBody(
     return;
   }
   const { start, end } = part ?? { start: 0, end: size - 1 };
+  const length = end - start + 1;
+  if (length <= AT_ONCE) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
+    if (bytesRead === length) await sendAtOnce(response, buffer);
+    else response.destroy();
+    return;
+  }
   // A file that became shorter must not look like a whole body: the connection is cut instead.
   response.strictContentLength = true;
   await pipeline(handle.createReadStream({ start, end, autoClose: false, highWaterMark: PIECE }), response);
 }
 
 const PIECE = 256 * 1024;
+
+/**
+ * Bodies up to this are read first and then given to the system in one piece with their header: a proxy never asks again
+ * for a body that was cut, and what the system has it sends even when this process is killed. Bytes.
+ */
+const AT_ONCE = 1024 * 1024;
+
+/** Until the system has it, or the client is gone. */
+function sendAtOnce(response: ServerResponse, body: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    response.once("close", resolve).end(body, () => resolve());
+  });
+}
 
 /** `If-Range` (RFC 9110 section 13.1.5): without it, or when it names what is here, a range counts. */
 function isCurrent(request: IncomingMessage, etag: string): boolean {

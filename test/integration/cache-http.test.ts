@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf, digestParts } from "../../src/domain/digest.ts";
 import { waitFor } from "../components/wait.ts";
 import { testImage } from "../support/fault-image.ts";
-import { status } from "../support/fault-kinds.ts";
+import { status as answering } from "../support/fault-kinds.ts";
 import { type FaultRegistry, startFaultRegistry } from "../support/fault-registry.ts";
 import { pinned, push, startTestCache, type TestCache } from "./cache-support.ts";
 
@@ -29,7 +29,7 @@ async function serving(): Promise<TestCache> {
 }
 
 /** A connection on which bytes are written by hand. */
-async function dial(url: string): Promise<{ readonly socket: Socket; read(): string }> {
+async function dial(url: string): Promise<{ readonly socket: Socket; readonly read: () => string }> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   let text = "";
@@ -108,7 +108,7 @@ describe("GET and HEAD of a module", () => {
   it("holds who asks too early until the module is there", async () => {
     const late = testImage(50_000, "held");
     const name = await push(registry.host, "team/held:v1", late);
-    registry.on(() => true, status(503));
+    registry.on(() => true, answering(503));
     const cache = await startTestCache({ references: [name], holdMs: 30_000 });
     const asked = cache.module(late.moduleDescriptor.digest);
     await waitFor("the request to be held", async () =>
@@ -128,9 +128,10 @@ describe("GET and HEAD of a module", () => {
       (await cache.metric("wasme_cache_held_requests")) === 1 ? true : undefined,
     );
     socket.destroy();
-    await waitFor("nobody to be held", async () =>
+    const none = await waitFor("nobody to be held", async () =>
       (await cache.metric("wasme_cache_held_requests")) === 0 ? true : undefined,
     );
+    expect(none).toBe(true);
   });
 });
 
