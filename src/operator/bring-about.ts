@@ -11,6 +11,7 @@ import { filterObjectName } from "../mesh/names.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
 import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
+import { ownSteps } from "./own-steps.ts";
 import { failureOf } from "./judgement.ts";
 import type { Work } from "./work.ts";
 
@@ -74,7 +75,7 @@ async function bringTo(work: Work, { spec, image, targets }: Verified, names?: r
   const { cluster, deps, live } = work;
   const request = requestOf(live, spec, { cache: deps.settings.cache, ...(names === undefined ? {} : { names }) });
   const plan = await planDeploy(cluster, request, image);
-  const steps = ownSteps(plan.steps, work);
+  const steps = ownSteps(plan.steps, deps.settings.cache);
   const applied = await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
   const wanted = plan.steps.flatMap((step) => (isFilter(step) ? [step.ref] : []));
   return {
@@ -84,30 +85,6 @@ async function bringTo(work: Work, { spec, image, targets }: Verified, names?: r
     ...(applied.awaiting === undefined ? {} : { awaiting: applied.awaiting }),
     failures: [],
   };
-}
-
-/**
- * The steps without those that change the node cache itself: it is installed apart, by who may. Throws
- * `CACHE_NOT_INSTALLED` (incompatible) when the plan would make it.
- */
-function ownSteps(steps: readonly Step[], { deps }: Work): readonly Step[] {
-  const { cache } = deps.settings;
-  const foreign = steps.filter((step) => isForeign(step));
-  if (foreign.some((step) => step.type === "apply" && step.action === "create")) {
-    const where =
-      cache === undefined
-        ? "no node cache is set up for the operator"
-        : `the node cache ${cache.namespace}/${cache.name} is not installed`;
-    throw new WasmeError("incompatible", "CACHE_NOT_INSTALLED", where, {
-      hint: "wasme cache manifests | kubectl apply -f -; or write spec.deployment.istio.delivery: registry",
-    });
-  }
-  return foreign.length === 0 ? steps : steps.filter((step) => !foreign.includes(step));
-}
-
-/** An object applied or deleted that carries no filter: one of the cache's. */
-function isForeign(step: Step): boolean {
-  return (step.type === "apply" || step.type === "delete") && !FILTER_KINDS.includes(step.ref.kind);
 }
 
 function isFilter(step: Step): step is Extract<Step, { readonly type: "apply" }> {

@@ -3,6 +3,7 @@ import { applyPlan } from "../deploy/apply-plan.ts";
 import { planUndeploy } from "../deploy/plan-undeploy.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { ownerOf, PATIENCE_MS } from "./desired.ts";
+import { ownSteps } from "./own-steps.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -29,5 +30,5 @@ export async function removeAllBut(work: Work, keep: readonly ObjectRef[]): Prom
     keep,
   } as const;
   const plan = await planUndeploy(cluster, request);
-  await applyPlan(cluster, plan, { force: true, waits: "stop" });
+  await applyPlan(cluster, { steps: ownSteps(plan.steps, deps.settings.cache) }, { force: true, waits: "stop" });
 }

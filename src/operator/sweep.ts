@@ -14,6 +14,7 @@ import { workloadResource } from "../kube/kinds.ts";
 import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { IMAGE_INDEX, USE_INDEX } from "./cluster-view.ts";
+import { ownSteps } from "./own-steps.ts";
 import type { ReconcilerDeps } from "./work.ts";
 
 /** Where to sweep, and what does not count. */
@@ -87,12 +88,13 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
   const served = await servedVias(cluster);
   const owner = without && { apiVersion: "", kind: "", name: "", uid: without.metadata.uid ?? "" };
   const remaining = { served, over: new Set<string>(), coming: [], from: "operator", owner };
-  const { steps } = await planCacheRelease(
+  const { marks, steps } = await planCacheRelease(
     cluster,
     stray.map((key) => ({ cache: title, key })),
     remaining,
   );
-  if (steps.length > 0) await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
+  if (steps.length === 0) return;
+  await applyPlan(cluster, { steps: ownSteps([...marks, ...steps], cache) }, { force: true, waits: "stop" });
 }
 
 /** The keys that this operator put on the list. */
