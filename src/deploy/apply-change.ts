@@ -66,7 +66,8 @@ export async function applyMark(run: Run, step: MarkStep): Promise<void> {
 
 async function applyObject(run: Run, change: ApplyChange): Promise<OutcomeWord> {
   if (change.action === "unchanged") return "unchanged";
-  await run.deps.port.apply(change.ref.kind, change.object, { force: run.force, signal: run.deps.signal });
+  const force = run.force || change.force === true;
+  await run.deps.port.apply(change.ref.kind, change.object, { force, signal: run.deps.signal });
   return change.action === "create" ? "created" : "changed";
 }
 

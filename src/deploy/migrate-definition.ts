@@ -23,7 +23,7 @@ export async function planDefinition(deps: ClusterDeps): Promise<Pick<Plan, "ste
   }
   const reason = "gives FilterDeployment a schema; every old object stays valid";
   const change = await settleApply(deps, { kind, object: filterDeploymentCrd, reason, force: true });
-  return { steps: [change], notes: [] };
+  return { steps: [{ ...change, force: true }], notes: [] };
 }
 
 const HOW = "wasme operator manifests | kubectl apply --server-side --force-conflicts -f -";

@@ -4,6 +4,7 @@ import type { EventSink } from "../domain/events.ts";
 import { formatReference, type ImageReference, parseImageReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { stringAt } from "../kube/objects.ts";
+import type { OldCache } from "./migrate-old-cache.ts";
 import type { PlacedFilter, Survey } from "./migrate-survey.ts";
 import type { DeployDeps } from "./request.ts";
 
@@ -65,7 +66,7 @@ export async function findImages(
       found.set(filterKey(filter), await named(resolve, filter, { id: filter.old.id, reference, replace: false }));
     }
   }
-  if (open().length > 0) throw unknown(open(), seen);
+  if (open().length > 0) throw unknown(open(), seen, survey.cache);
   return found;
 }
 
@@ -85,7 +86,7 @@ function memoised(resolveImage: DeployDeps["resolveImage"]): Resolve {
 /** The FilterDeployments' own images first: their owners named them. */
 function candidates({ cache, filterDeployments }: Pick<Survey, "cache" | "filterDeployments">): ReadonlySet<string> {
   const images = filterDeployments.flatMap((one) => stringAt(one, "spec", "filter", "image") ?? []);
-  return new Set([...images, ...cache.references]);
+  return new Set([...images, ...(cache.references ?? [])]);
 }
 
 /** One id may be several modules in several namespaces: the answer whose module fits is taken. */
@@ -135,17 +136,25 @@ function question({ old, target }: PlacedFilter): string {
   return `Image of filter ${old.id} on ${workload.namespace}/${workload.name} (module ${old.moduleDigest})`;
 }
 
-function unknown(open: readonly PlacedFilter[], seen: readonly string[]): WasmeError {
+function unknown(open: readonly PlacedFilter[], seen: readonly string[], cache: OldCache): WasmeError {
   const ids = [...new Set(open.map(({ old }) => old.id))];
-  const list = open.map(({ old, target }) => `${old.id} on ${old.namespace}/${target.workload.name}`);
-  const among = seen.length === 0 ? "none of the old wasme's references can be looked up" : seen.join(", ");
-  return new WasmeError("not-found", "IMAGE_UNKNOWN", `no known image has the module of ${list.join(", ")}: ${among}`, {
-    hint: `name it: ${ids.map((id) => `--image ${id}=REF`).join(" ")}; --replace-image takes another module instead`,
-    details: {
-      filters: open.map(({ old, target }) => {
-        const { namespace, id, moduleDigest } = old;
-        return { namespace, id, workload: target.workload.name, moduleDigest: moduleDigest satisfies Digest };
-      }),
+  const filters = open.map(({ old, target }) => `${old.id} on ${old.namespace}/${target.workload.name}`);
+  const list = `the old wasme's list in ConfigMap ${cache.namespace}/${cache.name}`;
+  const why =
+    cache.references === undefined ? `not allowed to read ${list}` : `${list} names none that can be looked up`;
+  const among = seen.length === 0 ? why : seen.join(", ");
+  return new WasmeError(
+    "not-found",
+    "IMAGE_UNKNOWN",
+    `no known image has the module of ${filters.join(", ")}: ${among}`,
+    {
+      hint: `name it: ${ids.map((id) => `--image ${id}=REF`).join(" ")}; --replace-image takes another module instead`,
+      details: {
+        filters: open.map(({ old, target }) => {
+          const { namespace, id, moduleDigest } = old;
+          return { namespace, id, workload: target.workload.name, moduleDigest: moduleDigest satisfies Digest };
+        }),
+      },
     },
-  });
+  );
 }

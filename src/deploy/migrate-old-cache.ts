@@ -4,7 +4,7 @@ import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
 import { isOldManaged, OLD_DIRECTORY, OLD_LIST } from "./migrate-old-names.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
-import { deniedAsUndefined } from "./require-access.ts";
+import { deniedAsUndefined, missingAccess } from "./require-access.ts";
 
 /** What is left of an old node cache. Its objects had the names today's have. */
 export interface OldCache extends CacheName {
@@ -20,8 +20,8 @@ export interface OldCache extends CacheName {
   readonly parts: readonly { readonly kind: ResourceKind; readonly object: KubeObject }[];
   /** The namespace, when the old tool made it and today's cache has not taken it over. */
   readonly namespaceObject: KubeObject | undefined;
-  /** Its images, as they were listed. */
-  readonly references: readonly string[];
+  /** Its images, as they were listed; `undefined` when we may not read the list. */
+  readonly references: readonly string[] | undefined;
 }
 
 /** Name of the DaemonSet that runs the old cache on while today's takes its place. */
@@ -44,6 +44,8 @@ export async function findOldCache(deps: ClusterDeps, cache: CacheName): Promise
     read(Kinds.namespace, namespace),
     ...PARTS.map((kind) => read(kind, name)),
   ]);
+  const list = { verb: "get", kind: Kinds.configMap, namespace, name };
+  const denied = configMap === undefined && (await missingAccess(deps, [list])).length > 0;
   const data = configMap === undefined ? {} : stringMapAt(configMap, "data");
   const parts = PARTS.flatMap((kind, index) => {
     const object = others[index];
@@ -58,13 +60,13 @@ export async function findOldCache(deps: ClusterDeps, cache: CacheName): Promise
     configMap: data[OLD_LIST] === undefined ? undefined : configMap,
     parts,
     namespaceObject: space !== undefined && isOldPart(space) ? space : undefined,
-    references: Object.values(data).flatMap((value) =>
-      value
-        .split("\n")
-        .map((line) => line.trim())
-        .filter(Boolean),
-    ),
+    references: denied ? undefined : Object.values(data).flatMap((value) => linesOf(value)),
   };
+}
+
+function linesOf(value: string): readonly string[] {
+  const lines = value.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "");
 }
 
 /** True while there is anything of it. */

@@ -22,6 +22,8 @@ interface ChangeBase {
 export interface ApplyChange extends ChangeBase {
   readonly type: "apply";
   readonly object: KubeObject;
+  /** Takes over this object's fields whoever owns them: it was always ours to write. */
+  readonly force?: boolean;
 }
 
 /**
