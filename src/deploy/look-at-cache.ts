@@ -26,8 +26,13 @@ export async function lookAtCache(
   image: ResolvedImage,
 ): Promise<CacheLook> {
   const { name, namespace } = cache;
-  const read = (kind: ResourceKind): Promise<KubeObject | undefined> =>
-    deniedAsUndefined(deps.port.get({ kind, name, namespace }, deps.signal));
+  const read = async (kind: ResourceKind): Promise<KubeObject | undefined> => {
+    const found = await deniedAsUndefined(deps.port.get({ kind, name, namespace }, deps.signal).then((live) => [live]));
+    if (found !== undefined) return found[0];
+    const message = `not allowed to get ${kind.plural} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`;
+    deps.events({ type: "debug", message: `${message}: taken as not there` });
+    return undefined;
+  };
   const [daemonSet, configMap, service] = await Promise.all([
     read(Kinds.daemonSet),
     read(Kinds.configMap),
@@ -52,8 +57,13 @@ const OURS: readonly (string | undefined)[] = ["wasme-cli", "wasme-operator"] sa
 /** True for an object that this tool applied. */
 export function isOurWork(object: KubeObject): boolean {
   return (object.metadata.managedFields ?? []).some(
-    ({ manager, operation }) => operation === "Apply" && OURS.includes(manager),
+    ({ manager, operation }) => operation === "Apply" && isOurManager(manager),
   );
+}
+
+/** True for a name this tool writes under. */
+export function isOurManager(manager: string | undefined): boolean {
+  return OURS.includes(manager);
 }
 
 function keepsFiles(daemonSet: KubeObject): boolean {

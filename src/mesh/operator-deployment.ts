@@ -95,7 +95,7 @@ function container(
 function programArguments({ name, namespace, cache }: OperatorPodSettings): readonly string[] {
   const own = [`--namespace=${namespace}`, `--lease=${name}`, `--listen=:${HTTP_PORT}`];
   const cacheArguments =
-    cache === undefined ? [] : [`--cache-name=${cache.name}`, `--cache-namespace=${cache.namespace}`];
+    cache === undefined ? ["--no-cache"] : [`--cache-name=${cache.name}`, `--cache-namespace=${cache.namespace}`];
   return ["operator", "run", ...own, ...cacheArguments];
 }
 

@@ -17,7 +17,7 @@ export function watchedRules(pullSecrets: readonly string[]): readonly PolicyRul
     rule("apps", ["deployments", "daemonsets", "statefulsets"], [...READ, "patch"]),
     rule("networking.istio.io", "envoyfilters", [...READ, ...WRITE]),
     rule("extensions.istio.io", ["wasmplugins", "trafficextensions"], [...READ, ...WRITE]),
-    rule("", "pods", READ),
+    rule("", "pods", ["list", "watch"]),
     rule("", "namespaces", ["get"]),
     rule("", "secrets", ["get"], pullSecrets),
     rule("events.k8s.io", "events", ["create", "patch"]),
@@ -30,9 +30,10 @@ export function cacheRules(cache: { readonly name: string }): readonly PolicyRul
     rule("", "configmaps", READ),
     rule("", "configmaps", ["patch"], [cache.name]),
     rule("", "services", ["get"], [cache.name]),
-    rule("apps", "daemonsets", READ, [cache.name]),
+    rule("apps", "daemonsets", ["get"], [cache.name]),
     rule("", "secrets", ["create"]),
-    rule("", "secrets", ["get", "patch"], [pullSecretName(cache)]),
+    rule("", "secrets", ["get", "patch", "delete"], [pullSecretName(cache)]),
+    rule("", "pods", ["list", "watch"]),
   ];
 }
 
