@@ -71,9 +71,12 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     waiting += 1;
     sending = sending
       .then(task)
+      .then(() => void (said = ""))
       .catch((error: unknown) => {
-        if (said !== messageOf(error)) deps.log.warn("cannot write an event", { error });
-        said = messageOf(error);
+        // Not the message: it names the event, and each has a name of its own.
+        const code = error instanceof WasmeError ? error.code : messageOf(error);
+        if (said !== code) deps.log.warn("cannot write an event", { error });
+        said = code;
       })
       .finally(() => (waiting -= 1));
   };

@@ -1,3 +1,4 @@
+import { messageOf } from "../../src/domain/errors.ts";
 import type { Log, LogFields, LogLevel } from "../../src/platform/json-log.ts";
 
 /** One entry of a log. */
@@ -22,7 +23,7 @@ export function memoryLog(entries: MemoryEntry[] = [], own: LogFields = {}): Mem
   return {
     entries,
     text: () =>
-      entries.map(({ level, message, fields }) => `${level} ${message} ${String(fields["error"] ?? "")}`).join("\n"),
+      entries.map(({ level, message, fields }) => `${level} ${message} ${messageOf(fields["error"] ?? "")}`).join("\n"),
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
