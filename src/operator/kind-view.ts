@@ -61,7 +61,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
     else deps.log.warn(`${name} are not served by this cluster: waiting for their definition`);
     onServed?.(served);
   };
-  const port = noticing(deps.port, tell);
+  const port = noticing(deps, tell);
   const selections: readonly Selection[] = (namespaces ?? [undefined]).map((namespace) => ({
     kind,
     ...(namespace === undefined ? {} : { namespace }),
@@ -99,20 +99,30 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
   };
 }
 
-/** A port that tells, of every list, whether the kind is served. */
-function noticing(port: ViewDeps["port"], tell: (served: boolean) => void): ViewDeps["port"] {
+/**
+ * A port that tells, of every list, whether the kind is served, and waits until it is: a list of what is not there yet is
+ * no failure.
+ */
+function noticing(deps: ViewDeps, tell: (served: boolean) => void): ViewDeps["port"] {
+  const { port, clock } = deps;
   return {
     watch: port.watch.bind(port),
     pages: async function* (selection, signal) {
-      try {
-        for await (const page of port.pages(selection, signal)) {
-          tell(true);
-          yield page;
+      for (;;) {
+        try {
+          for await (const page of port.pages(selection, signal)) {
+            tell(true);
+            yield page;
+          }
+          return;
+        } catch (error) {
+          if (!(error instanceof WasmeError) || error.code !== "KUBE_KIND_NOT_SERVED") throw error;
+          tell(false);
         }
-      } catch (error) {
-        if (error instanceof WasmeError && error.code === "KUBE_KIND_NOT_SERVED") tell(false);
-        throw error;
+        await clock.sleep(NOT_SERVED_MS, signal);
       }
     },
   };
 }
+
+const NOT_SERVED_MS = 3000;

@@ -225,6 +225,7 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     const list = "/api/v1/namespaces/wasme/configmaps/wasme-cache";
     await patch(list, { data: { [v1.key]: null } });
     await client.eventually<{ data?: Record<string, string> }>(list, ({ data }) => data?.[v1.key] === v1.pinned);
+    expect(await tracesIn(client, namespace)).toEqual(["wasmplugins/web-hello", v1.key]);
     await remove();
   });
 
