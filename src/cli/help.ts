@@ -69,13 +69,19 @@ export function groupOptions(options: readonly OptionSpec[]): ReadonlyMap<string
 /** The description with choices, default and variable. */
 export function optionDescription(option: OptionSpec): string {
   const notes = [
-    option.choices === undefined ? undefined : option.choices.join("|"),
+    option.choices === undefined ? undefined : choicesText(option.choices),
     option.default === undefined ? undefined : `default ${option.default}`,
     option.env === undefined ? undefined : `$${option.env}`,
     option.repeatable === true ? "repeatable" : undefined,
     option.required === true ? "required" : undefined,
   ].filter((note) => note !== undefined);
   return notes.length === 0 ? option.description : `${option.description} (${notes.join("; ")})`;
+}
+
+/** Long lists have to break somewhere. */
+function choicesText(choices: readonly string[]): string {
+  const text = choices.join("|");
+  return text.length <= 40 ? text : choices.join(", ");
 }
 
 const VERSION_OPTION: OptionSpec = { flags: "--version", description: "print the version" };

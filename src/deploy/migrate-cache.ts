@@ -140,14 +140,20 @@ async function strangers(deps: ClusterDeps, cache: OldCache): Promise<readonly s
   return found.slice(0, 3);
 }
 
-/** The old cache's own objects and pods, and what Kubernetes puts into every namespace. */
+/** The old cache's own objects and pods, the nodes' reports, and what Kubernetes puts into every namespace. */
 function isPart(kind: ResourceKind, item: KubeObject, cache: string): boolean {
   const { name, labels } = item.metadata;
-  if (kind === Kinds.pod) return labels?.["app"] === cache || labels?.["app"] === `${cache}-old`;
-  if (kind === Kinds.daemonSet && name === `${cache}-old`) return true;
-  if (kind === Kinds.configMap && (name === "kube-root-ca.crt" || labels?.[NODE_LABEL] !== undefined)) return true;
-  return name === cache || (kind === Kinds.serviceAccount && name === "default");
+  if (kind === Kinds.pod) return [cache, `${cache}-old`].includes(labels?.["app"] ?? "");
+  const always = `${kind.kind} ${name}`;
+  return (
+    name === cache ||
+    ALWAYS.includes(always) ||
+    labels?.[NODE_LABEL] !== undefined ||
+    always === `DaemonSet ${cache}-old`
+  );
 }
+
+const ALWAYS: readonly string[] = ["ConfigMap kube-root-ca.crt", "ServiceAccount default"];
 
 const INHABITANTS: readonly ResourceKind[] = [
   Kinds.pod,

@@ -3,9 +3,9 @@ import { usageError } from "../../domain/errors.ts";
 import { formatReference, parseImageReference, withDigest } from "../../domain/image-reference.ts";
 import type { MigrateResult } from "../../deploy/migrate.ts";
 import type { ImageAnswer } from "../../deploy/migrate-images.ts";
+import type { MigrateRequest } from "../../deploy/migrate-request.ts";
 import { VIAS } from "../../deploy/request.ts";
 import type { CommandSpec, Input } from "../command-spec.ts";
-import type { Context } from "../context.ts";
 import { cacheOptions, deployDeps, readCache, timeoutOptions } from "../options/deploy.ts";
 import { choice, duration, flag, list, notDenied, text, type Values } from "../options/read.ts";
 import { registryOptions } from "../options/registry.ts";
@@ -83,14 +83,11 @@ export const migrateCommand: CommandSpec = {
       confirm: (message: string) => askConfirm(context, message),
       ...(canAsk(context) ? { askImage: (message: string) => askText(context, { message, flag: "--image" }) } : {}),
     };
-    return outcome(await migrate(deps, request(context, options), context.events));
+    return outcome(await migrate(deps, request(options), context.events));
   },
 };
 
-function request(
-  _context: Context,
-  options: Input["options"],
-): Parameters<typeof import("../../deploy/migrate.ts").migrate>[1] {
+function request(options: Input["options"]): MigrateRequest {
   const allNamespaces = flag(options, "allNamespaces");
   const { namespace } = readWorkloads(options);
   if (allNamespaces && namespace !== undefined) {
