@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildCacheObjects, type CacheSettings } from "../../src/mesh/cache-objects.ts";
+import { buildOperatorObjects, type OperatorSettings } from "../../src/mesh/operator-objects.ts";
 import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../cluster/cluster.ts";
 import { type PodPrograms, type ProgramOptions, startPodPrograms } from "../cluster/pod-programs.ts";
@@ -20,6 +21,8 @@ const WASME: readonly [string, ...string[]] = [
 
 /** Label value of the cache's pods, which have real processes in a window's cluster. */
 const CACHE_PROGRAM = "wasme-cache";
+/** The same of the operator's. */
+const OPERATOR_PROGRAM = "wasme-operator";
 
 /** A cluster of its own whose cache pods have real processes, and the judge of its proxies. */
 export interface Window {
@@ -46,7 +49,7 @@ export async function openWindow(options: WindowOptions = {}): Promise<Window> {
   try {
     const disks = await mkdtemp(join(tmpdir(), "wasme-disks-"));
     stops.push(() => rm(disks, { recursive: true, force: true, maxRetries: 5 }));
-    const cluster = await startCluster({ ...options.cluster, realPrograms: [CACHE_PROGRAM] });
+    const cluster = await startCluster({ ...options.cluster, realPrograms: [CACHE_PROGRAM, OPERATOR_PROGRAM] });
     stops.push(() => cluster.stop());
     const { kubeconfigPath: kubeconfig } = cluster;
     const judge = await startJudgeProgram({ kubeconfig, disks, seed: 1, ...options.judge });
@@ -69,6 +72,29 @@ export function runCaches(window: Window, options: Partial<ProgramOptions> = {})
     onAddress: (pod, address) => judge.addresses({ [pod]: address }),
     ...options,
   });
+}
+
+/** Installs the operator and runs the built program for its pod. */
+export async function runOperator({ cluster, cache, disks }: Window): Promise<PodPrograms> {
+  const settings: OperatorSettings = {
+    name: "wasme-operator",
+    namespace: "wasme-operator",
+    image: cache.image,
+    imagePullPolicy: "IfNotPresent",
+    replicas: 1,
+    watchNamespaces: [],
+    cache,
+    pullSecrets: [],
+  };
+  await cluster.apply(buildOperatorObjects(settings) as unknown as readonly KubeObject[]);
+  const { namespace } = settings;
+  const programs = await startPodPrograms(cluster, { namespace, name: OPERATOR_PROGRAM, program: WASME, disks });
+  await cluster.eventually<{ readonly status?: { readonly availableReplicas?: number } }>(
+    `/apis/apps/v1/namespaces/${namespace}/deployments/${settings.name}`,
+    ({ status }) => status?.availableReplicas === 1,
+    60_000,
+  );
+  return programs;
 }
 
 /** The cache as its users have it by default. */
