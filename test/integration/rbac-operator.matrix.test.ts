@@ -84,7 +84,8 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator with the 
 
   it("names what it lacks to take credentials away again", async () => {
     const lacking = grants.find(({ verb, resource }) => verb === "delete" && resource === "secrets");
-    await lack(client, { lacking, everywhere: true }, /not allowed to delete secrets\b/u);
+    const wanted = /not allowed to delete secrets\b/u;
+    expect(await lack(client, { lacking, everywhere: true }, wanted)).toMatch(wanted);
   });
 
   it("does all it has to in the namespaces it watches", async () => {
@@ -113,12 +114,12 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator with the 
   )("names what it lacks without: $title", async ({ grant }) => {
     const wanted = SAID[grantTitle(grant)] ?? refusalOf(grant);
     const probe = RARE[rareTitle(grant)];
-    if (probe === undefined) return lack(client, { lacking: grant }, wanted);
+    if (probe === undefined) expect(await lack(client, { lacking: grant }, wanted)).toMatch(wanted);
     expect(await tell(await prepare(client, { lacking: grant }), probe)).toMatch(wanted);
   });
 
-  /** Runs an operator without a right until it says so. */
-  async function lack(on: Cluster, given: Given, wanted: RegExp): Promise<void> {
+  /** Runs an operator without a right until it says so, and returns what it said. */
+  async function lack(on: Cluster, given: Given, wanted: RegExp): Promise<string> {
     const place = await prepare(on, given);
     const operator = await startOperator(place.kubeconfig, { ...settingsOf(place), waits: false });
     let stopped = false;
@@ -131,6 +132,7 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator with the 
     try {
       const seen = waitFor("the refusal", () => (wanted.test(text()) ? true : undefined), { detail: text });
       await Promise.race([seen, ended.then(() => seen)]);
+      return text();
     } finally {
       stopped = true;
       await operator.stop();
