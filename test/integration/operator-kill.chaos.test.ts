@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,7 +9,6 @@ import { type Fault, type FaultProxy, type ProxiedRequest, startFaultProxy } fro
 import { type Child, startChild } from "../components/child.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { workload } from "./deploy-support.ts";
 import {
   filterDeployment,
@@ -46,7 +48,7 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
   let proxy: FaultProxy;
   let namespace: string;
   let pushed: readonly PushedImage[];
-  const home = tempDir();
+  let home: string;
 
   beforeAll(async () => {
     if (!("ready" in cluster) || !("ready" in registry)) return;
@@ -57,10 +59,12 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
     reporter = startReporter(client);
     proxy = await startFaultProxy(client);
     namespace = await client.namespace("chaos");
+    home = await mkdtemp(join(tmpdir(), "wasme-operator-"));
   }, 60_000);
   afterAll(async () => {
     await reporter?.stop();
     await proxy?.stop();
+    await rm(home, { recursive: true, force: true });
     if ("ready" in registry) await registry.ready.stop();
     if ("ready" in cluster) await cluster.ready.stop();
   });
