@@ -64,14 +64,14 @@ function stateWord({ state, steps }: FilterStatus): string {
 function trouble(filter: FilterStatus, style: Style, width: number): readonly string[] {
   const first = firstTrouble(filter.steps);
   if (first === undefined) return [];
-  return [[style.bold(filterTitle(filter)), ...stepLines(first, style, width)].join("\n")];
+  return [[style.bold(wrap(filterTitle(filter), width)), ...stepLines(first, style, width)].join("\n")];
 }
 
 function details(filter: FilterStatus, style: Style, width: number): string {
   const { image, object, filterDeployment, steps, nodes, proxies } = filter;
   const first = firstTrouble(steps);
   const lines = [
-    style.bold(filterTitle(filter)),
+    style.bold(wrap(filterTitle(filter), width)),
     ...(image === undefined ? [] : [`  image  ${image}`]),
     ...(object === undefined
       ? []
