@@ -148,6 +148,34 @@ describe("leader election", () => {
     expect(one.end?.error).toMatchObject({ code: "LEADER_LOST" });
   });
 
+  it("counts from when a request was sent, not from when its answer came", async () => {
+    const clock = manualClock();
+    const server = new LeaseServer(clock);
+    const weather = { gone: false };
+    // Reading and making the lease, then one renewal: later requests get lost.
+    const backs = [0, 7000, 4000];
+    const slow = { ...only(weather), back: () => backs.shift() ?? 0 };
+    const one = start(clock, server.port(slow), "one");
+    await clock.advance(7000);
+    expect(leads(one)).toBe(true);
+    // The renewal is sent at 9 s and answered at 13 s; what was sent at the start counts until 10 s.
+    await clock.advance(2999);
+    expect(leads(one)).toBe(true);
+    await clock.advance(1);
+    expect(leads(one)).toBe(false);
+    weather.gone = true;
+    backs.push(0, 0, 4000);
+    const other = new LeaseServer(clock);
+    const late = { gone: false };
+    const two = start(clock, other.port({ ...only(late), back: () => backs.shift() ?? 0 }), "two");
+    await clock.advance(6000);
+    late.gone = true;
+    await clock.advance(5999);
+    expect(leads(two)).toBe(true);
+    await clock.advance(1);
+    expect(leads(two)).toBe(false);
+  });
+
   it("keeps leading when an answer gets lost after the server wrote it", async () => {
     const clock = manualClock();
     const server = new LeaseServer(clock);
