@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { filterStatus, type StatusDeps, type StatusRequest, type StatusResult } from "../../src/deploy/status.ts";
 import { firstTrouble, type FilterStatus, type StatusStep } from "../../src/deploy/status-step.ts";
 import { watchStatus } from "../../src/deploy/status-watch.ts";
@@ -317,6 +319,21 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     await expect(look(bench, {}, nothing)).rejects.toMatchObject({ kind: "unauthorised", code: "KUBE_FORBIDDEN" });
   });
 
+  it("sees everything with the rights that its guide names", async () => {
+    const bench = await withWeb("guide");
+    await bench.deploy(HTTP);
+    await isOn(bench);
+    const [rules = [], cacheRules = []] = await documentedRules();
+    const kubeconfig = await client.tokenFor(rules, bench.namespace, {
+      clusterRules: [...cacheRules, { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] }],
+    });
+    const { filters, notes } = await look(bench, { explain: true }, kubeconfig);
+    expect(notes).toEqual([]);
+    const hidden = filters.flatMap(({ steps }) => steps.filter(({ message }) => message.includes("not allowed")));
+    expect(hidden).toEqual([]);
+    expect(filters[0]?.proxies).toHaveLength(2);
+  });
+
   it("asks proxies that cannot be reached without failing", async () => {
     const bench = await withWeb("ask");
     await bench.deploy({ via: "wasmplugin", delivery: "registry" });
@@ -372,6 +389,14 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     expect(await told("True", "Deployed", "1 of 1")).toBeUndefined();
   });
 });
+
+/** The two blocks of rules of the guide: what is tested is what is written. */
+async function documentedRules(): Promise<readonly (readonly PolicyRule[])[]> {
+  const guide = await readFile(new URL("../../docs/guide/status.md", import.meta.url), "utf8");
+  const blocks = [...guide.matchAll(/^```yaml\n(rules:[^`]*)```$/gmu)];
+  expect(blocks).toHaveLength(2);
+  return blocks.map(([, text = ""]) => (parse(text) as { rules: PolicyRule[] }).rules);
+}
 
 async function cacheOf(
   bench: Bench,
