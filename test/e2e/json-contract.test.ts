@@ -105,7 +105,7 @@ metadata: {name: web, namespace: ${namespace}, labels: {app: web}}
 spec:
   selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: web}, annotations: {sidecar.istio.io/status: "{}"}}
     spec: {containers: [{name: web, image: nginx}]}
 `);
   const target = ["--id", "hello", "-n", namespace, "--kubeconfig", cluster.ready.kubeconfigPath];
@@ -118,6 +118,7 @@ spec:
     "--via",
     "wasmplugin",
   ]);
+  await record(`wasme status ${where}`, ["status", ...target, "--watch"]);
   await record(`wasme undeploy istio ${where}`, ["undeploy", "istio", ...target]);
   if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(PAGE, page(namespace));
 }, 120_000);
