@@ -49,7 +49,7 @@ describe.skipIf("skip" in cluster)("wasme status, as it is typed", () => {
     const off = await wasme("status", "-n", namespace);
     expect(off).toMatchObject({ code: 1, stderr: "" });
     expect(off.stdout).toMatch(/^FILTER +WORKLOAD +DELIVERY +MODULE +NODES +STATE$/mu);
-    expect(off.stdout).toMatch(/^hello +deployment\/a-workload-.* registry +[0-9a-f]{12} +- +off: sidecars$/mu);
+    expect(off.stdout).toMatch(/^hello +deployment\/a-workload-.* registry +[0-9a-f]{8} +- +off: sidecars$/mu);
     expect(off.stdout).toMatch(/fix: kubectl label namespace/u);
     const none = await wasme("status", "--id", "helo", "-n", namespace);
     expect(none).toMatchObject({ code: 3, stdout: "" });
