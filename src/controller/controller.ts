@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import type { Log } from "../platform/json-log.ts";
@@ -137,6 +138,8 @@ interface Running {
 
 async function runWorkers({ stop, abort, clock, graceMs, queue, workers, work }: Running): Promise<boolean> {
   const hard = new AbortController();
+  // Every request under way listens; Node would take more than ten for a leak and say so in the middle of the log.
+  setMaxListeners(0, hard.signal);
   const over = new AbortController();
   const close = (): void => queue.close();
   const kill = (): void => {

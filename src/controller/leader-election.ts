@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import type { KubePort } from "../kube/port.ts";
 import type { SteadyClock } from "../platform/clock.ts";
@@ -61,6 +62,8 @@ export async function runLeaderElection<T>(
   onStatus?.(true);
   const lost = new AbortController();
   const over = new AbortController();
+  // Whoever works listens: more than ten are no leak.
+  setMaxListeners(0, lost.signal);
   const renewed = { at: since };
   const leads = (): boolean => !lost.signal.aborted && clock.elapsed() - renewed.at < run.renewDeadlineMs;
   const renewing = renew(run, renewed, over.signal);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { messageOf } from "../domain/errors.ts";
 import { resourceName } from "../kube/kinds.ts";
 import { listWatch, type ListWatchDeps, type ListWatchStep } from "../kube/list-watch.ts";
@@ -104,6 +105,8 @@ class KeptSet implements Reflector {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    // One signal ends all reflectors of a program: more than ten listeners are no leak.
+    setMaxListeners(0, signal);
     try {
       for await (const step of listWatch(this.#deps, this.#selection, signal)) {
         this.#take(step);

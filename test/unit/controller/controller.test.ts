@@ -192,6 +192,21 @@ describe("a controller", () => {
     expect(signals.map(({ reason }) => (reason as Error).message)).toEqual(["lost"]);
   });
 
+  it("may have many requests under way without a word of Node's", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", hear);
+    const { clock, controller } = bench((_key, signal) => {
+      signal.addEventListener("abort", () => undefined);
+      return new Promise(() => undefined);
+    }, 20);
+    for (let index = 0; index < 20; index += 1) controller.enqueue(`key-${index}`);
+    await clock.advance(0);
+    process.off("warning", hear);
+    expect(controller.load.active).toBe(20);
+    expect(warnings).toEqual([]);
+  });
+
   it("stops at once when it was stopped before it began", async () => {
     const clock = manualClock();
     const controller = createController({
