@@ -105,10 +105,8 @@ async function applyRelease(run: Run, change: AnnounceChange): Promise<OutcomeWo
 /** Deletes the map when it has no entry, unless somebody announced a module in this very moment. */
 async function deleteEmpty(run: Run, ref: ObjectRef, live: KubeObject | undefined): Promise<boolean> {
   if (live !== undefined && Object.keys(stringMapAt(live, "data")).length > 0) return false;
-  const { uid, resourceVersion } = live?.metadata ?? {};
-  const seen = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
   try {
-    if (live !== undefined) await run.deps.port.delete(ref, { ...seen, signal: run.deps.signal });
+    if (live !== undefined) await run.deps.port.delete(ref, { ...seenOf(live), signal: run.deps.signal });
   } catch (error) {
     if (error instanceof WasmeError && error.code === "KUBE_CONFLICT") return false;
     throw error;
@@ -120,36 +118,33 @@ async function deleteEmpty(run: Run, ref: ObjectRef, live: KubeObject | undefine
 /** Credentials of one image; the Secret is made with the first and goes with the last. */
 async function applySecret(run: Run, change: SecretChange): Promise<OutcomeWord> {
   const { port, signal } = run.deps;
-  const { ref, key, value, labels } = change;
+  const { ref, key, value } = change;
   return retryConflicts(run.deps, async () => {
     const live = await port.get(ref, signal);
     const data = live === undefined ? {} : stringMapAt(live, "data");
     if ((data[key] ?? null) === value) return "unchanged";
     if (value !== null) run.written.add(key);
-    if (live === undefined && value !== null) {
-      const { name, namespace = "" } = ref;
-      const metadata = { name, namespace, labels };
-      const made = port.create(
-        Kinds.secret,
-        { apiVersion: "v1", kind: "Secret", metadata, data: { [key]: value } },
-        { signal },
-      );
-      await made.catch(asConflict);
-      return "created";
-    }
-    if (live === undefined) return "unchanged";
-    const { uid, resourceVersion } = live.metadata;
+    if (live === undefined) return makeSecret(run, change);
     if (value !== null || Object.keys(data).length > 1) {
       await port.patch(ref, withVersion({ data: { [key]: value } }, live), { signal });
       return "changed";
     }
-    const seen = {
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    };
-    await port.delete(ref, { ...seen, signal });
+    await port.delete(ref, { ...seenOf(live), signal });
     return "deleted";
   });
+}
+
+async function makeSecret(run: Run, { ref, key, value, labels }: SecretChange): Promise<OutcomeWord> {
+  const { name, namespace = "" } = ref;
+  const object = { apiVersion: "v1", kind: "Secret", metadata: { name, namespace, labels }, data: { [key]: value } };
+  await run.deps.port.create(Kinds.secret, object, { signal: run.deps.signal }).catch(asConflict);
+  return "created";
+}
+
+/** Only the object that was seen, in the version that was seen. */
+function seenOf(live: KubeObject | undefined): { readonly uid?: string; readonly resourceVersion?: string } {
+  const { uid, resourceVersion } = live?.metadata ?? {};
+  return { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
 }
 
 /** Somebody else made the Secret first: look at it again. */

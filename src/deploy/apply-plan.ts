@@ -38,18 +38,36 @@ export async function applyPlan(
   while (left.length > 0) {
     const [step, ...more] = batchOf(left);
     if (step === undefined) break;
+    let message: string | undefined;
     try {
-      if (isWait(step)) {
-        const message = options.waits === "stop" ? await waitOnce(run, step) : await waitThrough(run, step);
-        if (message !== undefined) return { outcomes: done.outcomes, awaiting: { step, message } };
-      } else if (step.type === "mark") await applyMark(run, step);
-      else await applyBatch(run, [step, ...more].filter(isChangeStep), done);
+      message = await carryOut(run, [step, ...more], { done, waits: options.waits });
     } catch (error) {
       throw stopped(deps.events, error, { done, left: changesOf({ steps: left }) });
     }
+    if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
     left.splice(0, 1 + more.length);
   }
   return { outcomes: done.outcomes };
+}
+
+/** Carries out what may be done at once; gives how far a wait is that is not slept through. */
+async function carryOut(
+  run: Run,
+  batch: readonly [Step, ...Step[]],
+  how: { readonly done: Done; readonly waits: ApplyOptions["waits"] },
+): Promise<string | undefined> {
+  const [step] = batch;
+  if (isWait(step)) {
+    if (how.waits === "stop") return waitOnce(run, step);
+    await waitThrough(run, step);
+  } else if (step.type === "mark") await applyMark(run, step);
+  else
+    await applyBatch(
+      run,
+      batch.filter((one) => isChangeStep(one)),
+      how.done,
+    );
+  return undefined;
 }
 
 function isChangeStep(step: Step): step is Change {

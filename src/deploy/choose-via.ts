@@ -40,7 +40,10 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
     if (served !== undefined && !served.has(requested)) throw kindNotServed(VIA_KIND[requested]);
     return found;
   }
-  if (served === undefined) return withoutCluster(question);
+  return served === undefined ? withoutCluster(question) : firstPossible(question, served);
+}
+
+function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoice {
   const passed: string[] = [];
   let hint: string | undefined;
   for (const via of PREFERENCE) {

@@ -1,5 +1,5 @@
-/** So many requests are under way at once: well below the connections one client opens. */
-const IN_FLIGHT = 12;
+/** So many requests are under way at once: as many as one client opens connections. */
+const IN_FLIGHT = 16;
 
 /**
  * Runs `work` on all items, a bounded number at a time, and gives the results in the items' order. After a failure no

@@ -46,26 +46,46 @@ export interface NodeProgress {
  * one is waited for.
  */
 export function nodeProgress(seen: CacheSnapshot, question: EntryQuestion): NodeProgress {
-  const open = new Map<string, string>();
-  const failed = new Map<string, string>();
-  const passed = new Set<string>();
   const pods = podsByNode(seen.pods);
-  let ready = 0;
-  for (const [node, pod] of pods) {
-    const told = entryOn(seen.reports, { node, pod }, question);
-    const up = isReady(pod);
-    if (told.state === "ready" && up) ready += 1;
-    else open.set(node, told.state === "ready" ? "its cache pod is not ready" : told.text);
-    if (told.state === "failed") failed.set(node, told.text);
-    else if (!up && !seen.readers.has(node) && isOverdue(pod, question)) passed.add(node);
-  }
-  for (const node of seen.readers) if (!pods.has(node)) open.set(node, "no cache pod runs there");
+  const nodes = [...pods].map(([node, pod]) => lookAt(seen, { node, pod }, question));
+  const orphans = [...seen.readers].filter((node) => !pods.has(node));
+  const open = new Map([
+    ...nodes.flatMap(({ node, why }) => (why === undefined ? [] : [[node, why] as const])),
+    ...orphans.map((node) => [node, "no cache pod runs there"] as const),
+  ]);
+  const failed = new Map(
+    nodes.flatMap(({ node, failure }) => (failure === undefined ? [] : [[node, failure] as const])),
+  );
+  const passed = new Set(nodes.filter(({ overdue }) => overdue).map(({ node }) => node));
+  const ready = nodes.filter(({ why }) => why === undefined).length;
   const desired = numberAt(seen.daemonSet, ["status", "desiredNumberScheduled"]);
   const missing = Math.max(0, desired - pods.size);
-  const known = isObserved(seen.daemonSet) && missing === 0;
-  const waiting = !known || ready === 0 || [...open.keys()].some((node) => !passed.has(node));
-  const wanted = ready + open.size + missing;
-  return { status: waiting ? "waiting" : "done", ready, wanted, open, passed, failed };
+  const counted = isObserved(seen.daemonSet) && missing === 0 && ready > 0;
+  const done = counted && [...open.keys()].every((node) => passed.has(node));
+  return { status: done ? "done" : "waiting", ready, wanted: ready + open.size + missing, open, passed, failed };
+}
+
+interface NodeLook {
+  readonly node: string;
+  /** Why it does not serve the module; absent when it does. */
+  readonly why?: string;
+  readonly failure?: string;
+  /** Its cache has been down for so long that nobody waits for it. */
+  readonly overdue: boolean;
+}
+
+function lookAt(
+  seen: CacheSnapshot,
+  place: { readonly node: string; readonly pod: KubeObject },
+  question: EntryQuestion,
+): NodeLook {
+  const { node, pod } = place;
+  const told = entryOn(seen.reports, place, question);
+  const up = isReady(pod);
+  if (told.state === "failed") return { node, why: told.text, failure: told.text, overdue: false };
+  if (up) return told.state === "ready" ? { node, overdue: false } : { node, why: told.text, overdue: false };
+  const why = told.state === "ready" ? "its cache pod is not ready" : told.text;
+  return { node, why, overdue: !seen.readers.has(node) && isOverdue(pod, question) };
 }
 
 /** `3/5 nodes`, and what is the matter with the first few others. */

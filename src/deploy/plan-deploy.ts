@@ -9,7 +9,6 @@ import { examineImage } from "./check-image.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
 import { filterObject } from "./filter-object.ts";
-import { inParallel } from "./in-parallel.ts";
 import type { Target } from "./live-workload.ts";
 import { type CacheLook, lookAtCache } from "./look-at-cache.ts";
 import {
@@ -22,7 +21,7 @@ import {
   servedVias,
 } from "./our-objects.ts";
 import { overlapWarnings } from "./overlap-warnings.ts";
-import type { ApplyChange, Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { writeAccess } from "./plan-cache.ts";
 import { planReplaced } from "./plan-replaced.ts";
 import { planTidying } from "./plan-tidying.ts";
@@ -32,7 +31,7 @@ import { refuseTaken } from "./refuse-taken.ts";
 import type { ClusterDeps, DeployRequest, Via, WorkloadQuery } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
 import { selectWorkloads } from "./select-workloads.ts";
-import { settleApply } from "./settle-change.ts";
+import { settleObjects } from "./settle-objects.ts";
 import { targetWarnings } from "./target-warnings.ts";
 import { VIA_KIND } from "./via-kind.ts";
 
@@ -67,7 +66,12 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes };
   await requireAccess(deps, [...wayAccess(way), ...objectAccess(via, wanted)]);
   const steps = await planWay(deps, way);
-  const objects = await settleObjects(deps, wanted, { found, via, force: request.forceConflicts });
+  const objects = await settleObjects(deps, wanted, {
+    found,
+    via,
+    force: request.forceConflicts,
+    all: request.dryRun !== undefined,
+  });
   const chosen = targets.map(({ workload }) => workload);
   refuseTaken(objects, chosen, request);
   const replaced = await planReplaced(deps, { id: request.id, via, namespace, targets }, oursAmong(found));
@@ -195,28 +199,6 @@ async function neighboursOf(
   const all = everything ? targets : await selectWorkloads(deps.port, wider, deps.signal);
   return all.map(({ workload }) => workload);
 }
-
-/** Tries the objects; what was listed before is not read again. */
-async function settleObjects(
-  deps: ClusterDeps,
-  wanted: readonly KubeObject[],
-  how: { readonly found: FilterObjects; readonly via: Via; readonly force: boolean },
-): Promise<readonly ApplyChange[]> {
-  const { found, via, force } = how;
-  const listed = found.byVia.get(via);
-  const byName = new Map(listed?.map((object) => [object.metadata.name, object]));
-  const base = { kind: VIA_KIND[via], reason: REASON[via], force };
-  return inParallel(wanted, (object) => {
-    const seen = listed === undefined ? {} : { seen: { before: byName.get(object.metadata.name) } };
-    return settleApply(deps, { ...base, object, ...seen });
-  });
-}
-
-const REASON: Readonly<Record<Via, string>> = {
-  envoyfilter: "puts the filter before the router",
-  wasmplugin: "makes the proxies load and run the filter",
-  trafficextension: "makes the proxies load and run the filter",
-};
 
 function registryWarnings(delivery: Delivery, image: ResolvedImage): Plan["warnings"] {
   const { host } = image.reference;

@@ -1,6 +1,6 @@
 import type { Delivery } from "../domain/delivery.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { workloadResource } from "../kube/kinds.ts";
+import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { stringMapAt } from "../kube/objects.ts";
 import { imageVolume, type ModuleVolume } from "../mesh/module-volume.ts";
@@ -42,7 +42,9 @@ export function wayAccess({ request, delivery, namespace }: WayRequest): readonl
   const mounted = delivery === "cache-file" || delivery === "image-volume";
   const workload = { kind: workloadResource(request.workloads.kind), namespace };
   const edits = mounted ? ["get", "watch", "patch"].map((verb): Access => ({ verb, ...workload })) : [];
-  return [...edits, ...(cached ? cacheAccess(request.cache) : [])];
+  const looks = delivery === "image-volume" || (delivery === "cache-file" && request.cache.timeoutMs > 0);
+  const pods: readonly Access[] = looks ? [{ verb: "list", kind: Kinds.pod, namespace }] : [];
+  return [...edits, ...pods, ...(cached ? cacheAccess(request.cache) : [])];
 }
 
 /**

@@ -7,17 +7,17 @@ import { lookAtObject, waitForObject } from "./wait-for-object.ts";
 import { lookReady, waitReady } from "./wait-ready.ts";
 
 /** Sleeps until the wait is over. Throws as the waits do. */
-export async function waitThrough(run: Run, step: Wait): Promise<undefined> {
+export async function waitThrough(run: Run, step: Wait): Promise<void> {
   const { deps } = run;
   switch (step.type) {
     case "wait-module":
-      return void (await waitForModule(deps, step, run.written.has(step.entry.key)));
+      return waitForModule(deps, step, run.written.has(step.entry.key));
     case "wait-rollout":
-      return void (await waitReady(deps, step));
+      return waitReady(deps, step);
     case "wait-object":
-      return void (await waitForObject(deps, step));
+      return waitForObject(deps, step);
     case "check-volumes":
-      return void (await checkVolumes(deps, step));
+      return checkVolumes(deps, step);
     default:
       return assertNever(step);
   }
@@ -34,7 +34,8 @@ export async function waitOnce(run: Run, step: Wait): Promise<string | undefined
     case "wait-object":
       return lookAtObject(deps, step);
     case "check-volumes":
-      return void (await checkVolumes(deps, step));
+      await checkVolumes(deps, step);
+      return undefined;
     default:
       return assertNever(step);
   }

@@ -17,6 +17,17 @@ export interface Reporter {
  * here is who listens to the reports. Each ready pod says "ready" of each entry of the list.
  */
 export function startReporter(client: ClusterClient, namespace: string, name = "wasme-cache"): Reporter {
+  const reporter = runReporter(client, namespace, name);
+  onTestFinished(() => reporter.stop());
+  return reporter;
+}
+
+/** The same, until it is stopped. */
+export function runReporter(
+  client: ClusterClient,
+  namespace: string,
+  name = "wasme-cache",
+): Reporter & { stop(): Promise<void> } {
   const state = { held: false, failing: new Map<string, string>(), over: false };
   const told = new Map<string, string>();
   const core = `/api/v1/namespaces/${namespace}`;
@@ -59,15 +70,16 @@ export function startReporter(client: ClusterClient, namespace: string, name = "
   };
   const loop = (async () => {
     while (!state.over) {
-      await round();
+      // A server that is being stopped or restarted is not this one's matter.
+      await round().catch(() => undefined);
       await sleep(50);
     }
   })();
-  onTestFinished(async () => {
-    state.over = true;
-    await loop;
-  });
   return {
+    stop: async () => {
+      state.over = true;
+      await loop;
+    },
     hold: () => void (state.held = true),
     release: () => void (state.held = false),
     fail: (nodes, error) => {

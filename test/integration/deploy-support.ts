@@ -47,12 +47,18 @@ export interface Bench {
 }
 
 /** What {@link Bench.deploy} asks for. */
-export function requestFor(bench: Bench, more: Partial<DeployRequest> = {}): DeployRequest {
+export function requestFor(
+  bench: Pick<Bench, "namespace" | "cacheNamespace">,
+  more: Partial<DeployRequest> = {},
+): DeployRequest {
   return { ...requestIn(bench), ...more };
 }
 
 /** What {@link Bench.undeploy} asks for. */
-export function undeployFor(bench: Bench, more: Partial<UndeployRequest> = {}): UndeployRequest {
+export function undeployFor(
+  bench: Pick<Bench, "namespace" | "cacheNamespace">,
+  more: Partial<UndeployRequest> = {},
+): UndeployRequest {
   return { ...undeployIn(bench), ...more };
 }
 

@@ -11,7 +11,7 @@ import { openStoreFor } from "./store.ts";
 import { connect } from "./workload.ts";
 
 const PLACE = "Placement";
-const CACHE = "Node cache (EnvoyFilter)";
+const CACHE = "Node cache (deliveries cache-http, cache-file)";
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"] as const;
 
 /** Where in the mesh and in the chain the filter goes. */
@@ -46,7 +46,8 @@ export const placementOptions: readonly OptionSpec[] = [
   },
   {
     flags: "--pull-secret <name>",
-    description: "Secret with registry credentials, in the workloads' namespace",
+    description:
+      "Secret with registry credentials, in the workloads' namespace; for the proxies' agents or the node cache",
     group: PLACE,
   },
 ];
@@ -65,10 +66,15 @@ export const timeoutOptions: readonly OptionSpec[] = [
   { flags: "--wait", description: "wait at the end, as is the default", hidden: true },
 ];
 
-/** The old tool's flags for the node cache. */
+/** Which node cache. */
+export const cachePlaceOptions: readonly OptionSpec[] = [
+  { flags: "--cache-name <name>", description: "name of its objects", default: "wasme-cache", group: CACHE },
+  { flags: "--cache-namespace <name>", description: "its namespace", default: "wasme", group: CACHE },
+];
+
+/** The node cache to use, or to make. */
 export const cacheOptions: readonly OptionSpec[] = [
-  { flags: "--cache-name <name>", description: "name of its objects", default: "wasme-cache" },
-  { flags: "--cache-namespace <name>", description: "its namespace", default: "wasme" },
+  ...cachePlaceOptions,
   { flags: "--cache-repo <repository>", description: "image of the cache program", default: "ghcr.io/wasme/wasme" },
   { flags: "--cache-tag <tag>", description: "its tag; default the version of wasme" },
   { flags: "--cache-custom-command <args>", description: "replaces its arguments, separated by commas" },
@@ -78,7 +84,11 @@ export const cacheOptions: readonly OptionSpec[] = [
     choices: PULL_POLICIES,
     default: "IfNotPresent",
   },
-  { flags: "--cache-timeout <duration>", description: "longest wait for the nodes; 0 does not wait", default: "1m" },
+  {
+    flags: "--cache-timeout <duration>",
+    description: "longest wait for the nodes to report the module; 0 does not wait",
+    default: "1m",
+  },
 ].map((option): OptionSpec => ({ group: CACHE, ...option }));
 
 /** Accepted from old scripts; nothing depends on Istio's version any more. */
@@ -88,13 +98,20 @@ export const legacyIstioOptions: readonly OptionSpec[] = [
   { flags: "--ignore-version-check", description: "accepted, nothing is gated on a version", hidden: true },
 ];
 
+/** Which node cache the options name. */
+export function readCachePlace(values: Values): Pick<CacheRequest, "name" | "namespace"> {
+  return {
+    name: text(values, "cacheName") ?? "wasme-cache",
+    namespace: text(values, "cacheNamespace") ?? "wasme",
+  };
+}
+
 /** The node cache the options describe. */
 export function readCache(values: Values): CacheRequest {
   const command = text(values, "cacheCustomCommand");
   const repo = text(values, "cacheRepo") ?? "ghcr.io/wasme/wasme";
   return {
-    name: text(values, "cacheName") ?? "wasme-cache",
-    namespace: text(values, "cacheNamespace") ?? "wasme",
+    ...readCachePlace(values),
     image: `${repo}:${text(values, "cacheTag") ?? packageVersion()}`,
     imagePullPolicy: choice(values, "cacheImagePullPolicy", PULL_POLICIES, "IfNotPresent"),
     ...(command === undefined ? {} : { customCommand: command.split(",") }),

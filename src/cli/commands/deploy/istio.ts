@@ -35,6 +35,10 @@ export const deployIstio: CommandSpec = {
       does: "to the Deployments labelled app=web in namespace shop",
     },
     {
+      command: "wasme deploy istio ghcr.io/acme/hello:v2 --id hello -n shop --delivery cache-http",
+      does: "update it without a gap: every node holds the module before a proxy is told of it",
+    },
+    {
       command: "wasme deploy istio ghcr.io/acme/hello:v1 --id hello -n shop --dry-run=server",
       does: "try every write on the cluster and show the difference; changes nothing",
     },
@@ -44,7 +48,7 @@ export const deployIstio: CommandSpec = {
     },
   ],
   arguments: [
-    { name: "<image>", description: "reference of the image; the proxies pull it from there", complete: "image" },
+    { name: "<image>", description: "reference of the image; the cluster pulls it from there", complete: "image" },
   ],
   options: [
     { flags: "--id <id>", description: "name of the filter, unique per workload", required: true },
@@ -97,13 +101,14 @@ export const deployIstio: CommandSpec = {
 
 function outcome(result: DeployResult): Outcome {
   if (result.mode === "dry-run-client" || result.mode === "manifests") return printed(result);
-  const { mode, id, via, namespace, source, manifestDigest, moduleDigest, outcomes, diff } = result;
+  const { mode, id, via, delivery, namespace, source, manifestDigest, moduleDigest, outcomes, diff } = result;
   const image = formatReference({ ...result.reference, digest: undefined });
   return {
     json: versioned("DeployResult", {
       mode,
       id,
       via,
+      delivery,
       namespace,
       image,
       source,

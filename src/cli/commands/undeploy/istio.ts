@@ -1,5 +1,13 @@
 import type { CommandSpec } from "../../command-spec.ts";
-import { deployDeps, dryRunOption, legacyIstioOptions, readDryRun, timeoutOptions } from "../../options/deploy.ts";
+import {
+  cachePlaceOptions,
+  deployDeps,
+  dryRunOption,
+  legacyIstioOptions,
+  readCachePlace,
+  readDryRun,
+  timeoutOptions,
+} from "../../options/deploy.ts";
 import { usageError } from "../../../domain/errors.ts";
 import { duration, notDenied, text } from "../../options/read.ts";
 import { clusterOptions, readWorkloads, workloadOptions } from "../../options/workload.ts";
@@ -24,6 +32,7 @@ export const undeployIstio: CommandSpec = {
     ...timeoutOptions,
     ...workloadOptions,
     ...clusterOptions,
+    ...cachePlaceOptions,
     ...legacyIstioOptions,
     { flags: "--config <text>", description: "accepted, not needed", hidden: true },
     { flags: "--root-id <id>", description: "accepted, not needed", hidden: true },
@@ -45,6 +54,7 @@ export const undeployIstio: CommandSpec = {
       dryRun,
       wait: notDenied(options, "wait"),
       timeoutMs: duration(options, "timeout", "5m"),
+      cache: readCachePlace(options),
     };
     const result = await use(deployDeps(context, options), request, context.events);
     return {
