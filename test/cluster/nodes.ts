@@ -1,22 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterClient, KubeObject } from "./api.ts";
 
-/** Adds a fake node and waits until it is ready; held, it stays unready until {@link releaseNode}. */
-export async function addNode(
-  client: ClusterClient,
-  name: string,
-  options: { readonly held?: boolean } = {},
-): Promise<void> {
+/** Adds a fake node and waits until it is ready. */
+export async function addNode(client: ClusterClient, name: string): Promise<void> {
   const labels = { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
-  const annotations = options.held === true ? { annotations: { [HOLD]: "true" } } : {};
-  const created = await client.request("POST", "/api/v1/nodes", { metadata: { name, labels, ...annotations } });
+  const created = await client.request("POST", "/api/v1/nodes", { metadata: { name, labels } });
   if (created.status !== 201) throw new Error(`node ${name}: ${created.status} ${JSON.stringify(created.body)}`);
-  if (options.held !== true) await client.eventually<Node>(`/api/v1/nodes/${name}`, isReady, 30_000);
-}
-
-/** Lets a held node get ready, and waits until it is. */
-export async function releaseNode(client: ClusterClient, name: string): Promise<void> {
-  await mergePatch(client, `/api/v1/nodes/${name}`, { metadata: { annotations: { [HOLD]: null } } });
   await client.eventually<Node>(`/api/v1/nodes/${name}`, isReady, 30_000);
 }
 
@@ -26,11 +15,6 @@ export async function drainNode(client: ClusterClient, name: string): Promise<vo
   const pods = await podsOn(client, name);
   const leaving = pods.filter(({ metadata }) => !isOwnedBy(metadata["ownerReferences"], "DaemonSet"));
   await Promise.all(leaving.map(({ metadata }) => evict(client, metadata)));
-}
-
-/** Lets pods come to a drained node again. */
-export async function uncordonNode(client: ClusterClient, name: string): Promise<void> {
-  await mergePatch(client, `/api/v1/nodes/${name}`, { spec: { unschedulable: null } });
 }
 
 /**
@@ -50,8 +34,6 @@ export async function removeNode(client: ClusterClient, name: string): Promise<v
     await sleep(200);
   }
 }
-
-const HOLD = "wasme.test/hold";
 
 interface Node {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };

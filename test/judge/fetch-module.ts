@@ -30,7 +30,7 @@ export type FetchOutcome =
   | { readonly ok: false; readonly reason: string; readonly attempts: number };
 
 /** The agent's defaults, as measured: five tries of 15 s each, pauses from half a second on, half as long again each time. */
-export const TRY_MS = 15_000;
+const TRY_MS = 15_000;
 const TRIES = 5;
 const FIRST_PAUSE_MS = 500;
 const PAUSE_GROWS = 1.5;

@@ -5,7 +5,7 @@ import type { FetchDeps, FetchOutcome } from "./fetch-module.ts";
 import { isModule, tarFiles } from "./unbox.ts";
 
 /** `host[:port]/repository[:tag][@sha256:…]`, taken apart. */
-export interface ImageAddress {
+interface ImageAddress {
   readonly host: string;
   readonly repository: string;
   /** A digest when there is one, else the tag. */
@@ -13,7 +13,7 @@ export interface ImageAddress {
 }
 
 /** Takes a reference apart; undefined for what is none. */
-export function parseImageAddress(text: string): ImageAddress | undefined {
+function parseImageAddress(text: string): ImageAddress | undefined {
   const match = /^(?<host>[^/]+)\/(?<repository>[^:@]+)(?::(?<tag>[^@]+))?(?:@(?<digest>sha256:[0-9a-f]{64}))?$/u.exec(
     text,
   );
