@@ -63,7 +63,10 @@ export const operatorManifests: CommandSpec = {
       namespace: namespaceName(text(options, "cacheNamespace") ?? "wasme", "cacheNamespace"),
     };
     const replicas = integer(options, "replicas", 1);
-    if (replicas < 0) throw usageError("NUMBER_INVALID", `--replicas ${replicas} is less than none`);
+    if (replicas < 0) {
+      const hint = "1 is enough; a second one stands by";
+      throw usageError("NUMBER_INVALID", `--replicas ${replicas} is less than none`, { hint });
+    }
     const settings = {
       ...readProgram(options, "wasme-operator", namespace),
       replicas,
