@@ -92,7 +92,7 @@ export async function runOperator({ cluster, cache, disks }: Window): Promise<Po
   await cluster.eventually<{ readonly status?: { readonly availableReplicas?: number } }>(
     `/apis/apps/v1/namespaces/${namespace}/deployments/${settings.name}`,
     ({ status }) => status?.availableReplicas === 1,
-    60_000,
+    180_000,
   );
   return programs;
 }
@@ -111,7 +111,7 @@ export function cacheSettings(files: boolean): CacheSettings {
 /** Makes the cache's objects and waits until all its pods are ready. */
 export async function installCache(
   { cluster, cache }: Pick<Window, "cluster" | "cache">,
-  deadlineMs = 60_000,
+  deadlineMs = 180_000,
 ): Promise<void> {
   await cluster.apply(buildCacheObjects(cache) as unknown as readonly KubeObject[]);
   await cacheReady(cluster, cache, deadlineMs);

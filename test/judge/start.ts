@@ -19,10 +19,10 @@ export interface RunningJudge {
   report(namespace?: string): Promise<Report>;
   /**
    * Waits until so many pods had or were refused this version of an object, and no proxy is asking any more; throws
-   * with the report after `deadlineMs` (60 s).
+   * with the report after `deadlineMs` (180 s).
    */
   heard(object: JudgedObject, pods: number, deadlineMs?: number): Promise<Report>;
-  /** Waits until no proxy is asking or has a push under way; throws with the report after `deadlineMs` (60 s). */
+  /** Waits until no proxy is asking or has a push under way; throws with the report after `deadlineMs` (180 s). */
   quiet(deadlineMs?: number): Promise<Report>;
   stop(): Promise<void>;
 }
@@ -55,7 +55,7 @@ function control(child: Child, url: string): RunningJudge {
   };
   const report = (namespace?: string): Promise<Report> =>
     ask(namespace === undefined ? "/report" : `/report?namespace=${namespace}`);
-  const until = (what: string, deadlineMs = 60_000, done: (report: Report) => boolean): Promise<Report> => {
+  const until = (what: string, deadlineMs = 180_000, done: (report: Report) => boolean): Promise<Report> => {
     let last: Report | undefined;
     return waitFor(
       what,
