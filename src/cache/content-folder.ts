@@ -32,6 +32,8 @@ export class ContentFolder {
   /** How each file looked when it was verified; `undefined` before. */
   readonly #files = new Map<Digest, FileLook | undefined>();
   readonly #checks = new Map<Digest, Promise<FileLook | undefined>>();
+  /** Files on their way out: who asks for one waits until it is gone. */
+  readonly #removals = new Map<Digest, Promise<number>>();
 
   constructor(options: ContentFolderOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class ContentFolder {
 
   /** Size of the content when it is there and right. Reads it whole unless it is known already; removes what is wrong. */
   async check(digest: Digest): Promise<number | undefined> {
+    await this.#removals.get(digest);
     const known = this.#files.get(digest);
     const now = await look(this.pathOf(digest));
     if (now === undefined) {
@@ -91,16 +94,22 @@ export class ContentFolder {
     return new ContentDraft({ draft, like, dir: this.dir, publish: (digest) => this.#publish(draft, digest) });
   }
 
-  /** Bytes that were freed. */
-  async remove(digest: Digest): Promise<number> {
+  /** Removes content; from this moment on it is not here. Gives the bytes that were freed. */
+  remove(digest: Digest): Promise<number> {
     const path = this.pathOf(digest);
-    const size = (await look(path))?.size ?? 0;
     this.#files.delete(digest);
-    await rm(path, { force: true });
-    return size;
+    const work = async (): Promise<number> => {
+      const size = (await look(path))?.size ?? 0;
+      await rm(path, { force: true });
+      return size;
+    };
+    const removal = work().finally(() => this.#removals.delete(digest));
+    this.#removals.set(digest, removal);
+    return removal;
   }
 
   async #publish(draft: FileDraft, digest: Digest): Promise<void> {
+    await this.#removals.get(digest);
     await draft.commit(this.pathOf(digest), 0o644);
     this.#files.set(digest, await look(this.pathOf(digest)));
     this.#options.onHeld?.(digest);

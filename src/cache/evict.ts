@@ -44,8 +44,7 @@ export class Evictor {
       const lingered = before === undefined ? 0 : before + Math.max(0, passedMs);
       state.lingered.set(module, lingered);
       if (lingered < lingerMs || this.#mayBeMeant(module)) continue;
-      await this.#evict(module, `nobody lists it since ${Math.round(lingered / 1000)} s`);
-      removed += 1;
+      if (await this.#evict(module, `nobody lists it since ${Math.round(lingered / 1000)} s`)) removed += 1;
     }
     const held = new Set(modules.digests());
     for (const module of state.lingered.keys()) if (!held.has(module)) state.forget(module);
@@ -62,8 +61,8 @@ export class Evictor {
     let freed = 0;
     for (const module of candidates.toSorted((one, other) => age(other) - age(one))) {
       if (freed >= bytes) break;
-      freed += (await modules.check(module)) ?? 0;
-      await this.#evict(module, "its room is needed");
+      const size = (await modules.check(module)) ?? 0;
+      if (await this.#evict(module, "its room is needed")) freed += size;
     }
     if (freed > 0) await this.sweepBlobs();
   }
@@ -79,9 +78,12 @@ export class Evictor {
   }
 
   #unlisted(): readonly Digest[] {
-    const { modules, book } = this.#deps;
-    const listed = new Set(book.lines().map(({ state }) => state.image?.module));
-    return modules.digests().filter((module) => !listed.has(module));
+    const listed = this.#listed();
+    return this.#deps.modules.digests().filter((module) => !listed.has(module));
+  }
+
+  #listed(): ReadonlySet<Digest | undefined> {
+    return new Set(this.#deps.book.lines().map(({ state }) => state.image?.module));
   }
 
   /** A module of which nobody remembers the image may be that of an entry which could not be looked up yet. */
@@ -93,11 +95,15 @@ export class Evictor {
       .some(({ entry, state: { image, state: now } }) => image === undefined && entry.reference && now === "pulling");
   }
 
-  async #evict(module: Digest, why: string): Promise<void> {
+  /** False when it was listed again a moment ago. Between the look and the removal nothing else may happen. */
+  async #evict(module: Digest, why: string): Promise<boolean> {
     const { modules, state, log, onEvicted } = this.#deps;
-    const bytes = await modules.remove(module);
-    await onEvicted(module);
+    if (this.#listed().has(module)) return false;
+    const removal = modules.remove(module);
     state.forget(module);
+    const bytes = await removal;
+    await onEvicted(module);
     log.info("module evicted", { module, bytes, why });
+    return true;
   }
 }

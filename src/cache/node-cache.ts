@@ -76,7 +76,10 @@ export class NodeCache {
     const { modules, blobs, state, book } = this;
     this.copies = new GzipCopies({ dir: join(directory, COPY_FOLDER), modules, hasSpare, log, signal });
     const limit = new Limit(PULLS);
-    const onEvicted = (module: Digest): Promise<void> => this.copies.remove(module);
+    const onEvicted = async (module: Digest): Promise<void> => {
+      await this.copies.remove(module);
+      this.#keeper.wake({ module }); // listed again in this very moment
+    };
     const isPulling = (): boolean => limit.isBusy;
     this.#evictor = new Evictor({ ...options, modules, blobs, state, book, isPulling, onEvicted });
     const elapsed = (): number => clock.elapsed();

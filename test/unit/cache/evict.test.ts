@@ -79,6 +79,18 @@ describe("eviction", () => {
     expect(here()).toEqual([]);
   });
 
+  it("spares a module that is listed while others are removed", async () => {
+    const { evictor, here, book, modules } = await bench(["a", "b", "c"]);
+    const [entry] = entriesOfText("x/y:v1");
+    const last = ["a", "b", "c"].find((text) => digestOf(text) === modules.digests().at(-1));
+    if (entry === undefined || last === undefined) throw new Error("no entry");
+    await evictor.tick(0);
+    const ticking = evictor.tick(100);
+    book.set(entry, { state: "ready", image: imageOf(last) });
+    expect(await ticking).toBe(2);
+    expect(here()).toEqual([last]);
+  });
+
   it("does nothing while the list is not known", async () => {
     const { evictor, here, known } = await bench(["a"]);
     known.list = false;
@@ -120,6 +132,26 @@ describe("a folder of content", () => {
     ]);
     expect(lost.toSorted()).toEqual([`altered ${bad}`, `altered ${folder}`].toSorted());
     expect(readdirSync(dir).toSorted()).toEqual([`${digestParts(good).hex}.wasm`, "other.txt"].toSorted());
+  });
+});
+
+describe("content that is being removed", () => {
+  it("is gone for who asks meanwhile, and may come again", async () => {
+    const dir = tempDir();
+    const folder = new ContentFolder({ dir, suffix: ".wasm" });
+    await folder.open();
+    const put = async (): Promise<Digest> => {
+      const draft = await folder.draft();
+      await draft.write(Buffer.from("content"));
+      return draft.publish();
+    };
+    const digest = await put();
+    const [, asked] = await Promise.all([folder.remove(digest), folder.check(digest)]);
+    expect(asked).toBeUndefined();
+    const removal = folder.remove(digest);
+    await put();
+    await removal;
+    expect(await folder.check(digest)).toBe(7);
   });
 });
 
