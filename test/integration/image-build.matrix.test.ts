@@ -1,14 +1,19 @@
 import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
+import type { KubeObject } from "../cluster/api.ts";
+import { sharedCluster } from "../cluster/shared.ts";
 import { cacheRoot } from "../components/cache.mjs";
 import { type Child, startChild } from "../components/child.ts";
 import { cranePath } from "../components/go-programs.ts";
 import { inCi, MissingComponent } from "../components/missing.ts";
 import { type Component, component, need } from "../components/require-component.ts";
+import { freePorts } from "../components/ports.ts";
 import { startRegistry } from "../components/registry.ts";
 import { findProgram, run, runOk, type RunResult } from "../components/run.ts";
 import { skopeo, skopeoPath } from "../components/skopeo.ts";
+import { waitFor } from "../components/wait.ts";
 import { HELLO_WASM } from "../support/modules.ts";
 import { makeTempDir, tempDir } from "../support/temp-dir.ts";
 import { blob, blobFile, follow, readElf, readImage, type ReadImage } from "./image-support.ts";
@@ -232,40 +237,90 @@ describe("other tools", () => {
 
 describe("the image at work", () => {
   it("runs as its user, in a root of its own", async (context) => {
-    const { folder, images } = ready(context);
-    const { files, manifest, config } = images.amd64;
-    if (process.getuid?.() !== 0 || process.arch !== "x64") return skipUnlessCi(context, "chroot needs root on x64");
-    expect(config.config).toMatchObject({ User: "65532:65532", Entrypoint: ["/usr/local/bin/wasme"] });
-    expect(files.get("etc/passwd")?.content.toString()).toContain("wasme:x:65532:65532:");
-    const home = makeTempDir("wasme-chroot-");
-    chmodSync(home, 0o755);
-    for (const { digest } of manifest.layers) await runOk("tar", ["-xzpf", blobFile(folder, digest), "-C", home]);
+    const { wasme, root: home } = await unpacked(context);
     mkdirSync(join(home, "tmp/filter"));
     cpSync(HELLO_WASM, join(home, "tmp/filter/filter.wasm"));
-
-    const env = { PATH: "/usr/local/bin:/usr/bin:/usr/sbin:/bin", HOME: "/home/wasme" };
-    // With /proc, as every engine gives it, in a mount namespace that ends with the program.
-    const chroot = `mount --rbind /proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" /usr/local/bin/wasme "$@"`;
-    const start = ["--mount", "sh", "-c", chroot, home];
-    const wasme = (...args: string[]): Promise<RunResult> => run("unshare", [...start, ...args], { env });
-    expect(await wasme("--version")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^wasme version \d/u) });
+    expect(await wasme("--version")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^wasme version \d/u) as string,
+    });
     expect(await wasme("list")).toMatchObject({ code: 0 });
     // A guest in a worker thread: the engine compiles, the thread ends.
     expect(await wasme("check", "/tmp/filter/filter.wasm")).toMatchObject({ code: 0 });
     expect(await wasme("init", "/tmp/mine", "--language", "cpp")).toMatchObject({ code: 0 });
-
-    const server = await startChild("unshare", [...start, "registry", "serve", "--listen", "127.0.0.1:0"], { env });
-    await answers(server, /127\.0\.0\.1:\d+/u, "/v2/");
   });
+
+  it("serves: cache serve and operator run against the test cluster", async (context) => {
+    const { start, root: home } = await unpacked(context);
+    const cluster = await need(context, "cluster", sharedCluster);
+    const namespace = await cluster.namespace("image");
+    const kubeconfig = readFileSync(await cluster.adminKubeconfig(namespace), "utf8");
+    cpSync(cluster.caFile, join(home, "tmp/ca.pem"));
+    writeFileSync(join(home, "tmp/kubeconfig"), kubeconfig.replaceAll(cluster.caFile, "/tmp/ca.pem"), { mode: 0o644 });
+    await cluster.apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "wasme-cache", namespace } });
+    await cluster.apply(filterDeploymentCrd as unknown as KubeObject);
+    const [cachePort = 0, operatorPort = 0] = await freePorts(2);
+    const env = { KUBECONFIG: "/tmp/kubeconfig", NODE_NAME: "node-1", POD_NAME: "one", POD_NAMESPACE: namespace };
+    const cache = [
+      "cache",
+      "serve",
+      "--directory=/var/lib/wasme",
+      `--namespace=${namespace}`,
+      "--config-map=wasme-cache",
+    ];
+    const operator = ["operator", "run", `--namespace=${namespace}`, `--watch-namespace=${namespace}`];
+    for (const [args, port] of [
+      [cache, cachePort],
+      [operator, operatorPort],
+    ] as const) {
+      const server = await start([...args, `--listen=127.0.0.1:${port}`], env);
+      await answers(server, `http://127.0.0.1:${port}`);
+    }
+    expect(statSync(join(home, "var/lib/wasme")).uid).toBe(65532);
+  }, 180_000);
 });
 
-/** Asks a started server where it says it is, and ends it as an engine does. */
-async function answers(server: Child, address: RegExp, path: string): Promise<void> {
+interface Unpacked {
+  readonly root: string;
+  readonly wasme: (...args: string[]) => Promise<RunResult>;
+  readonly start: (args: readonly string[], env: Readonly<Record<string, string>>) => Promise<Child>;
+}
+
+/** The image's files in a folder, and its program started there as an engine does: as its user, with /proc, and no more. */
+async function unpacked(context: TestContext): Promise<Unpacked> {
+  const { folder, images } = ready(context);
+  if (process.getuid?.() !== 0 || process.arch !== "x64") return skipUnlessCi(context, "chroot needs root on x64");
+  const { files, manifest, config } = images.amd64;
+  expect(config.config).toMatchObject({ User: "65532:65532", Entrypoint: ["/usr/local/bin/wasme"] });
+  expect(files.get("etc/passwd")?.content.toString()).toContain("wasme:x:65532:65532:");
+  const home = tempDir("wasme-chroot-");
+  chmodSync(home, 0o755);
+  for (const { digest } of manifest.layers) await runOk("tar", ["-xzpf", blobFile(folder, digest), "-C", home]);
+  const basic = { PATH: "/usr/local/bin:/usr/bin:/usr/sbin:/bin", HOME: "/home/wasme" };
+  // The mount namespace ends with the program.
+  const chroot = `mount --rbind /proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" /usr/local/bin/wasme "$@"`;
+  const line = (args: readonly string[]): string[] => ["--mount", "sh", "-c", chroot, home, ...args];
+  return {
+    root: home,
+    wasme: (...args) => run("unshare", line(args), { env: basic }),
+    start: (args, env) => startChild("unshare", line(args), { env: { ...basic, ...env } }),
+  };
+}
+
+/** Waits until a started server is ready, and ends it as an engine does. */
+async function answers(server: Child, url: string): Promise<void> {
+  const status = async (path: string): Promise<number> => (await fetch(`${url}${path}`)).status;
   try {
-    const [at] = await server.seen(address, 60_000);
-    expect((await fetch(`http://${at}${path}`)).status).toBe(200);
-    await server.stop("SIGTERM");
-    expect(server.ended()).not.toBe("SIGKILL");
+    const ask = async (): Promise<true | undefined> => {
+      if (server.ended() !== undefined) throw new Error(`it ended with ${server.ended()}:\n${server.log()}`);
+      return (await status("/readyz").catch(() => 0)) === 200 ? true : undefined;
+    };
+    await waitFor("the server to be ready", ask, { deadlineMs: 60_000, detail: () => server.log() });
+    expect(await status("/healthz")).toBe(200);
+    expect(await status("/metrics")).toBe(200);
+    process.kill(server.pid, "SIGTERM");
+    await waitFor("the server to end", () => server.ended(), { deadlineMs: 60_000, detail: () => server.log() });
+    expect([0, 143]).toContain(server.ended());
   } finally {
     await server.stop();
   }
