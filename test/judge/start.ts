@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,10 +42,16 @@ export async function startJudgeProgram(settings: JudgeSettings): Promise<Runnin
   await bundle.close();
   const child = await startChild(process.execPath, [file, JSON.stringify(settings)], { scratch });
   const [, url = ""] = await child.seen(/judge on (\S+)/u);
-  return control(child, url);
+  return {
+    ...control(child, url),
+    stop: async () => {
+      await child.stop();
+      await rm(scratch, { recursive: true, force: true });
+    },
+  };
 }
 
-function control(child: Child, url: string): RunningJudge {
+function control(child: Child, url: string): Omit<RunningJudge, "stop"> {
   const ask = async (path: string, body?: object): Promise<Report> => {
     const sent = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
     const answer = await rawRequest({ url: url + path, ...sent }).catch((error: unknown) => {
@@ -78,6 +84,5 @@ function control(child: Child, url: string): RunningJudge {
       });
     },
     quiet: (deadlineMs) => until("the proxies to be quiet", deadlineMs, ({ busy }) => busy === 0),
-    stop: () => child.stop(),
   };
 }
