@@ -38,17 +38,39 @@ describe("wasme cache manifests and wasme operator manifests", () => {
 
   it("put in what was asked for", async () => {
     const cache = await print(
-      ...["cache", "manifests", "-n", "mesh", "--name", "nodes", "--kubernetes-version", "v1.32.4-eks-1"],
-      ...["--image", "registry.example:5000/wasme@sha256:" + "ab".repeat(32), "--image-pull-policy", "Always"],
-      ...["--toleration", "dedicated=mesh:NoSchedule", "--toleration", "*", "--auth-secret", "creds"],
+      "cache",
+      "manifests",
+      "-n",
+      "mesh",
+      "--name",
+      "nodes",
+      "--kubernetes-version",
+      "v1.32.4-eks-1",
+      "--image",
+      "registry.example:5000/wasme@sha256:" + "ab".repeat(32),
+      "--image-pull-policy",
+      "Always",
+      "--toleration",
+      "dedicated=mesh:NoSchedule",
+      "--toleration",
+      "*",
+      "--auth-secret",
+      "creds",
     );
     expect(cache).toContain("trafficDistribution: PreferClose\n");
     expect(cache).toContain("- --config-map=nodes\n");
     expect(cache).toContain("secretName: creds\n");
     expect(cache).toContain("effect: NoSchedule\n        - operator: Exists\n");
     const operator = await print(
-      ...["operator", "manifests", "--watch-namespace", "shop,blog", "--watch-namespace", "shop", "--no-cache"],
-      ...["--pull-secret", "creds"],
+      "operator",
+      "manifests",
+      "--watch-namespace",
+      "shop,blog",
+      "--watch-namespace",
+      "shop",
+      "--no-cache",
+      "--pull-secret",
+      "creds",
     );
     expect(operator).toContain("value: shop,blog\n");
     expect(operator).toContain("- --no-cache\n");
