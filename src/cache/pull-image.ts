@@ -1,4 +1,4 @@
-import { type Fetcher, collect } from "../domain/content.ts";
+import type { Fetcher } from "../domain/content.ts";
 import type { Digest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, withDigest } from "../domain/image-reference.ts";
@@ -150,12 +150,6 @@ function heldContent(folder: ContentFolder): Fetcher {
       }
     },
   };
-}
-
-/** Gathers a blob that is held. */
-export async function readHeld(folder: ContentFolder, blob: CachedBlob, limit: number): Promise<Uint8Array> {
-  const tooLong = (): Error => new WasmeError("failed", "BODY_TOO_LARGE", `${blob.digest} is too large`);
-  return await collect(heldContent(folder).fetch(blob), limit, tooLong);
 }
 
 function checkMagic(head: Uint8Array, where: string): void {

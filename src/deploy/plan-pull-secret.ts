@@ -15,7 +15,7 @@ interface CacheName {
 }
 
 /** The Secret of a cache that holds credentials for single images. */
-export function pullSecretRef(cache: CacheName): ObjectRef {
+function pullSecretRef(cache: CacheName): ObjectRef {
   return { kind: Kinds.secret, name: pullSecretName(cache), namespace: cache.namespace };
 }
 

@@ -56,7 +56,7 @@ export async function planUnmounts(
 }
 
 /** Those of a workload's volumes that none of these objects reads. */
-export function unneeded(
+function unneeded(
   names: readonly string[],
   { workload }: Pick<Target, "workload">,
   left: readonly KubeObject[],

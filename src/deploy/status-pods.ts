@@ -127,7 +127,7 @@ export function selectedPods(object: KubeObject, pods: readonly KubeObject[]): r
 }
 
 /** The labels by which an object of any of the kinds selects pods. */
-export function selectorOf(object: KubeObject): Readonly<Record<string, string>> {
+function selectorOf(object: KubeObject): Readonly<Record<string, string>> {
   const labels = stringMapAt(object, "spec", "workloadSelector", "labels");
   return Object.keys(labels).length > 0 ? labels : stringMapAt(object, "spec", "selector", "matchLabels");
 }

@@ -4,7 +4,7 @@ import { at, type KubeObject, listAt } from "../kube/objects.ts";
 import type { KubePort, ObjectRef, PatchOperation } from "../kube/port.ts";
 
 /** Keeps a FilterDeployment until what was made for it is gone. */
-export const FINALIZER = "wasme.io/filter-deployment";
+const FINALIZER = "wasme.io/filter-deployment";
 
 /** True when the object waits for us before it may go. */
 export function hasFinalizer(live: KubeObject): boolean {

@@ -1,6 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
-import { formatReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringAt } from "../kube/objects.ts";
@@ -81,11 +80,6 @@ export function withPullSecret(work: Work, spec: FilterDeploymentSpec, pull: Pul
     return isIt ? Promise.resolve(shown) : port.get(ref, signal);
   };
   return { ...work, cluster: { ...work.cluster, port: { ...port, get } } };
-}
-
-/** The image as it is named to people. */
-export function imageName(spec: FilterDeploymentSpec): string {
-  return formatReference(spec.image);
 }
 
 function stopAt(reason: string, error: WasmeError): Stop {

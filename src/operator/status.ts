@@ -9,7 +9,7 @@ import {
 } from "./conditions.ts";
 
 /** Results written; more would make the object large, and nobody reads them. */
-export const MOST_RESULTS = 50;
+const MOST_RESULTS = 50;
 const LONGEST_MESSAGE = 1000;
 
 /**

@@ -109,7 +109,7 @@ function requestOf(more: Partial<ServeCacheRequest>): ServeCacheRequest {
 }
 
 /** The machine's clock, on which everything lasts a fraction. */
-export function fasterClock(speed: number): SteadyClock {
+function fasterClock(speed: number): SteadyClock {
   return {
     now: () => systemClock.now(),
     elapsed: () => systemClock.elapsed() * speed,

@@ -22,7 +22,7 @@ import { putRemote } from "../support/remote-layouts.ts";
 /** Where the node cache of these tests is. */
 export const CACHE = { name: "wasme-cache", namespace: "wasme" };
 /** Group and version in paths of the API. */
-export const APPS = "apps/v1";
+const APPS = "apps/v1";
 export const ISTIO = "networking.istio.io/v1alpha3";
 export const PLUGINS = "extensions.istio.io/v1alpha1";
 export const WASME = "wasme.io/v1";

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 
 /**
@@ -38,7 +37,7 @@ export interface OldDeploy {
 }
 
 /** Its place for modules. */
-export const OLD_DIRECTORY = "/var/local/lib/wasme-cache";
+const OLD_DIRECTORY = "/var/local/lib/wasme-cache";
 const DIRECTORY = OLD_DIRECTORY;
 const VOLUME = "sidecar.istio.io/userVolume";
 const MOUNT = "sidecar.istio.io/userVolumeMount";
@@ -231,9 +230,4 @@ function daemonSet(namespace: string): unknown {
       },
     },
   };
-}
-
-/** A module hash made of a name. */
-export function moduleHash(name: string): string {
-  return createHash("sha256").update(name).digest("hex");
 }
