@@ -23,13 +23,13 @@ describe("the summary of a test run", () => {
       let tries = 0;
       it("is steady", () => {});
       describe("a port", () => {
-        it("is free", () => { tries += 1; if (tries === 1) throw new Error("in use\\nby another"); });
+        it("is free", () => { tries += 1; if (tries === 1) throw new Error("in use\\nby another\\nsince long"); });
       });
       it.skip("is left out", () => {});
     `);
     expect(lines.slice(-4)).toEqual([
       "1 passed on the second try:",
-      "  sample.test.js > a port > is free: in use",
+      "  sample.test.js > a port > is free: in use by another",
       "",
       "2 passed, 0 failed, 1 skipped",
     ]);
