@@ -4,8 +4,9 @@ import type { Clock } from "../platform/clock.ts";
 const LONGEST_MS = 2_147_483_647;
 
 /**
- * Runs `work` with a signal that is aborted after `ms` milliseconds as well as with `signal`. When the time is up
- * first, the error of `late` is thrown.
+ * Runs `work` with a signal that is aborted after `ms` milliseconds as well as with `signal`, and when `work` is done: what
+ * it left running, such as a watch, must not keep the process alive. When the time is up first, the error of `late` is
+ * thrown.
  */
 export async function withDeadline<T>(
   within: {
@@ -29,5 +30,6 @@ export async function withDeadline<T>(
   } finally {
     timer.abort();
     await ticking;
+    over.abort();
   }
 }

@@ -1,8 +1,10 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { ClusterClient } from "../cluster/api.ts";
-import { sharedCluster } from "../cluster/shared.ts";
+import { fileURLToPath } from "node:url";
+import type { ClusterClient, KubeObject } from "../cluster/api.ts";
+import { startCluster } from "../cluster/cluster.ts";
+import { type PodPrograms, startPodPrograms } from "../cluster/pod-programs.ts";
 import { envoyPath, startEnvoy } from "../components/envoy.ts";
 import { rawRequest } from "../components/raw-http.ts";
 import { startRegistry } from "../components/registry.ts";
@@ -26,7 +28,8 @@ it(
   "init, build, tag, push, pull elsewhere, deploy, run, undeploy: on real parts",
   { timeout: 300_000 },
   async (context) => {
-    const cluster = await need(context, "cluster", sharedCluster);
+    const cluster = await need(context, "cluster", () => startCluster({ realPrograms: ["wasme-cache"] }));
+    context.onTestFinished(() => cluster.stop());
     await need(context, "envoy", envoyPath);
     await need(context, "registry", registryPath);
     await need(context, "skopeo", skopeoPath);
@@ -73,9 +76,13 @@ it(
       deploymentPath(namespace),
       ({ status }) => status.availableReplicas === 2,
     );
+    await cluster.apply(pullSecret(namespace, { host: registry.host, ...user }));
+    const caches = await runCaches(cluster, cacheNamespace);
+    context.onTestFinished(() => caches.stop());
     const before = await state(cluster, namespace, cacheNamespace);
     const target = ["--id", "hello", "-n", namespace, "-l", "app=web", "--kubeconfig", cluster.kubeconfigPath];
-    const deploy = ["deploy", "istio", image, ...target, "--via", "envoyfilter", "--cache-namespace", cacheNamespace];
+    const deploy = ["deploy", "istio", image, ...target, "--via", "envoyfilter"];
+    deploy.push("--pull-secret", "registry", "--cache-namespace", cacheNamespace);
 
     const tried = await run([...deploy, "--dry-run=server"], other);
     expect(tried.stdout).toContain("+kind: EnvoyFilter");
@@ -89,7 +96,8 @@ it(
     const again = await runJson(deploy, other);
     expect((again["outcomes"] as { outcome: string }[]).filter(({ outcome }) => outcome !== "unchanged")).toEqual([]);
 
-    await expectServes(filter, { home: other, moduleDigest: String(pulled["moduleDigest"]) });
+    const [node] = caches.pods();
+    await expectServes(filter, { directory: node?.directory ?? "", moduleDigest: String(pulled["moduleDigest"]) });
 
     await run(["undeploy", "istio", ...target], other);
     // The namespace of the cache was ours too; the server takes some seconds to empty and remove it.
@@ -104,7 +112,7 @@ it(
 /** Runs the filter as deployed: `patch.value` unchanged before the router, the module under the path it names. */
 async function expectServes(
   filter: EnvoyFilter,
-  { home, moduleDigest }: { home: string; moduleDigest: string },
+  { directory, moduleDigest }: { directory: string; moduleDigest: string },
 ): Promise<void> {
   const hex = moduleDigest.slice("sha256:".length);
   const root = tempDir();
@@ -113,7 +121,7 @@ async function expectServes(
   // The directory prefix alone is rewritten: /var/lib/wasme belongs to nodes.
   const value = JSON.parse(JSON.stringify(patch?.value).replace('"/var/lib/wasme/', `"${root}/`)) as object;
   expect(JSON.stringify(value)).toContain(`${root}/${hex}.wasm`);
-  copyFileSync(join(home, ".wasme/images/blobs/sha256", hex), join(root, `${hex}.wasm`));
+  copyFileSync(join(directory, `${hex}.wasm`), join(root, `${hex}.wasm`));
   const envoy = await startEnvoy({ config: bootstrap(value) });
   try {
     const { status, headers } = await rawRequest({ url: await envoy.listenerUrl("main") });
@@ -121,6 +129,27 @@ async function expectServes(
   } finally {
     await envoy.stop();
   }
+}
+
+/** Runs the real node cache for each pod of it; their nodes are folders here. */
+function runCaches(cluster: ClusterClient, namespace: string): Promise<PodPrograms> {
+  const bin = fileURLToPath(new URL("../../bin/wasme.js", import.meta.url));
+  const program = [process.execPath, bin] as const;
+  return startPodPrograms(cluster, { namespace, name: "wasme-cache", program, disks: tempDir() });
+}
+
+function pullSecret(
+  namespace: string,
+  { host, username, password }: { host: string; username: string; password: string },
+): KubeObject {
+  const auths = { [host]: { auth: Buffer.from(`${username}:${password}`).toString("base64") } };
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "kubernetes.io/dockerconfigjson",
+    metadata: { name: "registry", namespace },
+    stringData: { ".dockerconfigjson": JSON.stringify({ auths }) },
+  };
 }
 
 function bootstrap(filter: object): object {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
 import type { KubeObject } from "../cluster/api.ts";
-import { sharedCluster } from "../cluster/shared.ts";
+import { startCluster } from "../cluster/cluster.ts";
 import { cacheRoot } from "../components/cache.mjs";
 import { type Child, startChild } from "../components/child.ts";
 import { cranePath } from "../components/go-programs.ts";
@@ -252,7 +252,9 @@ describe("the image at work", () => {
 
   it("serves: cache serve and operator run against the test cluster", async (context) => {
     const { start, root: home } = await unpacked(context);
-    const cluster = await need(context, "cluster", sharedCluster);
+    // Its own: the shared one has no FilterDeployments, and no operator looks at what tests leave there.
+    const cluster = await need(context, "cluster", () => startCluster());
+    context.onTestFinished(() => cluster.stop());
     const namespace = await cluster.namespace("image");
     const kubeconfig = readFileSync(await cluster.adminKubeconfig(namespace), "utf8");
     cpSync(cluster.caFile, join(home, "tmp/ca.pem"));

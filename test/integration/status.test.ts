@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { filterStatus, type StatusDeps, type StatusRequest, type StatusResult } from "../../src/deploy/status.ts";
 import { firstTrouble, type FilterStatus, type StatusStep } from "../../src/deploy/status-step.ts";
@@ -9,11 +9,12 @@ import { connectCluster } from "../../src/kube/adapter.ts";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { ClusterClient, KubeObject, PolicyRule } from "../cluster/api.ts";
-import { sharedCluster } from "../cluster/shared.ts";
+import { startCluster } from "../cluster/cluster.ts";
 import { component } from "../components/require-component.ts";
 import { type Bench, openBench, workload, type WorkloadShape } from "./deploy-support.ts";
 
-const cluster = await component("cluster", sharedCluster);
+/** Its own: a FilterDeployment of the shared one would hold modules that other tests expect to go. */
+const cluster = await component("cluster", () => startCluster());
 /** As Istio's injector marks pods it gave a sidecar. */
 const SIDECAR = { "sidecar.istio.io/status": '{"containers":["istio-proxy"]}' };
 const MERGE = "application/merge-patch+json";
@@ -25,6 +26,9 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
   let client: ClusterClient;
   beforeAll(() => {
     if ("ready" in cluster) client = cluster.ready;
+  });
+  afterAll(async () => {
+    if ("ready" in cluster) await cluster.ready.stop();
   });
 
   const withWeb = async (prefix: string, shape: WorkloadShape = {}): Promise<Bench> => {
