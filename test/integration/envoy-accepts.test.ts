@@ -94,7 +94,7 @@ describe("our tables are Envoy's", () => {
 describe("what we put into a cluster runs in a real Envoy", () => {
   it("the patch value of an EnvoyFilter, unchanged but for the folder of the module", async (context) => {
     await need(context, "envoy", envoyPath);
-    const object = buildEnvoyFilter(request({ rootId: "", config: "here" }));
+    const object = buildEnvoyFilter(request({ rootId: "", config: "here" }, { delivery: "cache-file" }));
     const value = patchValue(object);
     const base = buildDefaultBootstrap({
       listen: { address: "127.0.0.1", port: 0 },
