@@ -10,6 +10,7 @@ import { rawRequest } from "../components/raw-http.ts";
 import { startRegistry } from "../components/registry.ts";
 import { registryPath } from "../components/registry-kinds.ts";
 import { need } from "../components/require-component.ts";
+import { waitFor } from "../components/wait.ts";
 import { skopeo, skopeoPath } from "../components/skopeo.ts";
 import { type CliResult, runCli } from "../support/run-cli.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -215,7 +216,11 @@ async function state(cluster: ClusterClient, namespace: string, cacheNamespace: 
     for (const group of groups) {
       const at = group.lastIndexOf("/");
       const path = `/${group.slice(0, at)}/namespaces/${place}/${group.slice(at + 1)}`;
-      const { status, body } = await cluster.request<{ items: { metadata: { name: string } }[] }>("GET", path);
+      const { status, body } = await waitFor(`${path} to be answered`, async () => {
+        const answer = await cluster.request<{ items: { metadata: { name: string } }[] }>("GET", path);
+        // The first request for a custom kind is told to come again.
+        return answer.status === 429 ? undefined : answer;
+      });
       expect(status, path).toBe(200);
       names.push(...body.items.map(({ metadata }) => `${place}/${group.slice(at + 1)}/${metadata.name}`));
     }

@@ -220,6 +220,6 @@ describe("a cache that is asked to end", () => {
     expect(read()).toMatch(/content-length: 12000000/u);
     expect(read().length - read().indexOf("\r\n\r\n") - 4).toBe(12_000_000);
     await ended;
-    await expect(cache.get("/healthz")).rejects.toThrow(/ECONNREFUSED/u);
+    await expect(dial(cache.url)).rejects.toThrow(/ECONNREFUSED/u);
   });
 });
