@@ -28,138 +28,142 @@ const cluster = await component("cluster", () => startCluster({ crds: "none" }))
 const registry = await component("registry", () => startImages({ auth: "htpasswd" }));
 
 // One story: the cluster gets, step by step, what the operator needs.
-describe.skipIf("skip" in cluster || "skip" in registry)("an operator in a cluster that lacks things", () => {
-  let client: Cluster;
-  let images: ImageRegistry;
-  let namespace: string;
-  const operators: TestOperator[] = [];
+describe.skipIf("skip" in cluster || "skip" in registry)(
+  "an operator in a cluster that lacks things",
+  { timeout: 180_000 },
+  () => {
+    let client: Cluster;
+    let images: ImageRegistry;
+    let namespace: string;
+    const operators: TestOperator[] = [];
 
-  beforeAll(async () => {
-    if (!("ready" in cluster) || !("ready" in registry)) return;
-    client = cluster.ready;
-    images = registry.ready;
-    namespace = await client.namespace("around");
-    await client.apply(workload(namespace));
-  });
-  afterAll(async () => {
-    for (const operator of operators) await operator.stop();
-    if ("ready" in registry) await registry.ready.stop();
-    if ("ready" in cluster) await cluster.ready.stop();
-  });
-
-  const path = (): string => `/apis/${WASME}/namespaces/${namespace}/filterdeployments/hello`;
-  const reason = async (wanted: string): Promise<LiveFilterDeployment> => {
-    const isIt = (object: LiveFilterDeployment): boolean =>
-      object.status?.observedGeneration === object.metadata.generation &&
-      conditionsOf(object)["Ready"]?.endsWith(` ${wanted}`) === true;
-    try {
-      return await client.eventually<LiveFilterDeployment>(path(), isIt, 30_000);
-    } catch (error) {
-      throw new Error(operators.map(({ log }) => log.text()).join("\n---\n"), { cause: error });
-    }
-  };
-  const readyz = async (operator: TestOperator): Promise<string> =>
-    (await rawRequest({ url: `${operator.url}/readyz` })).text;
-
-  it("waits for the kind FilterDeployment, and says so", async () => {
-    const operator = await startOperator(client.kubeconfigPath, { waits: false, leaderElect: true });
-    operators.push(operator);
-    await waitFor("it to say so", async () => {
-      const text = operator.url === "" ? "" : await readyz(operator);
-      return text.includes("wasme operator manifests --crds only | kubectl apply -f -") ? true : undefined;
+    beforeAll(async () => {
+      if (!("ready" in cluster) || !("ready" in registry)) return;
+      client = cluster.ready;
+      images = registry.ready;
+      namespace = await client.namespace("around");
+      await client.apply(workload(namespace));
     });
-    expect((await rawRequest({ url: `${operator.url}/healthz` })).status).toBe(200);
-    await client.apply({ ...filterDeploymentCrd, metadata: { ...filterDeploymentCrd.metadata } });
-    await waitFor("it to be ready", async () => ((await readyz(operator)) === "ok\n" ? true : undefined), {
-      deadlineMs: 60_000,
-      detail: () => operator.log.text(),
+    afterAll(async () => {
+      for (const operator of operators) await operator.stop();
+      if ("ready" in registry) await registry.ready.stop();
+      if ("ready" in cluster) await cluster.ready.stop();
     });
-    const metrics = await rawRequest({ url: `${operator.url}/metrics` });
-    expect(metrics.text).toContain('leader_election_master_status{name="wasme-operator"} 1');
-  });
 
-  it("needs the pull secret, in either form", async () => {
-    const image = await images.push("team/private:v1", "private");
-    const { user } = images.running;
-    if (user === undefined) throw new Error("the registry has no users");
-    const { username, password } = user;
-    const secret = (type: string, stringData: object): object => ({
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "regcred", namespace },
-      type,
-      stringData,
-    });
-    const secrets = `/api/v1/namespaces/${namespace}/secrets`;
-    const withSecret = { filter: { imagePullOptions: { pullSecret: "regcred" } }, istio: { via: "auto" } };
-    await client.apply(filterDeployment(namespace, image.reference, {}));
-    expect(messageOf(await reason("ImageNotFound"))).toMatch(/unauthori[sz]ed|denied|refused/u);
-    await client.apply(filterDeployment(namespace, image.reference, withSecret));
-    expect(messageOf(await reason("PullSecretUnusable"))).toContain('there is no Secret "regcred"');
-    await client.request("POST", secrets, secret("Opaque", { username, password: "wrong" }));
-    await reason("ImageNotFound");
-    await client.request("DELETE", `${secrets}/regcred`);
-    await client.request("POST", secrets, secret("Opaque", { username, password }));
-    // Nothing of Istio's is there yet.
-    const object = await reason("KindNotServed");
-    expect(messageOf(object)).toContain("this cluster serves none of Istio's kinds");
-    expect(conditionsOf(object)["ImageVerified"]).toBe("True Verified");
-  });
-
-  it("goes on when Istio comes", async () => {
-    await installIstioCrds(client, (await clusterProgram()).istioCrds, "istio");
-    const object = await reason("PullSecretUnusable");
-    expect(messageOf(object)).toContain("kubernetes.io/dockerconfigjson");
-  });
-
-  it("hands the credentials to the node cache when it comes, and takes them back", async () => {
-    await installCache(client, false);
-    const reporter = startReporter(client);
-    try {
-      await client.request(
-        "PATCH",
-        path(),
-        { spec: { deployment: { istio: { delivery: "cache-http" } } } },
-        "application/merge-patch+json",
-      );
-      await reason("Deployed");
-      const { body } = await client.request<{ data?: Record<string, string> }>(
-        "GET",
-        `/api/v1/namespaces/${CACHE.namespace}/secrets/${CACHE.name}-pull`,
-      );
-      const [value = ""] = Object.values(body.data ?? {});
-      const { auths } = JSON.parse(Buffer.from(value, "base64").toString()) as {
-        auths: Record<string, { auth: string }>;
-      };
-      expect(Object.keys(auths)).toEqual([images.host]);
-    } finally {
-      await reporter.stop();
-    }
-  });
-
-  it("hands over to another operator, which does not do everything anew", async () => {
-    const second = await startOperator(client.kubeconfigPath, { waits: false, leaderElect: true });
-    operators.push(second);
-    const isLeading = async (operator: TestOperator): Promise<boolean> => {
-      const { text } = await rawRequest({ url: `${operator.url}/metrics` });
-      return text.includes('leader_election_master_status{name="wasme-operator"} 1');
+    const path = (): string => `/apis/${WASME}/namespaces/${namespace}/filterdeployments/hello`;
+    const reason = async (wanted: string): Promise<LiveFilterDeployment> => {
+      const isIt = (object: LiveFilterDeployment): boolean =>
+        object.status?.observedGeneration === object.metadata.generation &&
+        conditionsOf(object)["Ready"]?.endsWith(` ${wanted}`) === true;
+      try {
+        return await client.eventually<LiveFilterDeployment>(path(), isIt, 100_000);
+      } catch (error) {
+        throw new Error(operators.map(({ log }) => log.text()).join("\n---\n"), { cause: error });
+      }
     };
-    await waitFor("the second one to listen", () => (second.url === "" ? undefined : true));
-    expect(await isLeading(second)).toBe(false);
-    await operators[0]?.stop();
-    await waitFor("the second one to lead", async () => ((await isLeading(second)) ? true : undefined), {
-      deadlineMs: 60_000,
+    const readyz = async (operator: TestOperator): Promise<string> =>
+      (await rawRequest({ url: `${operator.url}/readyz` })).text;
+
+    it("waits for the kind FilterDeployment, and says so", async () => {
+      const operator = await startOperator(client.kubeconfigPath, { waits: false, leaderElect: true });
+      operators.push(operator);
+      await waitFor("it to say so", async () => {
+        const text = operator.url === "" ? "" : await readyz(operator);
+        return text.includes("wasme operator manifests --crds only | kubectl apply -f -") ? true : undefined;
+      });
+      expect((await rawRequest({ url: `${operator.url}/healthz` })).status).toBe(200);
+      await client.apply({ ...filterDeploymentCrd, metadata: { ...filterDeploymentCrd.metadata } });
+      await waitFor("it to be ready", async () => ((await readyz(operator)) === "ok\n" ? true : undefined), {
+        deadlineMs: 60_000,
+        detail: () => operator.log.text(),
+      });
+      const metrics = await rawRequest({ url: `${operator.url}/metrics` });
+      expect(metrics.text).toContain('leader_election_master_status{name="wasme-operator"} 1');
     });
-    const plugin = `/apis/${PLUGINS}/namespaces/${namespace}/trafficextensions`;
-    const [only] = (
-      await client.request<{ items: { metadata: { resourceVersion: string; name: string } }[] }>("GET", plugin)
-    ).body.items;
-    await client.request("DELETE", `${plugin}/${only?.metadata.name}`);
-    await client.eventually(`${plugin}/${only?.metadata.name}`, () => true);
-    await client.request("DELETE", path());
-    await waitFor("nothing to be left", async () =>
-      (await tracesIn(client, namespace)).length === 0 ? true : undefined,
-    );
-    expect(second.log.entries.filter(({ level }) => level === "error")).toEqual([]);
-  });
-});
+
+    it("needs the pull secret, in either form", async () => {
+      const image = await images.push("team/private:v1", "private");
+      const { user } = images.running;
+      if (user === undefined) throw new Error("the registry has no users");
+      const { username, password } = user;
+      const secret = (type: string, stringData: object): object => ({
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "regcred", namespace },
+        type,
+        stringData,
+      });
+      const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+      const withSecret = { filter: { imagePullOptions: { pullSecret: "regcred" } }, istio: { via: "auto" } };
+      await client.apply(filterDeployment(namespace, image.reference, {}));
+      expect(messageOf(await reason("ImageNotFound"))).toMatch(/unauthori[sz]ed|denied|refused/u);
+      await client.apply(filterDeployment(namespace, image.reference, withSecret));
+      expect(messageOf(await reason("PullSecretUnusable"))).toContain('there is no Secret "regcred"');
+      await client.request("POST", secrets, secret("Opaque", { username, password: "wrong" }));
+      await reason("ImageNotFound");
+      await client.request("DELETE", `${secrets}/regcred`);
+      await client.request("POST", secrets, secret("Opaque", { username, password }));
+      // Nothing of Istio's is there yet.
+      const object = await reason("KindNotServed");
+      expect(messageOf(object)).toContain("this cluster serves none of Istio's kinds");
+      expect(conditionsOf(object)["ImageVerified"]).toBe("True Verified");
+    });
+
+    it("goes on when Istio comes", async () => {
+      await installIstioCrds(client, (await clusterProgram()).istioCrds, "istio");
+      const object = await reason("PullSecretUnusable");
+      expect(messageOf(object)).toContain("kubernetes.io/dockerconfigjson");
+    });
+
+    it("hands the credentials to the node cache when it comes, and takes them back", async () => {
+      await installCache(client, false);
+      const reporter = startReporter(client);
+      try {
+        await client.request(
+          "PATCH",
+          path(),
+          { spec: { deployment: { istio: { delivery: "cache-http" } } } },
+          "application/merge-patch+json",
+        );
+        await reason("Deployed");
+        const { body } = await client.request<{ data?: Record<string, string> }>(
+          "GET",
+          `/api/v1/namespaces/${CACHE.namespace}/secrets/${CACHE.name}-pull`,
+        );
+        const [value = ""] = Object.values(body.data ?? {});
+        const { auths } = JSON.parse(Buffer.from(value, "base64").toString()) as {
+          auths: Record<string, { auth: string }>;
+        };
+        expect(Object.keys(auths)).toEqual([images.host]);
+      } finally {
+        await reporter.stop();
+      }
+    });
+
+    it("hands over to another operator, which does not do everything anew", async () => {
+      const second = await startOperator(client.kubeconfigPath, { waits: false, leaderElect: true });
+      operators.push(second);
+      const isLeading = async (operator: TestOperator): Promise<boolean> => {
+        const { text } = await rawRequest({ url: `${operator.url}/metrics` });
+        return text.includes('leader_election_master_status{name="wasme-operator"} 1');
+      };
+      await waitFor("the second one to listen", () => (second.url === "" ? undefined : true));
+      expect(await isLeading(second)).toBe(false);
+      await operators[0]?.stop();
+      await waitFor("the second one to lead", async () => ((await isLeading(second)) ? true : undefined), {
+        deadlineMs: 60_000,
+      });
+      const plugin = `/apis/${PLUGINS}/namespaces/${namespace}/trafficextensions`;
+      const [only] = (
+        await client.request<{ items: { metadata: { resourceVersion: string; name: string } }[] }>("GET", plugin)
+      ).body.items;
+      await client.request("DELETE", `${plugin}/${only?.metadata.name}`);
+      await client.eventually(`${plugin}/${only?.metadata.name}`, () => true);
+      await client.request("DELETE", path());
+      await waitFor("nothing to be left", async () =>
+        (await tracesIn(client, namespace)).length === 0 ? true : undefined,
+      );
+      expect(second.log.entries.filter(({ level }) => level === "error")).toEqual([]);
+    });
+  },
+);
