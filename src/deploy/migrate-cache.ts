@@ -7,7 +7,7 @@ import { NODE_LABEL } from "../mesh/node-report.ts";
 import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts";
 import { OLD_LIST } from "./migrate-old-names.ts";
 import { type DeleteChange, type ObjectWait, refTitle, refTo, type Step, type TouchChange } from "./plan.ts";
-import type { CacheRelease } from "./plan-cache-removal.ts";
+import { type CacheRelease, INHABITANTS } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 import { settleApply } from "./settle-change.ts";
@@ -154,14 +154,3 @@ function isPart(kind: ResourceKind, item: KubeObject, cache: string): boolean {
 }
 
 const ALWAYS: readonly string[] = ["ConfigMap kube-root-ca.crt", "ServiceAccount default"];
-
-const INHABITANTS: readonly ResourceKind[] = [
-  Kinds.pod,
-  Kinds.configMap,
-  Kinds.secret,
-  Kinds.service,
-  Kinds.serviceAccount,
-  Kinds.deployment,
-  Kinds.daemonSet,
-  Kinds.statefulSet,
-];

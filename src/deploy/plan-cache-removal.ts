@@ -94,7 +94,8 @@ const PARTS: readonly ResourceKind[] = [
   Kinds.role,
   Kinds.serviceAccount,
 ];
-const INHABITANTS: readonly ResourceKind[] = [
+/** What is looked for before a namespace is deleted. */
+export const INHABITANTS: readonly ResourceKind[] = [
   Kinds.pod,
   Kinds.configMap,
   Kinds.secret,

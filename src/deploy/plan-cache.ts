@@ -6,7 +6,8 @@ import type { Access, ObjectRef, ServerVersion } from "../kube/port.ts";
 import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache-objects.ts";
 import { announcePatch, isAnnounced } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { CacheLook } from "./look-at-cache.ts";
+import { type CacheLook, isOurWork } from "./look-at-cache.ts";
+import { isOldManaged } from "./migrate-old-names.ts";
 import { type AnnounceChange, type ApplyChange, type ObjectWait, refTo } from "./plan.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { missingAccess, requireAccess } from "./require-access.ts";
@@ -96,6 +97,10 @@ async function planMissing(
   if (before?.metadata.deletionTimestamp !== undefined) {
     const gone: ObjectWait = { type: "wait-object", ref, timeoutMs: NAMESPACE_MS, look: lookGone };
     return [gone, ...objects.map((one) => untried(one))];
+  }
+  // A namespace of somebody else is used as it is: what we write into it, we would take for ours when it is tidied.
+  if (before !== undefined && !isOurWork(before) && !isOldManaged(before)) {
+    return await inParallel(inside, (one) => settleApply(deps, { ...one, reason, force }));
   }
   const first = await settleApply(deps, { ...space, reason: "holds the node cache", force, seen: { before } });
   // In a namespace that does not exist yet the server tries nothing.

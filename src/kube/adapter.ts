@@ -50,6 +50,14 @@ export async function connectCluster(
 function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
   const call = (request: ApiRequest, signal?: AbortSignal): Promise<KubeObject> =>
     expectObject(client, request, signal);
+  const patchWith = (
+    contentType: string,
+    { ref, body, options }: { readonly ref: ObjectRef; readonly body: unknown; readonly options: WriteOptions },
+  ): Promise<KubeObject> => {
+    const query = writeQuery(fieldManager, options);
+    const intent: Intent = { ...ref, verb: "patch" };
+    return call({ method: "PATCH", path: writePath(ref, options), query, contentType, body, intent }, options.signal);
+  };
   const discovery = new Map<string, Promise<ReadonlySet<string>>>();
   return {
     server: client.source.server,
@@ -79,36 +87,8 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
         options.signal,
       );
     },
-    patch: (ref, body, options = {}) => {
-      const contentType = "application/merge-patch+json";
-      const intent: Intent = { ...ref, verb: "patch" };
-      return call(
-        {
-          method: "PATCH",
-          path: writePath(ref, options),
-          query: writeQuery(fieldManager, options),
-          contentType,
-          body,
-          intent,
-        },
-        options.signal,
-      );
-    },
-    jsonPatch: (ref, body, options = {}) => {
-      const contentType = "application/json-patch+json";
-      const intent: Intent = { ...ref, verb: "patch" };
-      return call(
-        {
-          method: "PATCH",
-          path: writePath(ref, options),
-          query: writeQuery(fieldManager, options),
-          contentType,
-          body,
-          intent,
-        },
-        options.signal,
-      );
-    },
+    patch: (ref, body, options = {}) => patchWith("application/merge-patch+json", { ref, body, options }),
+    jsonPatch: (ref, body, options = {}) => patchWith("application/json-patch+json", { ref, body, options }),
     create: (kind, object, options = {}) => {
       const ref = refOf(kind, object);
       const intent: Intent = { ...ref, verb: "create" };

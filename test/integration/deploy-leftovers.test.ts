@@ -32,6 +32,22 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
     expect(await cacheStatus(bench)).toBe(404);
   };
 
+  it("uses a namespace of somebody else for the cache as it is, and leaves it there", async () => {
+    const bench = await withWeb("theirs");
+    const path = `/api/v1/namespaces/${bench.cacheNamespace}`;
+    await client.request("POST", "/api/v1/namespaces", {
+      metadata: { name: bench.cacheNamespace, labels: { team: "a" } },
+    });
+    const labels = async (): Promise<unknown> =>
+      (await client.request<{ metadata: { labels: object } }>("GET", path)).body.metadata.labels;
+    const before = await labels();
+    await bench.deploy();
+    expect(await labels()).toEqual(before);
+    await bench.undeploy();
+    await expectClean(bench);
+    expect((await client.request<{ status: object }>("GET", path)).body.status).toEqual({ phase: "Active" });
+  });
+
   it("takes mount and cache away when another kind takes over from files", async () => {
     const bench = await withWeb("over");
     await bench.deploy();
