@@ -1,11 +1,12 @@
 import { WasmeError } from "../domain/errors.ts";
-import { Kinds, type ResourceKind, resourceName } from "../kube/kinds.ts";
+import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import type { StoreQuery } from "../controller/object-store.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { isKubeObject, type KubeObject } from "../kube/objects.ts";
 import type { KubePort, ObjectRef, Selection } from "../kube/port.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import { type ClusterView, FILTER_KINDS } from "./cluster-view.ts";
 import { Memory } from "./memory.ts";
+import { refKey, refOf, Written } from "./written.ts";
 
 /** What a port over a view is made with. */
 export interface CachedPortDeps {
@@ -24,17 +25,18 @@ export interface CachedPort extends KubePort {
 
 /**
  * A port whose reads are answered from the view where it knows the objects, and from a short memory for the few kinds
- * that are asked for one by one; writes go through. What was just written is read back as written until the view has
- * seen something newer, and what a write was refused for is read anew from the server.
+ * that are asked for one by one; writes go through. What was just written is read back as written until the view was
+ * told of it, and what a write was refused for is read anew from the server.
  */
 export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedPort {
   const written = new Written(view);
   const remembered = new Memory<KubeObject | undefined>(clock, REMEMBER_MS);
-  const reread = async (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> => {
-    const object = await live.get(ref, signal);
-    written.note(ref, object);
-    return object;
-  };
+  const reread = (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> =>
+    written.keep(
+      ref,
+      () => live.get(ref, signal),
+      (object) => object,
+    );
   const get = async (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> => {
     const own = view.find(ref.kind, ref.namespace);
     if (own === undefined) {
@@ -59,11 +61,8 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
   };
   const writing = async <T>(ref: ObjectRef, dryRun: boolean | undefined, write: () => Promise<T>): Promise<T> => {
     if (dryRun === true) return write();
-    const before = written.versionOf(ref);
     try {
-      const result = await write();
-      written.note(ref, typeof result === "boolean" ? undefined : (result as KubeObject), before);
-      return result;
+      return await written.keep(ref, write, (answer) => (isKubeObject(answer) ? answer : undefined));
     } catch (error) {
       if (error instanceof WasmeError && REREAD.has(error.code)) written.distrust(ref);
       throw error;
@@ -96,87 +95,6 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
       return own === undefined ? [] : written.over({ kind, namespace: query.namespace }, own.list(query));
     },
   };
-}
-
-interface Overlay {
-  /** As the server answered; `undefined`: it is gone. */
-  readonly object: KubeObject | undefined;
-  /** The version that the view had before. */
-  readonly before: string | undefined;
-  readonly ref: ObjectRef;
-}
-
-/** What we wrote and the view has not seen yet. */
-class Written {
-  readonly #view: ClusterView;
-  readonly #overlays = new Map<string, Overlay>();
-  readonly #stale = new Set<string>();
-  /** The last version we wrote of each object. */
-  readonly #own = new Map<string, string>();
-
-  constructor(view: ClusterView) {
-    this.#view = view;
-  }
-
-  versionOf(ref: ObjectRef): string | undefined {
-    return this.#known(ref)?.metadata.resourceVersion;
-  }
-
-  /** `before`: what the view had when the request was sent; its own answer may arrive before the request's. */
-  note(ref: ObjectRef, object: KubeObject | undefined, before: string | undefined = this.versionOf(ref)): void {
-    if (this.#view.find(ref.kind, ref.namespace) === undefined) return;
-    const key = refKey(ref);
-    this.#overlays.set(key, { object, before, ref });
-    this.#stale.delete(key);
-    const version = object?.metadata.resourceVersion;
-    if (version === undefined) this.#own.delete(key);
-    else this.#own.set(key, version);
-  }
-
-  distrust(ref: ObjectRef): void {
-    this.#stale.add(refKey(ref));
-  }
-
-  isStale(ref: ObjectRef): boolean {
-    return this.#stale.has(refKey(ref));
-  }
-
-  of(ref: ObjectRef): Overlay | undefined {
-    const key = refKey(ref);
-    const overlay = this.#overlays.get(key);
-    if (overlay === undefined || this.versionOf(ref) === overlay.before) return overlay;
-    this.#overlays.delete(key);
-    return undefined;
-  }
-
-  isOwn(ref: ObjectRef, object: KubeObject): boolean {
-    return object.metadata.resourceVersion === this.#own.get(refKey(ref));
-  }
-
-  /** The objects with what we wrote in place of what is known. */
-  over({ kind, namespace }: Selection, items: readonly KubeObject[]): readonly KubeObject[] {
-    const mine = [...this.#overlays.values()].filter(
-      ({ ref }) => ref.kind === kind && (namespace === undefined || ref.namespace === namespace),
-    );
-    const current = mine.filter(({ ref }) => this.of(ref) !== undefined);
-    if (current.length === 0) return items;
-    const replaced = new Set(current.map(({ ref }) => refKey(ref)));
-    const rest = items.filter((object) => !replaced.has(refKey(refOf(kind, object))));
-    return [...rest, ...current.flatMap(({ object }) => object ?? [])];
-  }
-
-  #known(ref: ObjectRef): KubeObject | undefined {
-    return this.#view.find(ref.kind, ref.namespace)?.get(ref.namespace ?? "", ref.name);
-  }
-}
-
-function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {
-  const { name, namespace } = object.metadata;
-  return namespace === undefined ? { kind, name } : { kind, name, namespace };
-}
-
-function refKey({ kind, namespace = "", name }: ObjectRef): string {
-  return `${resourceName(kind)} ${namespace}/${name}`;
 }
 
 /** `a=b,c`: values by key, `undefined` for any value. Nothing for selectors with something else in them. */
