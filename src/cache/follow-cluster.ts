@@ -3,14 +3,14 @@ import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { KubePort } from "../kube/port.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { pullSecretName } from "../mesh/cache-objects.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { CacheName } from "./cache-events.ts";
 
 /** What follows the cluster, and who hears of it. */
 export interface FollowClusterOptions {
   readonly port: Pick<KubePort, "pages" | "watch">;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly log: Log;
   readonly cache: CacheName;
   /** The list's data, at first and after each change; `undefined` when there is no such ConfigMap. */

@@ -1,4 +1,4 @@
-/** So many requests are under way at once: as many as one client opens connections. */
+/** So many requests are under way at once: more gain nothing on one API server. */
 const IN_FLIGHT = 16;
 
 /**

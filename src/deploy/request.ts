@@ -6,7 +6,7 @@ import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
 import type { WorkloadKind } from "../domain/workload.ts";
 import type { KubePort, ObjectRef } from "../kube/port.ts";
 import type { CacheSettings } from "../mesh/cache-objects.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 
 /** The kind of object that carries a filter to the proxies. */
 export type Via = "envoyfilter" | "wasmplugin" | "trafficextension";
@@ -101,7 +101,7 @@ export interface DeployDeps {
   readonly readModule: (image: ResolvedImage) => Promise<Uint8Array>;
   /** All of stdin, for `-f -`. */
   readonly readStdin: () => Promise<string>;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly cwd: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -109,7 +109,7 @@ export interface DeployDeps {
 /** A connected cluster and what working on it needs. */
 export interface ClusterDeps {
   readonly port: KubePort;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly events: EventSink;
   readonly signal?: AbortSignal | undefined;
   /**

@@ -1,6 +1,6 @@
 import type { EventSink } from "../domain/events.ts";
 import { tryParseJson } from "../domain/json.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 import { type ApiClient, type ApiRequest, type ClientDeps, createClient } from "./client.ts";
 import { openCredentials } from "./credentials.ts";
 import { type KubeconfigSource, loadKubeconfig } from "./kubeconfig.ts";
@@ -23,7 +23,7 @@ import { watchEvents } from "./watch.ts";
 
 /** What connecting needs of the outside. */
 export interface ConnectDeps {
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly events: EventSink;
   /** Who writes; the command line when absent. */
   readonly fieldManager?: FieldManager;
@@ -40,7 +40,7 @@ export async function connectCluster(
   from: KubeconfigSource,
 ): Promise<KubePort & { readonly pods: PodReader }> {
   const raw = await loadKubeconfig(from);
-  const source = await openCredentials(raw, from.env, () => deps.clock.now());
+  const source = await openCredentials(raw, from.env, () => deps.clock.elapsed());
   const warn = (message: string): void => deps.events({ type: "warning", message: `the cluster says: ${message}` });
   const { clock, onAnswer } = deps;
   const client = createClient({ source, clock, warn, ...(onAnswer === undefined ? {} : { onAnswer }) });
@@ -52,9 +52,17 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     expectObject(client, request, signal);
   const patchWith = (
     contentType: string,
-    { ref, body, options }: { readonly ref: ObjectRef; readonly body: unknown; readonly options: WriteOptions },
+    {
+      ref,
+      body,
+      options,
+    }: {
+      readonly ref: ObjectRef;
+      readonly body: unknown;
+      readonly options: WriteOptions & { readonly force?: boolean };
+    },
   ): Promise<KubeObject> => {
-    const query = writeQuery(fieldManager, options);
+    const query = { ...writeQuery(fieldManager, options), force: options.force === true ? "true" : undefined };
     const intent: Intent = { ...ref, verb: "patch" };
     return call({ method: "PATCH", path: writePath(ref, options), query, contentType, body, intent }, options.signal);
   };
@@ -71,22 +79,8 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     },
     pages: (selection, signal) => listPages(client, collectionPath(selection), selection, signal),
     list: (selection, signal) => listAll(client, collectionPath(selection), selection, signal),
-    apply: (kind, object, options = {}) => {
-      const ref = refOf(kind, object);
-      const query = { ...writeQuery(fieldManager, options), force: options.force === true ? "true" : undefined };
-      const contentType = "application/apply-patch+yaml";
-      return call(
-        {
-          method: "PATCH",
-          path: writePath(ref, options),
-          query,
-          contentType,
-          body: object,
-          intent: { ...ref, verb: "patch" },
-        },
-        options.signal,
-      );
-    },
+    apply: (kind, object, options = {}) =>
+      patchWith("application/apply-patch+yaml", { ref: refOf(kind, object), body: object, options }),
     patch: (ref, body, options = {}) => patchWith("application/merge-patch+json", { ref, body, options }),
     jsonPatch: (ref, body, options = {}) => patchWith("application/json-patch+json", { ref, body, options }),
     create: (kind, object, options = {}) => {

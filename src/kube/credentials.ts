@@ -10,7 +10,10 @@ import { prepareKubeconfig } from "./prepare-kubeconfig.ts";
 /** What a request needs to be let in. */
 export interface Credentials {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  /** Kept alive; the same one until the TLS material changes. */
+  /**
+   * Keeps connections; the same one until the TLS material changes. It opens as many as are asked for: each watch holds
+   * one for ever, and whoever needs less than others can take sees to that itself.
+   */
   readonly agent: HttpAgent;
 }
 
@@ -27,15 +30,14 @@ export interface CredentialSource {
 
 /** How long headers are used before files and plugins are asked again. Milliseconds. */
 const FRESH_MS = 60_000;
-/** Requests in flight at once: more gain nothing on one API server. */
-const MAX_SOCKETS = 16;
 
 /**
  * Credentials by `@kubernetes/client-node`: client certificates, tokens, token files, exec plugins, OIDC, proxies.
- * That library makes a new agent, so a new TLS handshake, for each request; here one agent is kept.
+ * That library makes a new agent, so a new TLS handshake, for each request; here one agent is kept. `elapsed` is a steady
+ * clock's: one that somebody sets back would keep a token for as long.
  * Throws `KUBECONFIG_INVALID` (usage) and `KUBE_CREDENTIALS` (unauthorised) when a plugin fails.
  */
-export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => number): Promise<CredentialSource> {
+export async function openCredentials(raw: RawKubeconfig, env: Env, elapsed: () => number): Promise<CredentialSource> {
   const prepared = JSON.stringify(prepareKubeconfig(raw, env));
   const impersonated = impersonationHeaders(raw);
   const { KubeConfig: Config } = await importQuietly();
@@ -64,10 +66,10 @@ export async function openCredentials(raw: RawKubeconfig, env: Env, now: () => n
     server,
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
     get: () => {
-      if (cached === undefined || cached.until <= now()) {
+      if (cached === undefined || cached.until <= elapsed()) {
         const found = authenticate(config, agents);
         const credentials = found.then((own) => ({ ...own, headers: { ...own.headers, ...impersonated } }));
-        const fresh = { credentials, until: now() + FRESH_MS };
+        const fresh = { credentials, until: elapsed() + FRESH_MS };
         cached = fresh;
         // A token file that is being replaced is there again the next moment.
         credentials.catch(() => {
@@ -124,20 +126,32 @@ async function authenticate(config: KubeConfig, agents: AgentKeeper): Promise<Cr
 /** Keeps the first agent of each set of TLS options; certificates of exec plugins rotate, so there may be a second. */
 class AgentKeeper {
   #current: { readonly key: string; readonly agent: HttpAgent } | undefined;
+  /** Agents of older certificates, with requests that are still under way. */
+  readonly #leaving = new Set<HttpAgent>();
 
   keep(agent: HttpAgent): HttpAgent {
     const options = (agent as HttpAgent & { options?: RequestOptions }).options ?? {};
     const key = JSON.stringify([options.ca, options.cert, options.key, options.servername].map(String));
     if (this.#current?.key === key) return this.#current.agent;
-    this.#current?.agent.destroy();
-    Object.assign(agent, { keepAlive: true, maxSockets: MAX_SOCKETS });
+    for (const old of this.#leaving) if (Object.keys(old.sockets).length === 0) this.#leaving.delete(old);
+    if (this.#current !== undefined) this.#leave(this.#current.agent);
+    Object.assign(agent, { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
     this.#current = { key, agent };
     return agent;
   }
 
   close(): void {
+    for (const old of this.#leaving) old.destroy();
+    this.#leaving.clear();
     this.#current?.agent.destroy();
     this.#current = undefined;
+  }
+
+  /** Its requests end as they would have; no connection is kept afterwards. */
+  #leave(agent: HttpAgent): void {
+    Object.assign(agent, { keepAlive: false });
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+    this.#leaving.add(agent);
   }
 }
 

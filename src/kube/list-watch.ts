@@ -1,5 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 import type { KubeObject } from "./objects.ts";
 import type { KubePort, ObjectPage, Selection, WatchEvent } from "./port.ts";
 
@@ -18,7 +18,7 @@ export type ListWatchStep =
 /** What {@link listWatch} needs. */
 export interface ListWatchDeps {
   readonly port: Pick<KubePort, "pages" | "watch">;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Told when the server has accepted a watch. */
   readonly onWatching?: () => void;
 }
@@ -91,7 +91,7 @@ async function* watchOnce(
   from: { readonly selection: Selection; readonly from: string; readonly failures: { inARow: number } },
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ListWatchStep, string> {
-  const since = deps.clock.now();
+  const since = deps.clock.elapsed();
   let version = from.from;
   let told = false;
   try {
@@ -104,7 +104,7 @@ async function* watchOnce(
   } catch (error) {
     throw new WatchBroke(error, version);
   }
-  if (told || deps.clock.now() - since >= SHORT_WATCH_MS) from.failures.inARow = 0;
+  if (told || deps.clock.elapsed() - since >= SHORT_WATCH_MS) from.failures.inARow = 0;
   else {
     from.failures.inARow += 1;
     await deps.clock.sleep(pause(from.failures.inARow), signal);

@@ -53,10 +53,19 @@ export function exchange(request: WireRequest, access: Credentials, signal?: Abo
   };
   return new Promise((resolve, reject) => {
     const call = send(request.url, options);
-    call.setTimeout(request.idleMs, () => {
-      call.destroy(Object.assign(new Error(`no answer for ${request.idleMs / 1000} s`), { code: IDLE_TIMEOUT }));
-    });
+    const late = (): void => {
+      const error = Object.assign(new Error(`no answer for ${request.idleMs / 1000} s`), { code: IDLE_TIMEOUT });
+      call.destroy(error);
+      // Node tells nothing of a request that never got a connection.
+      reject(new WireFailure(error, false));
+    };
+    // The request's own time-out begins when it is connected.
+    const connecting = setTimeout(late, request.idleMs);
+    const connected = (): void => clearTimeout(connecting);
+    call.on("socket", (socket) => (socket.connecting ? socket.once("connect", connected) : connected()));
+    call.setTimeout(request.idleMs, late);
     call.on("error", (error) => {
+      connected();
       if (signal?.aborted === true) reject(signal.reason as Error);
       else reject(new WireFailure(error, call.reusedSocket));
     });

@@ -9,13 +9,13 @@ import {
 import { type ResourceKind, resourceName } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { KubePort, Selection } from "../kube/port.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { SteadyClock } from "../platform/clock.ts";
 import type { Log } from "../platform/json-log.ts";
 
 /** What a view is made with. */
 export interface ViewDeps {
   readonly port: Pick<KubePort, "pages" | "watch">;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly log: Log;
 }
 

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProgressEvent } from "../../../src/domain/events.ts";
 import { connectCluster } from "../../../src/kube/adapter.ts";
@@ -11,7 +12,9 @@ import { follow } from "../../../src/kube/follow.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
 import { prepareKubeconfig } from "../../../src/kube/prepare-kubeconfig.ts";
-import type { Clock } from "../../../src/platform/clock.ts";
+import { exchange, IDLE_TIMEOUT } from "../../../src/kube/wire.ts";
+import { type SteadyClock, systemClock } from "../../../src/platform/clock.ts";
+import { waitFor } from "../../components/wait.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 interface Seen {
@@ -31,8 +34,9 @@ describe("the Kubernetes client", () => {
   const slept: number[] = [];
   const events: ProgressEvent[] = [];
   let later = 0;
-  const clock: Clock = {
-    now: () => Date.now() + later,
+  const clock: SteadyClock = {
+    now: () => Date.now(),
+    elapsed: () => systemClock.elapsed() + later,
     sleep: async (ms, signal) => {
       slept.push(ms);
       signal?.throwIfAborted();
@@ -95,7 +99,11 @@ describe("the Kubernetes client", () => {
   it("waits as long as a 429 asks, and a 503 with Retry-After too", async () => {
     script = [json(429, {}, { "retry-after": "2" }), json(503, {}, { "retry-after": "1" }), json(200, map)];
     expect(await get()).toEqual(map);
-    expect(slept).toEqual([2000, 1000]);
+    expect(slept.map((ms, index) => ms / (index === 0 ? 2000 : 1000)).every((part) => part >= 1 && part < 1.25)).toBe(
+      true,
+    );
+    expect(slept).toHaveLength(2);
+    expect(new Set(slept.map((ms) => ms % 1000)).size).toBe(2);
   });
 
   it("gives up on a server that stays busy", async () => {
@@ -122,6 +130,75 @@ describe("the Kubernetes client", () => {
     later += 61_000;
     await get();
     expect(new Set(seen.map((request) => request.port)).size).toBe(1);
+  });
+
+  it("answers beside any number of watches, which hold a connection each", async () => {
+    const watches = 40;
+    const open = (_: IncomingMessage, response: ServerResponse): void => response.flushHeaders();
+    script = [...Array.from({ length: watches }, () => open), json(200, map)];
+    const end = new AbortController();
+    let opened = 0;
+    const watch = async (): Promise<void> => {
+      const all = port.watch({ kind: Kinds.configMap, namespace: "n" }, "1", end.signal, () => (opened += 1));
+      for await (const event of all) throw new Error(`what says ${event.type}?`);
+    };
+    const watching = Promise.allSettled(Array.from({ length: watches }, watch));
+    await waitFor("the watches", () => (opened === watches ? true : undefined));
+    expect(await get()).toEqual(map);
+    end.abort();
+    await watching;
+  });
+
+  it("gives up a request that gets no connection in its time", async () => {
+    const agent = new Agent({ maxSockets: 1 });
+    const { port: number } = server.address() as AddressInfo;
+    const request = { method: "GET", url: new URL(`http://127.0.0.1:${number}`), idleMs: 50 } as const;
+    script = [() => undefined];
+    const end = new AbortController();
+    const first = exchange({ ...request, idleMs: 60_000 }, { headers: {}, agent }, end.signal);
+    await expect(exchange(request, { headers: {}, agent })).rejects.toMatchObject({ cause: { code: IDLE_TIMEOUT } });
+    end.abort();
+    await expect(first).rejects.toThrow("aborted");
+  });
+
+  it("does not cut what is under way when a certificate is replaced", async () => {
+    port.close();
+    await writeFile(join(folder, "cert"), "old");
+    await openWith({ "client-certificate": "cert", "client-key": "cert" });
+    let answer: (() => void) | undefined;
+    script = [
+      json(200, map),
+      (request, response) => void (answer = () => json(200, map)(request, response)),
+      json(200, map),
+      json(200, map),
+    ];
+    await get();
+    const underWay = get();
+    await waitFor("the request", () => answer);
+    await writeFile(join(folder, "cert"), "new");
+    later += 61_000;
+    await get();
+    answer?.();
+    expect(await underWay).toEqual(map);
+    await get();
+    const [first, second, third, fourth] = seen.map((request) => request.port);
+    expect([second, fourth]).toEqual([first, third]);
+    expect(third).not.toBe(first);
+    const open = promisify(server.getConnections.bind(server));
+    await waitFor("the old connection's end", async () => ((await open()) === 1 ? true : undefined));
+  });
+
+  it("says that the server is away also when it leaves in the middle of a refusal", async () => {
+    script = [
+      (_, response) => {
+        response.writeHead(403, { "content-length": "100" });
+        response.write("{", () => response.destroy());
+      },
+    ];
+    const watch = async (): Promise<void> => {
+      for await (const { type } of port.watch({ kind: Kinds.configMap, namespace: "n" }, "1")) expect(type).toBe("");
+    };
+    await expect(watch()).rejects.toMatchObject({ code: "KUBE_UNREACHABLE" });
   });
 
   it("replaces a kept connection that the server closed", async () => {
