@@ -4,11 +4,12 @@ import { parseImageReference } from "../domain/image-reference.ts";
 import { isObject } from "../domain/json.ts";
 import { cacheUseOf } from "../deploy/our-objects.ts";
 import { Kinds, type ResourceKind, workloadResource } from "../kube/kinds.ts";
-import { at, type KubeObject, listAt, stringAt } from "../kube/objects.ts";
+import { type KubeObject, listAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL } from "../mesh/names.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { filterIdOf } from "../domain/filter-deployment.ts";
 import { createKindView, type KindView, type KindViewOptions, type ViewDeps } from "./kind-view.ts";
+import { podFacts } from "./pod-facts.ts";
 import type { OperatorSettings } from "./settings.ts";
 
 /** The kinds that carry filters. */
@@ -134,19 +135,4 @@ function withManagersOnly(object: KubeObject): KubeObject {
   const { managedFields = [], ...metadata } = object.metadata;
   const rows = managedFields.map(({ manager = "", operation = "" }) => ({ manager, operation }));
   return { ...object, metadata: { ...metadata, managedFields: rows } };
-}
-
-/** Where a pod runs and whether it does: a cluster has many. */
-function podFacts(object: KubeObject): KubeObject {
-  const { apiVersion, kind, metadata } = object;
-  const { name, namespace, labels, resourceVersion, uid, deletionTimestamp } = metadata;
-  const kept = { name, namespace, labels, resourceVersion, uid, deletionTimestamp };
-  const facts = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
-  return {
-    apiVersion,
-    kind,
-    metadata: facts as unknown as KubeObject["metadata"],
-    spec: { nodeName: at(object, "spec", "nodeName"), volumes: at(object, "spec", "volumes") },
-    status: { phase: at(object, "status", "phase"), conditions: at(object, "status", "conditions") },
-  };
 }
