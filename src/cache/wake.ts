@@ -1,3 +1,4 @@
+import { aborted } from "../platform/abort.ts";
 import type { Clock } from "../platform/clock.ts";
 
 /** A sleeper that others may wake, also before it sleeps. */
@@ -15,24 +16,19 @@ export class Wake {
   async rest(clock: Clock, ms: number | undefined, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const over = new AbortController();
-    const both = AbortSignal.any([over.signal, signal]);
-    this.#ring = () => over.abort();
-    if (this.#pending) over.abort();
+    const end = (): void => over.abort();
+    this.#ring = end;
+    // Not `AbortSignal.any`: what hangs on a signal that lives as long as the program is kept by some releases of Node.
+    signal.addEventListener("abort", end, { once: true });
+    if (this.#pending) end();
     try {
-      await (ms === undefined ? aborted(both) : clock.sleep(ms, both));
+      await (ms === undefined ? aborted(over.signal) : clock.sleep(ms, over.signal));
     } catch (error) {
-      signal.throwIfAborted();
       if (!over.signal.aborted) throw error;
     } finally {
+      signal.removeEventListener("abort", end);
       this.#pending = false;
-      over.abort();
     }
+    signal.throwIfAborted();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

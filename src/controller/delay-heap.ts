@@ -5,7 +5,6 @@ export interface DelayHeap {
   next(): number | undefined;
   /** Takes one of the earliest. */
   pop(): { readonly at: number; readonly key: string } | undefined;
-  readonly size: number;
 }
 
 /** A binary heap. */
@@ -43,9 +42,6 @@ export function createDelayHeap(): DelayHeap {
       const first = heap.pop();
       sink();
       return first;
-    },
-    get size() {
-      return heap.length;
     },
   };
 }

@@ -2,8 +2,6 @@
 export interface RateLimits {
   /** Milliseconds to wait before this key's next try; counts it. */
   delayOf(key: string): number;
-  /** How often in a row the key was delayed. */
-  retries(key: string): number;
   /** The key did well: its next delay is the shortest again. */
   forget(key: string): void;
 }
@@ -33,7 +31,6 @@ export function createRateLimits(elapsed: () => number, options: RateLimitOption
       const own = Math.min(baseMs * 2 ** Math.min(before, 40), maxMs);
       return Math.max(own, bucket.reserve());
     },
-    retries: (key) => tries.get(key) ?? 0,
     forget: (key) => void tries.delete(key),
   };
 }

@@ -44,8 +44,6 @@ export interface WorkQueue {
   addRateLimited(key: string, options?: { readonly priority?: number }): void;
   /** The key did well. */
   forget(key: string): void;
-  /** How often in a row it was added rate limited. */
-  retries(key: string): number;
   /** The next key; `undefined` once the queue is closed, also for who waits already. */
   take(): Promise<TakenKey | undefined>;
   /** Must be called for each key taken. */
@@ -138,10 +136,6 @@ class Queue implements WorkQueue {
     this.#limits.forget(key);
   }
 
-  retries(key: string): number {
-    return this.#limits.retries(key);
-  }
-
   take(): Promise<TakenKey | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -184,12 +178,10 @@ class Queue implements WorkQueue {
 
   /** Hands ready keys to those who wait for one. */
   #serve(): void {
-    while (this.#size > 0) {
-      const taker = this.#takers.shift();
-      if (taker === undefined) return;
+    while (this.#takers.length > 0) {
       const taken = this.#pick();
       if (taken === undefined) return;
-      taker(taken);
+      this.#takers.shift()?.(taken);
     }
   }
 

@@ -1,4 +1,5 @@
 import { messageOf, usageError, WasmeError } from "../domain/errors.ts";
+import { aborted } from "../platform/abort.ts";
 import { readTextFile } from "../platform/read-file.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { checkLayout, ensureLayout, layoutPaths } from "../store/layout.ts";
@@ -80,7 +81,7 @@ export async function serveRegistry(
       hint: "pass --htpasswd FILE, or --read-only, or listen on 127.0.0.1",
     });
   }
-  await ended(signal);
+  await aborted(signal);
   await server.close(GRACE_MS);
   return { url: server.url, requests };
 }
@@ -127,9 +128,4 @@ function nextCommand({ name }: RegistryServer, { auth, readOnly }: ServeRegistry
 
 function hintOf(error: unknown): { readonly hint?: string } {
   return error instanceof WasmeError && error.hint !== undefined ? { hint: error.hint } : {};
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { WasmeError } from "../../domain/errors.ts";
 import type { EventSink } from "../../domain/events.ts";
 import { HARD_LIMIT_MS, type WorkerEnd } from "../../isolate/guest-worker.ts";
+import { aborted } from "../../platform/abort.ts";
 import { type ModuleSource, type ModuleSourceDeps, resolveModule } from "../module-source.ts";
 import { AccessObserver, type AccessRecord } from "./access-observer.ts";
 import { startListener } from "./listener.ts";
@@ -189,9 +190,4 @@ function greeting(
   { upstream, watch }: { readonly upstream: string; readonly watch: boolean },
 ): string {
   return `Serving ${name} at ${url}, in front of ${upstream}${watch ? ", watching for changes" : ""} (Ctrl-C ends it)`;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((end) => signal.addEventListener("abort", () => end(), { once: true }));
 }

@@ -190,6 +190,22 @@ describe("leader election", () => {
     expect(one.end).toBeUndefined();
   });
 
+  it("gives the lease away also when its end cuts a renewal that the server has written", async () => {
+    const clock = manualClock();
+    const server = new LeaseServer(clock);
+    let back = 0;
+    const one = start(clock, server.port({ there: () => 0, back: () => back, lost: () => "no" }), "one");
+    await clock.advance(1000);
+    back = 500;
+    await clock.advance(1000);
+    const before = server.lease?.metadata.resourceVersion;
+    one.finish();
+    await clock.advance(5000);
+    expect(one.end).toEqual({});
+    expect(before).toBe("2");
+    expect(server.lease?.["spec"]).toMatchObject({ holderIdentity: "" });
+  });
+
   it("ends at the next renewal when another holds the lease", async () => {
     const clock = manualClock();
     const server = new LeaseServer(clock);
