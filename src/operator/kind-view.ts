@@ -110,10 +110,9 @@ function noticing(deps: ViewDeps, tell: (served: boolean) => void): ViewDeps["po
     pages: async function* (selection, signal) {
       for (;;) {
         try {
-          for await (const page of port.pages(selection, signal)) {
-            tell(true);
-            yield page;
-          }
+          yield* port.pages(selection, signal);
+          // Not before the last page is kept: who is told looks at what there is.
+          tell(true);
           return;
         } catch (error) {
           if (!(error instanceof WasmeError) || error.code !== "KUBE_KIND_NOT_SERVED") throw error;
