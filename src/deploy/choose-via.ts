@@ -28,8 +28,8 @@ export interface ViaChoice {
 const PREFERENCE: readonly Via[] = ["trafficextension", "wasmplugin", "envoyfilter"];
 
 /**
- * Picks the kind of object, the one asked for or the first that is served and can express the request, and with it the
- * delivery. Throws `VIA_UNSUITABLE` (usage, or incompatible when it is the image or the pods that do not fit),
+ * Picks the kind of object, the one asked for, the one the filter has, or the first that is served and can express the
+ * request, and with it the delivery. Throws `VIA_UNSUITABLE` (usage, or incompatible when it is the image or the pods that do not fit),
  * `KUBE_KIND_NOT_SERVED` (incompatible) for a kind the cluster lacks, `ISTIO_NOT_INSTALLED` (incompatible).
  */
 export function chooseVia(question: ViaQuestion): ViaChoice {
@@ -46,8 +46,11 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
 function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoice {
   const passed: string[] = [];
   let hint: string | undefined;
-  for (const via of PREFERENCE) {
-    const reason = passed.length === 0 ? "Istio recommends it" : passed.join("; ");
+  const now = question.current?.via;
+  // Another kind is another place among the filters, and may take a restart of all pods.
+  for (const via of now === undefined ? PREFERENCE : [now, ...PREFERENCE.filter((other) => other !== now)]) {
+    const best = via === now ? "the filter is deployed by it" : "Istio recommends it";
+    const reason = passed.length === 0 ? best : passed.join("; ");
     const found = served.has(via) ? attempt(via, question, reason) : { why: "is not served by this cluster" };
     if (!("why" in found)) return found;
     passed.push(obstacleText(via, found));

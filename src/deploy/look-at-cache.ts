@@ -1,12 +1,11 @@
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
-import { isObject } from "../domain/json.ts";
-import { type KubeObject, listAt, stringMapAt } from "../kube/objects.ts";
+import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { cacheEntry, cachePodLabels } from "../mesh/cache-objects.ts";
-import { MODULE_VOLUME } from "../mesh/module-path.ts";
 import { NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
 import type { CacheSight } from "./choose-delivery.ts";
+import { keepsFiles } from "./pods.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
@@ -44,7 +43,7 @@ export async function lookAtCache(
     title: `${namespace}/${name}`,
     there,
     service: service !== undefined,
-    files: daemonSet !== undefined && keepsFiles(daemonSet),
+    files: keepsFiles(at(daemonSet, "spec", "template", "spec")),
     changeable: !there || isOurWork(daemonSet),
     failure: listed ? await failureOf(deps, cache, image) : undefined,
   };
@@ -64,12 +63,6 @@ export function isOurWork(object: KubeObject): boolean {
 /** True for a name this tool writes under. */
 export function isOurManager(manager: string | undefined): boolean {
   return OURS.includes(manager);
-}
-
-function keepsFiles(daemonSet: KubeObject): boolean {
-  const volumes = listAt(daemonSet, "spec", "template", "spec", "volumes");
-  const found = volumes.find((volume) => isObject(volume) && volume["name"] === MODULE_VOLUME);
-  return isObject(found) && found["hostPath"] !== undefined;
 }
 
 /** Why a node gave the image up, if one did. */

@@ -2,6 +2,7 @@ import type { Digest } from "../domain/digest.ts";
 import { isObject } from "../domain/json.ts";
 import { at, type KubeObject, listAt, numberAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import { NODE_ANNOTATION, NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
+import { isAlive, keepsFiles } from "./pods.ts";
 
 /** What is seen of a cache at one moment. */
 export interface CacheSnapshot {
@@ -18,6 +19,8 @@ export interface CacheSnapshot {
 export interface EntryQuestion {
   readonly key: string;
   readonly moduleDigest: Digest;
+  /** It is read as a file: a cache pod that keeps it in a directory of its own has nothing to show. */
+  readonly files: boolean;
   /** Epoch milliseconds. */
   readonly now: number;
   /** Milliseconds: a cache pod that has not been ready for longer is passed over, unless its node is a reader's. */
@@ -46,7 +49,7 @@ export interface NodeProgress {
  * one is waited for.
  */
 export function nodeProgress(seen: CacheSnapshot, question: EntryQuestion): NodeProgress {
-  const pods = podsByNode(seen.pods);
+  const pods = podsByNode(seen.pods, question);
   const nodes = [...pods].map(([node, pod]) => lookAt(seen, { node, pod }, question));
   const orphans = [...seen.readers].filter((node) => !pods.has(node));
   const open = new Map([
@@ -82,6 +85,7 @@ function lookAt(
   const { node, pod } = place;
   const told = entryOn(seen.reports, place, question);
   const up = isReady(pod);
+  if (question.files && !keepsFiles(pod["spec"])) return { node, why: "its cache keeps no files yet", overdue: false };
   if (told.state === "failed") return { node, why: told.text, failure: told.text, overdue: false };
   if (up) return told.state === "ready" ? { node, overdue: false } : { node, why: told.text, overdue: false };
   const why = told.state === "ready" ? "its cache pod is not ready" : told.text;
@@ -96,9 +100,13 @@ export function progressText({ ready, wanted, open }: NodeProgress): string {
 }
 
 /** True when whoever asks for the module gets it although not all nodes are there: every pod that serves has it. */
-export function isServed({ ready, open }: NodeProgress, seen: CacheSnapshot): boolean {
+export function isServed(
+  { ready, open }: NodeProgress,
+  seen: CacheSnapshot,
+  question: Pick<EntryQuestion, "files">,
+): boolean {
   if (ready === 0 || [...seen.readers].some((node) => open.has(node))) return false;
-  const pods = podsByNode(seen.pods);
+  const pods = podsByNode(seen.pods, question);
   return [...open.keys()].every((node) => {
     const pod = pods.get(node);
     return pod === undefined || !isReady(pod);
@@ -136,21 +144,23 @@ function isOf(report: KubeObject, pod: KubeObject): boolean {
 }
 
 /** The newest pod of each node; one that is going counts no more than its node does. */
-function podsByNode(pods: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {
-  const staying = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && !isOver(pod));
+function podsByNode(
+  pods: readonly KubeObject[],
+  { files }: Pick<EntryQuestion, "files">,
+): ReadonlyMap<string, KubeObject> {
   const found = new Map<string, KubeObject>();
-  for (const pod of staying.toSorted((a, b) => createdAt(a) - createdAt(b))) {
+  for (const pod of pods.filter(isAlive).toSorted((a, b) => createdAt(a) - createdAt(b))) {
     const node = nodeNameOf(pod);
     const before = node === undefined ? undefined : found.get(node);
-    // While it is replaced a node has two: the one that is ready serves.
-    if (node !== undefined && (before === undefined || !isReady(before) || isReady(pod))) found.set(node, pod);
+    if (node !== undefined && (before === undefined || isBetter(pod, before, files))) found.set(node, pod);
   }
   return found;
 }
 
-function isOver(pod: KubeObject): boolean {
-  const phase = stringAt(pod, "status", "phase");
-  return phase === "Failed" || phase === "Succeeded";
+/** While its pod is replaced a node has two: of those that can have what is looked for, the one that is ready serves. */
+function isBetter(pod: KubeObject, before: KubeObject, files: boolean): boolean {
+  if (files && keepsFiles(pod["spec"]) !== keepsFiles(before["spec"])) return keepsFiles(pod["spec"]);
+  return !isReady(before) || isReady(pod);
 }
 
 /** Where a pod runs, or, for a DaemonSet's, is meant to. */

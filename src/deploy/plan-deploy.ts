@@ -74,7 +74,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   });
   const chosen = targets.map(({ workload }) => workload);
   refuseTaken(objects, chosen, request);
-  const replaced = await planReplaced(deps, { id: request.id, via, namespace, targets }, oursAmong(found));
+  const replaced = await planReplaced(deps, { ...request, via, namespace, targets }, oursAmong(found));
   const { served } = place;
   const tidying = await planTidying(deps, { request, namespace, served, targets, cache, objects, replaced, found });
   const neighbours = await neighboursOf(deps, { ...request.workloads, namespace }, targets);

@@ -1,28 +1,35 @@
 import { isFor, isOfFilter, type OurObject } from "./our-objects.ts";
 import type { Target } from "./live-workload.ts";
 import { type DeleteChange, refTo } from "./plan.ts";
-import type { ClusterDeps, Via } from "./request.ts";
+import { refuseManaged } from "./refuse-taken.ts";
+import type { ClusterDeps, DeployRequest, Via } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
 import { VIA_KIND } from "./via-kind.ts";
 
 /**
  * The objects of another kind that carry the same filter to the same workloads: left there, the filter would run
- * twice. They go last, so that there is no moment without it.
+ * twice. They go last, so that there is no moment without it. Throws `FILTER_MANAGED` (usage) for one that a
+ * FilterDeployment other than `owner` keeps.
  */
 export async function planReplaced(
   deps: ClusterDeps,
-  deploy: { readonly id: string; readonly via: Via; readonly namespace: string; readonly targets: readonly Target[] },
+  deploy: Pick<DeployRequest, "id" | "owner"> & {
+    readonly via: Via;
+    readonly namespace: string;
+    readonly targets: readonly Target[];
+  },
   ours: readonly OurObject[],
 ): Promise<readonly DeleteChange[]> {
-  const { id, via, namespace, targets } = deploy;
-  const changes = ours
+  const { id, owner, via, namespace, targets } = deploy;
+  const replaced = ours
     .filter((one) => one.via !== via && isOfFilter(one, id))
-    .filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)))
-    .map((one): DeleteChange => {
-      const reason = `is replaced by ${VIA_KIND[via].kind} ${one.object.metadata.name}`;
-      const ref = refTo(VIA_KIND[one.via], one.object);
-      return { type: "delete", action: "delete", ref, reason, before: one.object };
-    });
+    .filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)));
+  for (const { object } of replaced) refuseManaged(object, owner);
+  const changes = replaced.map((one): DeleteChange => {
+    const reason = `is replaced by ${VIA_KIND[via].kind} ${one.object.metadata.name}`;
+    const ref = refTo(VIA_KIND[one.via], one.object);
+    return { type: "delete", action: "delete", ref, reason, before: one.object };
+  });
   await requireAccess(
     deps,
     changes.map(({ ref }) => ({ verb: "delete", kind: ref.kind, namespace })),

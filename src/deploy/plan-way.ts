@@ -3,6 +3,7 @@ import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { stringMapAt } from "../kube/objects.ts";
+import { MODULE_VOLUME } from "../mesh/module-path.ts";
 import { imageVolume, type ModuleVolume } from "../mesh/module-volume.ts";
 import { inParallel } from "./in-parallel.ts";
 import { placeOf, type Target } from "./live-workload.ts";
@@ -42,8 +43,7 @@ export function wayAccess({ request, delivery, namespace }: WayRequest): readonl
   const mounted = delivery === "cache-file" || delivery === "image-volume";
   const workload = { kind: workloadResource(request.workloads.kind), namespace };
   const edits = mounted ? ["get", "watch", "patch"].map((verb): Access => ({ verb, ...workload })) : [];
-  const looks = delivery === "image-volume" || (delivery === "cache-file" && request.cache.timeoutMs > 0);
-  const pods: readonly Access[] = looks ? [{ verb: "list", kind: Kinds.pod, namespace }] : [];
+  const pods: readonly Access[] = mounted ? [{ verb: "list", kind: Kinds.pod, namespace }] : [];
   return [...edits, ...pods, ...(cached ? cacheAccess(request.cache) : [])];
 }
 
@@ -86,7 +86,8 @@ async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): P
   const again = said(planned.announce);
   const rollout = rolloutSteps(way, mounts);
   // A roll-out takes minutes: nodes that came meanwhile must hold the file, too, before a proxy is told of it.
-  const recheck = rollout.length > 0 ? [again, wait] : [];
+  const recheck =
+    rollout.length > 0 ? [again, ...rolloutAgain(way, mounts), wait, volumeCheck(way, MODULE_VOLUME)] : [];
   return {
     before: [...planned.objects, ...credentials, planned.announce, wait, ...rollout, ...recheck],
     after: [again, ...mounts.edits.map((edit) => said(edit))],
@@ -102,7 +103,7 @@ function volumeSteps(way: WayRequest, mounts: Mounts): WaySteps {
   const rollout = rolloutSteps(way, mounts);
   const { name: volume } = imageVolume(way.image);
   return {
-    before: [...rollout, { type: "check-volumes", volume, pods: podsOf(way) }],
+    before: [...rollout, ...rolloutAgain(way, mounts), volumeCheck(way, volume)],
     after: mounts.edits.map((edit) => said(edit)),
     edits: mounts.edits,
     notes: mounts.remarks,
@@ -129,6 +130,15 @@ function rolloutSteps({ request }: WayRequest, { edits }: Mounts): readonly Step
   return [...edits, { type: "wait-rollout", workloads, timeoutMs: request.timeoutMs }];
 }
 
+/** A volume that no object reads yet looks like a leftover: who deploys or undeploys something else there may have taken it. */
+function rolloutAgain(way: WayRequest, { edits, remarks }: Mounts): readonly Step[] {
+  return rolloutSteps(way, { edits: edits.map((edit) => said(edit)), remarks });
+}
+
+function volumeCheck(way: WayRequest, volume: string): Step {
+  return { type: "check-volumes", volume, pods: podsOf(way) };
+}
+
 function podsOf({ targets }: WayRequest): readonly PodSelection[] {
   return targets.map(({ live, workload }) => {
     const labels = stringMapAt(live, "spec", "selector", "matchLabels");
@@ -136,7 +146,7 @@ function podsOf({ targets }: WayRequest): readonly PodSelection[] {
   });
 }
 
-/** The same change, said again at the end: an undeploy may have undone it while we rolled out. */
+/** The same change, said again: somebody may have undone it while we rolled out. */
 function said<T extends AnnounceChange | EditChange>(change: T): T {
   return { ...change, action: "unchanged", reason: STAYS };
 }

@@ -13,8 +13,12 @@ export function rolloutState(live: KubeObject): RolloutState {
   if (numberAt(live, ["status", "observedGeneration"]) < numberAt(live, ["metadata", "generation"])) {
     return progressing("the controller has not seen the change yet");
   }
-  if (live.kind === "Deployment") return deploymentState(live);
-  return live.kind === "DaemonSet" ? daemonSetState(live) : statefulSetState(live);
+  if (live.kind === "DaemonSet") return daemonSetState(live);
+  if (live.kind === "StatefulSet") return statefulSetState(live);
+  const state = deploymentState(live);
+  const refusal = replicaFailure(live);
+  if (state.status === "done" || refusal === undefined) return state;
+  return { ...state, message: `${state.message}; no pods can be made: ${refusal}` };
 }
 
 function deploymentState(live: KubeObject): RolloutState {
@@ -63,4 +67,12 @@ function progressing(message: string): RolloutState {
 
 function done(pods: number): RolloutState {
   return { status: "done", message: `${pods} ${pods === 1 ? "pod runs" : "pods run"} the new template` };
+}
+
+/** What the server says to the workload's controller, which makes its pods; `undefined` when it refuses none. */
+export function replicaFailure(live: KubeObject): string | undefined {
+  const condition = listAt(live, "status", "conditions").find(
+    (one) => isObject(one) && one["type"] === "ReplicaFailure" && one["status"] === "True",
+  );
+  return condition === undefined ? undefined : (stringAt(condition, "message") ?? "the server refuses them");
 }

@@ -5,6 +5,7 @@ import type { ObjectRef } from "../kube/port.ts";
 import { applyMergePatch, editWorkload, type WorkloadEdit } from "./edit-workload.ts";
 import { podCount, type Target } from "./live-workload.ts";
 import { type ApplyChange, type EditChange, refTo } from "./plan.ts";
+import { isImageVolume } from "./pods.ts";
 import type { ClusterDeps } from "./request.ts";
 import { sameObject, says } from "./same-object.ts";
 
@@ -71,7 +72,7 @@ function editReason(edit: WorkloadEdit, pods: number): string {
 }
 
 function thing(volume: string): string {
-  return volume.startsWith("wasme-image-") ? "the image" : "the module directory";
+  return isImageVolume(volume) ? "the image" : "the module directory";
 }
 
 /** The patch with the version it was made for, so that the server refuses it when somebody was quicker. */

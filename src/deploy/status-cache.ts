@@ -1,10 +1,9 @@
 import { isDigest } from "../domain/digest.ts";
-import { isObject } from "../domain/json.ts";
-import { type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
 import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
 import { markedEntries } from "./cache-list.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
-import { cacheUseOf } from "./our-objects.ts";
+import { cacheUseOf, deliveryOf } from "./our-objects.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
 import { failed, type NodeState, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 
@@ -72,7 +71,9 @@ function nodesStep(question: CacheQuestion): { readonly step: StatusStep; readon
   }
   const pods = seenOf<readonly KubeObject[]>(cache.pods, []);
   const seen = { daemonSet, pods, reports: seenOf<readonly KubeObject[]>(cache.reports, []), readers };
-  const progress = nodeProgress(seen, { key: cacheUseOf(object)?.key ?? "", moduleDigest, now, graceMs: GRACE_MS });
+  const key = cacheUseOf(object)?.key ?? "";
+  const files = deliveryOf(object) === "cache-file";
+  const progress = nodeProgress(seen, { key, moduleDigest, files, now, graceMs: GRACE_MS });
   return { step: progressStep(question, progress), nodes: nodeStates(pods, progress) };
 }
 
@@ -115,17 +116,4 @@ function nodeStates(pods: readonly KubeObject[], progress: NodeProgress): readon
 
 function seenOf<T>(sight: Sight<T>, fallback: T): T {
   return "denied" in sight ? fallback : sight.seen;
-}
-
-/** True for a pod that runs, or will. */
-export function isAlive(pod: KubeObject): boolean {
-  const phase = stringAt(pod, "status", "phase");
-  return pod.metadata.deletionTimestamp === undefined && phase !== "Succeeded" && phase !== "Failed";
-}
-
-/** True for a pod with a proxy: injected, or, in a gateway, its own container. */
-export function hasProxy(pod: KubeObject): boolean {
-  if (pod.metadata.annotations?.["sidecar.istio.io/status"] !== undefined) return true;
-  const containers = [...listAt(pod, "spec", "containers"), ...listAt(pod, "spec", "initContainers")];
-  return containers.some((container) => isObject(container) && container["name"] === "istio-proxy");
 }

@@ -14,9 +14,10 @@ import {
   workloadLabel,
 } from "../mesh/names.ts";
 import { cacheUseOf, deliveryOf, type OurObject } from "./our-objects.ts";
+import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
 import { hasLabels } from "./select-workloads.ts";
-import { cacheSteps, hasProxy } from "./status-cache.ts";
+import { cacheSteps } from "./status-cache.ts";
 import { operatorStep } from "./status-operator.ts";
 import { type PodQuestion, selectedPods, sidecarStep, volumeSteps } from "./status-pods.ts";
 import { type ProxyDeps, proxySteps } from "./status-proxies.ts";

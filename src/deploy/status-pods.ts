@@ -1,13 +1,13 @@
 import { isObject, type JsonObject } from "../domain/json.ts";
-import { at, type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
+import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { mountedOnGateway } from "../mesh/gateway-volumes.ts";
 import { mountedModules } from "../mesh/sidecar-annotations.ts";
 import { isGateway, podCount, stuckReason } from "./live-workload.ts";
 import { volumeOf } from "./our-objects.ts";
+import { hasProxy, hasVolume, isImageVolume, selectPods } from "./pods.ts";
 import { filesObstacle } from "./read-namespace.ts";
-import { rolloutState } from "./rollout-state.ts";
-import { labelText } from "./select-workloads.ts";
-import { hasProxy, isAlive } from "./status-cache.ts";
+import { replicaFailure, rolloutState } from "./rollout-state.ts";
+import { hasLabels, labelText } from "./select-workloads.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 import type { SpaceSight } from "./status-survey.ts";
 
@@ -33,7 +33,7 @@ export function volumeSteps(question: PodQuestion): readonly StatusStep[] {
 }
 
 function securityStep({ object, namespace, space }: PodQuestion): StatusStep | undefined {
-  if (volumeOf(object)?.startsWith("wasme-image-") === true) return undefined;
+  if (isImageVolume(volumeOf(object) ?? "")) return undefined;
   if ("denied" in space.labels) return unseen("security", space.labels.denied);
   const obstacle = filesObstacle({ namespace, labels: space.labels.seen });
   if (obstacle === undefined) return ok("security", "the namespace lets hostPath volumes into pods");
@@ -73,21 +73,6 @@ function rolloutStep({ object, workload, title, namespace, space }: PodQuestion,
   );
 }
 
-/** What the server says to the workload's controller, which makes its pods. */
-function replicaFailure(workload: KubeObject): string | undefined {
-  const condition = listAt(workload, "status", "conditions").find(
-    (one) => isObject(one) && one["type"] === "ReplicaFailure" && one["status"] === "True",
-  );
-  return condition === undefined ? undefined : (stringAt(condition, "message") ?? "the server refuses them");
-}
-
-/** An image volume without its image is what an injector makes that does not know them. */
-function hasVolume(pod: KubeObject, name: string): boolean {
-  const found = listAt(pod, "spec", "volumes").find((volume) => isObject(volume) && volume["name"] === name);
-  if (!isObject(found)) return false;
-  return name.startsWith("wasme-image-") ? at(found, "image", "reference") !== undefined : true;
-}
-
 /** The step `sidecars`. */
 export function sidecarStep({ object, workload, title, namespace, space, again }: PodQuestion): StatusStep {
   if ("denied" in space.pods) return unseen("sidecars", space.pods.denied);
@@ -95,8 +80,7 @@ export function sidecarStep({ object, workload, title, namespace, space, again }
   const selector = labelText(selectorOf(object));
   if (pods.length === 0) {
     const labels = stringMapAt(workload, "spec", "template", "metadata", "labels");
-    const fits = Object.entries(selectorOf(object)).every(([key, value]) => labels[key] === value);
-    if (!fits) {
+    if (!hasLabels(labels, selectorOf(object))) {
       const message = `its selector ${selector} matches no pod: the labels of ${title}'s pods changed`;
       return failed("sidecars", message, again);
     }
@@ -120,10 +104,7 @@ function injectionFix({ title, namespace, space }: Pick<PodQuestion, "title" | "
 
 /** The pods of the object's selector that run, or will. */
 export function selectedPods(object: KubeObject, pods: readonly KubeObject[]): readonly KubeObject[] {
-  const wanted = Object.entries(selectorOf(object));
-  return pods.filter(
-    (pod) => isAlive(pod) && wanted.every(([key, value]) => stringMapAt(pod, "metadata", "labels")[key] === value),
-  );
+  return selectPods(pods, [{ namespace: object.metadata.namespace ?? "", labels: selectorOf(object) }]);
 }
 
 /** The labels by which an object of any of the kinds selects pods. */

@@ -2,7 +2,7 @@ import { shortDigest } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { follow } from "../kube/follow.ts";
 import { Kinds } from "../kube/kinds.ts";
-import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { NODE_LABEL } from "../mesh/node-report.ts";
@@ -11,6 +11,7 @@ import { withDeadline } from "./deadline.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type CacheSnapshot, isServed, type NodeProgress, nodeProgress, progressText } from "./node-progress.ts";
 import type { ModuleWait } from "./plan.ts";
+import { selectPods } from "./pods.ts";
 import type { ClusterDeps } from "./request.ts";
 import { labelText } from "./select-workloads.ts";
 
@@ -83,9 +84,10 @@ class ModuleWatch {
   /** True when the wait is over. */
   async look(signal: AbortSignal | undefined): Promise<boolean> {
     const { clock } = this.#deps;
-    const { entry, moduleDigest, timeoutMs, cache } = this.#step;
+    const { entry, moduleDigest, timeoutMs, cache, pods } = this.#step;
     const seen = await snapshot(this.#deps, this.#step, signal);
-    const question = { key: entry.key, moduleDigest, now: clock.now(), graceMs: timeoutMs };
+    const files = pods !== undefined;
+    const question = { key: entry.key, moduleDigest, files, now: clock.now(), graceMs: timeoutMs };
     const progress = nodeProgress(seen, question);
     this.#last = { seen, progress };
     this.#stale ??= progress.failed;
@@ -102,8 +104,8 @@ class ModuleWatch {
 
   /** The time is over: that is an error, unless whoever asks for the module gets it all the same. */
   giveUp(): void {
-    const { entry, cache, timeoutMs, moduleDigest } = this.#step;
-    if (this.#last !== undefined && isServed(this.#last.progress, this.#last.seen)) {
+    const { entry, cache, timeoutMs, moduleDigest, pods } = this.#step;
+    if (this.#last !== undefined && isServed(this.#last.progress, this.#last.seen, { files: pods !== undefined })) {
       this.#warnOfPassed(new Set(this.#last.progress.open.keys()));
       return;
     }
@@ -156,17 +158,11 @@ async function readersOf(
 ): Promise<ReadonlySet<string>> {
   const namespaces = [...new Set(pods.map(({ namespace }) => namespace))];
   const lists = await inParallel(namespaces, (namespace) => deps.port.list({ kind: Kinds.pod, namespace }, signal));
-  const nodes = lists.flatMap(({ items }) => items.filter((pod) => runs(pod, pods)).flatMap((pod) => nodeOf(pod)));
-  return new Set(nodes);
-}
-
-function runs(pod: KubeObject, selections: NonNullable<ModuleWait["pods"]>): boolean {
-  if (pod.metadata.deletionTimestamp !== undefined) return false;
-  const labels = stringMapAt(pod, "metadata", "labels");
-  return selections.some(
-    ({ namespace, labels: wanted }) =>
-      pod.metadata.namespace === namespace && Object.entries(wanted).every(([key, value]) => labels[key] === value),
+  const readers = selectPods(
+    lists.flatMap(({ items }) => items),
+    pods,
   );
+  return new Set(readers.flatMap((pod) => nodeOf(pod)));
 }
 
 function nodeOf(pod: KubeObject): readonly string[] {

@@ -78,7 +78,9 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
         "wait-module",
         "wait-rollout",
         "announce",
+        "wait-rollout",
         "wait-module",
+        "check-volumes",
         "mark ConfigMap NS-cache/wasme-cache",
         "apply EnvoyFilter NS/web-hello",
         "announce",
@@ -90,6 +92,7 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
       "image-volume",
       [
         "edit Deployment NS/web",
+        "wait-rollout",
         "wait-rollout",
         "check-volumes",
         "apply TrafficExtension NS/web-hello",

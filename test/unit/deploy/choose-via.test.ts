@@ -52,6 +52,12 @@ describe("chooseVia", () => {
     ["what can run an image Istio cannot read", { image: SINGLE }, "envoyfilter"],
     ["plugins where files cannot go", { noFiles: "no hostPath here" }, "trafficextension"],
     ["files without a cluster", { served: undefined }, "envoyfilter"],
+    ["the kind the filter has", { current: { via: "wasmplugin", delivery: "registry" } }, "wasmplugin"],
+    [
+      "another when that cannot express the request any more",
+      { current: { via: "wasmplugin", delivery: "registry" }, config: "text" },
+      "envoyfilter",
+    ],
   ])("takes %s", (_, more, via) => {
     expect(ask(more)).toBe(via);
   });

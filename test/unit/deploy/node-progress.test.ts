@@ -15,13 +15,13 @@ const MODULE = digestOf("module");
 const NOW = Date.parse("2026-01-01T01:00:00Z");
 const YOUNG = "2026-01-01T00:59:50Z";
 const OLD = "2026-01-01T00:00:00Z";
-const QUESTION: EntryQuestion = { key: KEY, moduleDigest: MODULE, now: NOW, graceMs: 60_000 };
+const QUESTION: EntryQuestion = { key: KEY, moduleDigest: MODULE, files: false, now: NOW, graceMs: 60_000 };
 
 function pod(
   node: string,
-  more: { ready?: boolean; since?: string; uid?: string; going?: boolean; bound?: boolean } = {},
+  more: { ready?: boolean; since?: string; uid?: string; going?: boolean; bound?: boolean; files?: boolean } = {},
 ): KubeObject {
-  const { ready = true, since = OLD, uid = `uid-${node}`, going = false, bound = true } = more;
+  const { ready = true, since = OLD, uid = `uid-${node}`, going = false, bound = true, files = false } = more;
   const fields = [{ key: "metadata.name", operator: "In", values: [node] }];
   const required = { nodeSelectorTerms: [{ matchFields: fields }] };
   const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } };
@@ -36,7 +36,10 @@ function pod(
     apiVersion: "v1",
     kind: "Pod",
     metadata,
-    spec: bound ? { nodeName: node } : { affinity },
+    spec: {
+      ...(bound ? { nodeName: node } : { affinity }),
+      volumes: [{ name: "wasme-cache", ...(files ? { hostPath: { path: "/var/lib/wasme" } } : { emptyDir: {} }) }],
+    },
     status: { conditions },
   };
 }
@@ -127,6 +130,28 @@ describe("nodeProgress", () => {
     expect(sum(seen)).toBe(expected);
   });
 
+  it("counts no pod that keeps files nowhere, where files are read", () => {
+    const files = { ...QUESTION, files: true };
+    const look = (seen: CacheSnapshot): unknown => {
+      const { status, open } = nodeProgress(seen, files);
+      return [status, ...open.entries()];
+    };
+    const readers = new Set(["a"]);
+    const before = cluster(1, { pods: [a], reports: [report("a")], readers });
+    expect(nodeProgress(before, QUESTION).status).toBe("done");
+    expect(look(before)).toEqual(["waiting", ["a", "its cache keeps no files yet"]]);
+    // The pod that takes its place is looked at as soon as it is there, although the old one is ready.
+    const young = pod("a", { files: true, uid: "new", ready: false, since: YOUNG });
+    expect(look({ ...before, pods: [young, a] })).toEqual(["waiting", ["a", "no report of it yet"]]);
+    const there = pod("a", { files: true, uid: "new", since: YOUNG });
+    expect(look({ ...before, pods: [there, a], reports: [report("a", {}, "new")] })).toEqual(["done"]);
+  });
+
+  it("passes over a pod that ended", () => {
+    const ended = (node: string): KubeObject => ({ ...pod(node), status: { phase: "Failed" } });
+    expect(sum(cluster(1, { pods: [a, ended("b")], reports: [report("a")] }))).toBe("done 1/1");
+  });
+
   it("tells who gave up and why, also for other bytes than expected", () => {
     const reports = [report("a", { state: "failed", error: "401" }), report("b", { module: digestOf("other") })];
     const { failed } = nodeProgress(cluster(2, { pods: [a, b], reports }), QUESTION);
@@ -145,7 +170,7 @@ describe("nodeProgress", () => {
   });
 
   it("knows when nobody who asks can be refused although nodes are missing", () => {
-    const served = (seen: CacheSnapshot): boolean => isServed(nodeProgress(seen, QUESTION), seen);
+    const served = (seen: CacheSnapshot): boolean => isServed(nodeProgress(seen, QUESTION), seen, QUESTION);
     const down = pod("b", { ready: false, since: YOUNG });
     expect(served(cluster(2, { pods: [a, down], reports: [report("a")] }))).toBe(true);
     expect(served(cluster(2, { pods: [a, b], reports: [report("a")] }))).toBe(false);

@@ -5,7 +5,10 @@ import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
 import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
 import { withOutcome } from "../../../src/deploy/outcomes.ts";
+import type { OurObject } from "../../../src/deploy/our-objects.ts";
 import { overlapWarnings } from "../../../src/deploy/overlap-warnings.ts";
+import { planReplaced } from "../../../src/deploy/plan-replaced.ts";
+import type { ClusterDeps, Owner } from "../../../src/deploy/request.ts";
 import type { Workload } from "../../../src/domain/workload.ts";
 import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
 import { covers, sameObject } from "../../../src/deploy/same-object.ts";
@@ -131,6 +134,43 @@ describe("withDeadline", () => {
     };
     const late = (): Error => new Error("late");
     expect(await withDeadline({ clock: systemClock, ms: 2_592_000_000, late }, work)).toBe("in time");
+  });
+});
+
+describe("planReplaced", () => {
+  const labels = { "wasme.io/filter": "hello", "wasme.io/workload": "web", "wasme.io/workload-kind": "deployment" };
+  const kept = { ...labels, "wasme.io/filter-deployment": "mine" };
+  const ours = (more: Record<string, string>): OurObject => ({
+    via: "envoyfilter",
+    object: { apiVersion: "x", kind: "EnvoyFilter", metadata: { name: "web-hello", namespace: "shop", labels: more } },
+  });
+  const web = {
+    kind: "Deployment",
+    name: "web",
+    namespace: "shop",
+    labels: {},
+    podLabels: {},
+    podAnnotations: {},
+  } as const;
+  const live: KubeObject = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" } };
+  const replaced = async (one: OurObject, owner?: Owner): Promise<readonly string[]> => {
+    const deps = { trial: false } as unknown as ClusterDeps;
+    const deploy = {
+      id: "hello",
+      owner,
+      via: "wasmplugin",
+      namespace: "shop",
+      targets: [{ workload: web, live }],
+    } as const;
+    return (await planReplaced(deps, deploy, [one])).map(({ ref }) => `${ref.kind.kind} ${ref.name}`);
+  };
+
+  it("takes the object of another kind away, unless a FilterDeployment of somebody else keeps it", async () => {
+    const owner = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "mine", uid: "1" };
+    expect(await replaced(ours(labels))).toEqual(["EnvoyFilter web-hello"]);
+    expect(await replaced(ours(kept), owner)).toEqual(["EnvoyFilter web-hello"]);
+    await expect(replaced(ours(kept))).rejects.toMatchObject({ code: "FILTER_MANAGED" });
+    await expect(replaced(ours(kept), { ...owner, name: "other" })).rejects.toMatchObject({ code: "FILTER_MANAGED" });
   });
 });
 

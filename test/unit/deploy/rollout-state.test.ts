@@ -30,6 +30,19 @@ describe("rolloutState", () => {
     expect(rolloutState(live("Deployment", { replicas: 3 }, status))).toEqual({ status: word, message });
   });
 
+  it("says why no pods can be made, until all is done", () => {
+    const message = `pods "web-1" is forbidden: violates PodSecurity "baseline:latest"`;
+    const conditions = [{ type: "ReplicaFailure", status: "True", message }];
+    expect(rolloutState(live("Deployment", { replicas: 3 }, { conditions }))).toEqual({
+      status: "progressing",
+      message: `0 of 3 pods updated; no pods can be made: ${message}`,
+    });
+    const over = { conditions, replicas: 3, updatedReplicas: 3, availableReplicas: 3 };
+    expect(rolloutState(live("Deployment", { replicas: 3 }, over)).status).toBe("done");
+    const late = [{ type: "Progressing", reason: "ProgressDeadlineExceeded", message: "late" }, ...conditions];
+    expect(rolloutState(live("Deployment", {}, { conditions: late })).message).toMatch(/^late; .*PodSecurity/u);
+  });
+
   it("takes an exceeded progress deadline for failure", () => {
     const conditions = [{ type: "Progressing", reason: "ProgressDeadlineExceeded", message: "timed out progressing" }];
     expect(rolloutState(live("Deployment", {}, { conditions }))).toEqual({
