@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Digest, digestParts } from "../domain/digest.ts";
 import type { GzipCopies } from "./gzip-copies.ts";
-import type { HeldRequests } from "./held-requests.ts";
+import type { HeldRequests, WaitEnd } from "./held-requests.ts";
 import { findByReference, nameOf } from "./listed-images.ts";
 import { type MirrorDeps, serveMirror } from "./mirror.ts";
 import { requestTarget } from "./request-target.ts";
@@ -48,7 +48,7 @@ async function answerModule(
 ): Promise<void> {
   if (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER })) return;
   deps.asked(module);
-  const end = await hold(deps, response, module);
+  const end = await hold(deps, request, response, module);
   if (end === "arrived" && (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER }))) return;
   notYet(response, `the module ${digestParts(module).hex} is not on this node`);
 }
@@ -60,11 +60,13 @@ async function answerReference(
   text: string,
 ): Promise<void> {
   const found = findByReference(deps.book, text);
-  if (found === undefined) return sayNo(response, 404, "the cache lists no such image");
+  if (found === undefined) {
+    if (deps.listKnown()) return sayNo(response, 404, "the cache lists no such image");
+    return notYet(response, "the list of images is not known yet");
+  }
   const module = found.state.image?.module;
-  if (module === undefined) await hold(deps, response, found.entry.id);
-  else if (await sendModule(deps, request, response, { module, cacheControl: "no-cache" })) return;
-  else await hold(deps, response, module);
+  if (module !== undefined && (await sendModule(deps, request, response, { module, cacheControl: "no-cache" }))) return;
+  await hold(deps, request, response, module ?? found.entry.id);
   const now = findByReference(deps.book, text)?.state.image?.module;
   if (now !== undefined && (await sendModule(deps, request, response, { module: now, cacheControl: "no-cache" })))
     return;
@@ -83,16 +85,23 @@ function sendModule(
     headers: { "cache-control": cacheControl },
     open: () => deps.modules.openContent(module),
     openGzip: () => deps.copies.open(module),
+    bodies: deps.bodies,
   });
 }
 
 /** Until it is here, the time is over, or the client is gone. */
-async function hold({ held, holdMs }: AnswerDeps, response: ServerResponse, what: string): Promise<string> {
+async function hold(
+  { held, holdMs }: AnswerDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  what: string,
+): Promise<WaitEnd> {
+  if (response.destroyed) return "refused"; // it will not say so again
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   response.once("close", leave);
   try {
-    return await held.wait(what, holdMs, gone.signal);
+    return await held.wait({ what, from: request.socket.remoteAddress ?? "", ms: holdMs, signal: gone.signal });
   } finally {
     response.off("close", leave);
   }

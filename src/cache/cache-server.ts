@@ -37,6 +37,8 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
       else response.writeHead(503, { "retry-after": "1", "content-length": 0 }).end();
     });
   });
+  // Node would answer 400, 408 or 431 by itself, also to whom it let wait; a connection that is cut is tried again.
+  server.on("clientError", (_error, socket) => socket.destroy());
   server.setTimeout(SILENCE_MS);
   server.maxConnections = MOST_CONNECTIONS;
   const port = await listenOn(server, listen.host, listen.port);

@@ -20,6 +20,8 @@ export interface ContentFolderOptions {
 export interface OpenContent {
   readonly handle: FileHandle;
   readonly size: number;
+  /** Another one when the file was replaced or written to. */
+  readonly version: string;
 }
 
 /**
@@ -199,10 +201,13 @@ export class ContentDraft {
 
 /** Opens a file; `undefined` when there is none. The caller closes it. */
 export async function openForReading(path: string): Promise<OpenContent | undefined> {
+  let handle: FileHandle | undefined;
   try {
-    const handle = await open(path, "r");
-    return { handle, size: (await handle.stat()).size };
+    handle = await open(path, "r");
+    const { size, ino, mtimeMs } = await handle.stat();
+    return { handle, size, version: `${ino} ${mtimeMs}` };
   } catch (error) {
+    await handle?.close();
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   }

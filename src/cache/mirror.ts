@@ -5,12 +5,16 @@ import type { ContentFolder } from "./content-folder.ts";
 import { findInMirror, imagesInMirror } from "./listed-images.ts";
 import type { ReportBook } from "./report-book.ts";
 import { serveContent } from "./serve-content.ts";
+import type { SharedBodies } from "./shared-bodies.ts";
 
 /** What the read-only registry answers from. */
 export interface MirrorDeps {
   readonly book: ReportBook;
   readonly modules: ContentFolder;
   readonly blobs: ContentFolder;
+  readonly bodies: SharedBodies;
+  /** False as long as the list is not known: then nobody can say that something is not listed. */
+  readonly listKnown: () => boolean;
 }
 
 /** A request below `/v2`. */
@@ -50,13 +54,12 @@ interface MirrorTarget {
 async function serveManifest(deps: MirrorDeps, asked: MirrorRequest, { place, target }: MirrorTarget): Promise<void> {
   const found = findInMirror(deps.book, place, isDigest(target) ? { digest: target } : { tag: target });
   const unknown = { status: 404, code: "MANIFEST_UNKNOWN", message: `the cache lists no ${place.name} ${target}` };
-  if (found === undefined) return refuse(asked.response, unknown);
+  if (found === undefined) return refuseUnlisted(deps, asked.response, unknown);
   const { image } = found.state;
   if (image === undefined) return notYet(asked.response);
   // Of an index only the image in it is here: bytes of another digest would be refused.
   if (isDigest(target) && target !== image.manifest.digest) return refuse(asked.response, unknown);
-  const { digest, mediaType } = image.manifest;
-  if (!(await send(deps.blobs, asked, { ...image.manifest, mediaType, digest }))) notYet(asked.response);
+  if (!(await send(deps, asked, { ...image.manifest, folder: deps.blobs }))) notYet(asked.response);
 }
 
 async function serveBlob(deps: MirrorDeps, asked: MirrorRequest, { place, target }: MirrorTarget): Promise<void> {
@@ -65,18 +68,35 @@ async function serveBlob(deps: MirrorDeps, asked: MirrorRequest, { place, target
     [image?.layer, ...(image?.blobs ?? []).map(({ digest }) => digest)].includes(target as Digest),
   );
   const unknown = { status: 404, code: "BLOB_UNKNOWN", message: `no image listed here has the blob ${target}` };
-  if (own === undefined || !isDigest(target)) return refuse(asked.response, unknown);
-  const blob = { digest: target, mediaType: "application/octet-stream", size: 0 };
-  if (!(await send(target === own.module ? deps.modules : deps.blobs, asked, blob))) refuse(asked.response, unknown);
+  if (own === undefined || !isDigest(target)) return refuseUnlisted(deps, asked.response, unknown);
+  const folder = target === own.module ? deps.modules : deps.blobs;
+  const blob = { digest: target, mediaType: "application/octet-stream", size: 0, folder };
+  if (!(await send(deps, asked, blob))) notYet(asked.response);
 }
 
-function send(folder: ContentFolder, { request, response }: MirrorRequest, blob: CachedBlob): Promise<boolean> {
+function send(
+  deps: MirrorDeps,
+  { request, response }: MirrorRequest,
+  blob: CachedBlob & { readonly folder: ContentFolder },
+): Promise<boolean> {
   return serveContent(request, response, {
     etag: blob.digest,
     contentType: blob.mediaType,
     headers: { "docker-content-digest": blob.digest },
-    open: () => folder.openContent(blob.digest),
+    open: () => blob.folder.openContent(blob.digest),
+    bodies: deps.bodies,
   });
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+function refuseUnlisted({ listKnown }: MirrorDeps, response: ServerResponse, refusal: Refusal): void {
+  if (listKnown()) refuse(response, refusal);
+  else notYet(response);
 }
 
 function notYet(response: ServerResponse): void {
@@ -84,10 +104,7 @@ function notYet(response: ServerResponse): void {
   refuse(response, { status: 503, code: "UNAVAILABLE", message: "it is not on this node yet" });
 }
 
-function refuse(
-  response: ServerResponse,
-  { status, code, message }: { readonly status: number; readonly code: string; readonly message: string },
-): void {
+function refuse(response: ServerResponse, { status, code, message }: Refusal): void {
   const body = JSON.stringify({ errors: [{ code, message, detail: null }] });
   response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
   response.end(body);

@@ -17,6 +17,7 @@ import { NodeState, STATE_FILE } from "./node-state.ts";
 import type { RegistryAccess } from "./registry-access.ts";
 import { type EntryChange, ReportBook } from "./report-book.ts";
 import { Room } from "./room.ts";
+import { SharedBodies } from "./shared-bodies.ts";
 
 /** How a node's modules are kept. */
 export interface NodeCacheOptions {
@@ -48,6 +49,7 @@ export class NodeCache {
   readonly modules: ContentFolder;
   readonly blobs: ContentFolder;
   readonly copies: GzipCopies;
+  readonly bodies: SharedBodies = new SharedBodies();
   readonly held: HeldRequests;
   readonly #options: NodeCacheOptions;
   readonly #keeper: Keeper;

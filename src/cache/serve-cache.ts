@@ -163,9 +163,10 @@ class Program {
   listen(): Promise<CacheServer> {
     const { log } = this.#deps;
     const { listen, holdMs } = this.#request;
-    const { book, modules, blobs, copies, held } = this.#cache;
+    const { book, modules, blobs, copies, bodies, held } = this.#cache;
     const asked = (module: Digest): void => this.#cache.asked(module);
-    const answering = { book, modules, blobs, copies, held, holdMs, asked };
+    const listKnown = (): boolean => this.#lists.isKnown;
+    const answering = { book, modules, blobs, copies, bodies, held, holdMs, asked, listKnown };
     return startCacheServer({
       listen,
       log,

@@ -1,8 +1,8 @@
-import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type InclusiveRange, requestedRange } from "../platform/byte-range.ts";
 import type { OpenContent } from "./content-folder.ts";
+import type { SharedBodies } from "./shared-bodies.ts";
 
 /** What is served: content that never changes. */
 export interface ServedContent {
@@ -14,6 +14,8 @@ export interface ServedContent {
   readonly open: () => Promise<OpenContent | undefined>;
   /** Its gzip form, where there is one. */
   readonly openGzip?: () => Promise<OpenContent | undefined>;
+  /** What small bodies under way are shared by. */
+  readonly bodies: SharedBodies;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function serveContent(
   if (open === undefined) return false;
   try {
     const headers = headersOf(content, packed === undefined ? "plain" : "gzip");
-    await answer(request, response, { etag: content.etag, headers, open, range });
+    await answer(request, response, { etag: content.etag, headers, open, range, bodies: content.bodies });
     return true;
   } finally {
     await open.handle.close();
@@ -56,14 +58,15 @@ interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly open: OpenContent;
   readonly range: string | undefined;
+  readonly bodies: SharedBodies;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { etag, headers, open, range }: Answer,
+  { etag, headers, open, range, bodies }: Answer,
 ): Promise<void> {
-  const { handle, size } = open;
+  const { size } = open;
   if (isUnchanged(request, etag)) {
     const { "content-type": _type, "content-encoding": _encoding, ...rest } = headers;
     response.writeHead(304, rest).end();
@@ -77,36 +80,32 @@ async function answer(
   const length = part === undefined ? size : part.end - part.start + 1;
   const extent = part === undefined ? {} : { "content-range": `bytes ${part.start}-${part.end}/${size}` };
   response.writeHead(part === undefined ? 200 : 206, { ...headers, ...extent, "content-length": length });
-  await sendBody(request, response, { handle, size, part });
+  const body = { open, part: part ?? { start: 0, end: size - 1 }, name: String(headers["etag"]), bodies };
+  if (request.method === "HEAD" || size === 0) response.end();
+  else await sendBody(response, body);
 }
 
-async function sendBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  {
-    handle,
-    size,
-    part,
-  }: { readonly handle: FileHandle; readonly size: number; readonly part: InclusiveRange | undefined },
-): Promise<void> {
-  if (request.method === "HEAD" || size === 0) {
-    response.end();
-    return;
-  }
-  const { start, end } = part ?? { start: 0, end: size - 1 };
+interface Body {
+  readonly open: OpenContent;
+  readonly part: InclusiveRange;
+  /** Equal for equal bytes. */
+  readonly name: string;
+  readonly bodies: SharedBodies;
+}
+
+/** A file that became shorter must not look like a whole body: the connection is cut instead. */
+async function sendBody(response: ServerResponse, { open, part, name, bodies }: Body): Promise<void> {
+  const { start, end } = part;
   const length = end - start + 1;
-  if (length <= AT_ONCE) {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
-    if (bytesRead === length) await sendAtOnce(response, buffer);
-    else response.destroy();
-    return;
-  }
-  // A file that became shorter must not look like a whole body: the connection is cut instead.
-  response.strictContentLength = true;
-  await pipeline(handle.createReadStream({ start, end, autoClose: false, highWaterMark: PIECE }), response);
+  if (length <= AT_ONCE) return await bodies.use(open, { name, start, length }, (body) => sendAtOnce(response, body));
+  const file = open.handle.createReadStream({ start, end, autoClose: false, highWaterMark: PIECE });
+  await pipeline(file, response, { end: false });
+  if (file.bytesRead === length) response.end();
+  else response.destroy();
 }
 
-const PIECE = 256 * 1024;
+/** Two of these are in memory for each client that takes its time. Bytes. */
+const PIECE = 64 * 1024;
 
 /**
  * Bodies up to this are read first and then given to the system in one piece with their header: a proxy never asks again
@@ -114,10 +113,12 @@ const PIECE = 256 * 1024;
  */
 const AT_ONCE = 1024 * 1024;
 
-/** Until the system has it, or the client is gone. */
-function sendAtOnce(response: ServerResponse, body: Uint8Array): Promise<void> {
+/** Until the system has it, or the client is gone: it may have left while the body was read. */
+function sendAtOnce(response: ServerResponse, body: Uint8Array | undefined): Promise<void> {
   return new Promise((resolve) => {
-    response.once("close", resolve).end(body, () => resolve());
+    if (body === undefined) response.destroy();
+    if (response.destroyed) resolve();
+    else response.once("close", resolve).end(body, () => resolve());
   });
 }
 

@@ -190,7 +190,7 @@ describe("clients that take their time", () => {
     const drip = setInterval(() => socket.write("y"), 500);
     await closed;
     clearInterval(drip);
-    expect(read()).toContain("408");
+    expect(read()).toBe(""); // Any 4xx would be final for a proxy that was only slow.
   }, 60_000);
 });
 

@@ -1,12 +1,21 @@
 import { once } from "node:events";
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { createServer, get, type IncomingMessage } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type FileHandle, mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { openForReading } from "../../../src/cache/content-folder.ts";
 import { serveContent } from "../../../src/cache/serve-content.ts";
+import { SharedBodies } from "../../../src/cache/shared-bodies.ts";
+
+/** A promise that the test fulfils. */
+function later<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((fulfil) => (resolve = fulfil));
+  return { promise, resolve };
+}
 
 describe("a module of at most a mebibyte", () => {
   let folder: string;
@@ -24,7 +33,8 @@ describe("a module of at most a mebibyte", () => {
       const content = {
         etag: "x",
         contentType: "application/wasm",
-        open: async () => ({ handle: await open(path), size }),
+        open: async () => ({ handle: await open(path), size, version: "1" }),
+        bodies: new SharedBodies(),
       };
       void serveContent(request, response, content);
     });
@@ -65,5 +75,109 @@ describe("a module of at most a mebibyte", () => {
     const { writes, body } = await fetched(3_000_000);
     expect(body.length).toBe(3_000_000);
     expect(writes).toBeGreaterThan(5);
+  });
+});
+
+describe("a body that cannot be sent whole", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "wasme-cut-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
+
+  /** Asks a server of its own for `/` without reading, and gives what the server made of it. */
+  const asked = async (handle: Handler): Promise<{ readonly socket: Socket; readonly done: Promise<unknown> }> => {
+    const done = later<unknown>();
+    const server = createServer((request, response) => handle(request, response).then(done.resolve, done.resolve));
+    onTestFinished(() => void server.close());
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const socket = connect((server.address() as AddressInfo).port, "127.0.0.1").pause();
+    socket.on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nhost: cache\r\n\r\n");
+    return { socket, done: done.promise };
+  };
+
+  it("is cut when its file becomes shorter under way, and nothing else breaks", async () => {
+    const path = join(folder, "large");
+    await writeFile(path, Buffer.alloc(40_000_000, 7));
+    const begun = later<void>();
+    const { socket, done } = await asked(async (request, response) => {
+      response.once("pipe", () => begun.resolve());
+      const content = { etag: "x", contentType: "x", open: () => openForReading(path), bodies: new SharedBodies() };
+      await serveContent(request, response, content);
+    });
+    await begun.promise;
+    await truncate(path, 20_000_000);
+    let received = 0;
+    socket.on("data", (piece: Buffer) => (received += piece.length)).resume();
+    await once(socket, "close");
+    await done;
+    expect(received).toBeLessThanOrEqual(20_001_000);
+    expect(received).toBeGreaterThan(1_000_000);
+  });
+
+  it("is given up when its client left while it was read, and its file is closed", async () => {
+    const path = join(folder, "small");
+    await writeFile(path, Buffer.alloc(1000, 7));
+    const [opening, left] = [later<void>(), later<void>()];
+    let handle: FileHandle | undefined;
+    const { socket, done } = await asked(async (request, response) => {
+      response.once("close", () => left.resolve());
+      const openLate = async (): ReturnType<typeof openForReading> => {
+        opening.resolve();
+        await left.promise;
+        const file = await openForReading(path);
+        handle = file?.handle;
+        return file;
+      };
+      await serveContent(request, response, {
+        etag: "x",
+        contentType: "x",
+        open: openLate,
+        bodies: new SharedBodies(),
+      });
+    });
+    await opening.promise;
+    socket.destroy();
+    await done;
+    expect(handle?.fd).toBe(-1);
+  });
+});
+
+describe("bodies under way", () => {
+  it("are read once for all who take one, and again after the file was put right", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "wasme-shared-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const path = join(folder, "body");
+    const shared = new SharedBodies();
+    const end = later<void>();
+    const given: (Uint8Array | undefined)[] = [];
+    const take = async (length = 4): Promise<void> => {
+      const file = await openForReading(path);
+      if (file === undefined) throw new Error("no file");
+      await shared.use(file, { name: "x", start: 0, length }, async (bytes) => {
+        given.push(bytes);
+        await end.promise;
+      });
+      await file.handle.close();
+    };
+    const taken = async (count: number): Promise<void> => expect.poll(() => given.length).toBe(count);
+    await writeFile(path, "good");
+    const all = [take(), take(), take(5)];
+    await taken(3);
+    expect(given.filter((bytes) => bytes === undefined)).toHaveLength(1);
+    expect(new Set(given).size).toBe(2);
+    await rm(path);
+    await writeFile(`${path}.new`, "evil");
+    await writeFile(path, "okay");
+    all.push(take());
+    await taken(4);
+    expect(String(Buffer.from(given[3] ?? []))).toBe("okay");
+    end.resolve();
+    await Promise.all(all);
+    expect(shared.count).toBe(0);
   });
 });

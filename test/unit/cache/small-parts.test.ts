@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HeldRequests } from "../../../src/cache/held-requests.ts";
+import { HeldRequests, type Wait, type WaitEnd } from "../../../src/cache/held-requests.ts";
 import { Limit } from "../../../src/cache/limit.ts";
 import { Room } from "../../../src/cache/room.ts";
 import { SingleFlight } from "../../../src/cache/single-flight.ts";
@@ -10,11 +10,14 @@ const never = new AbortController().signal;
 const HOUR = 3_600_000;
 
 describe("held requests", () => {
+  const wait = (held: HeldRequests, what: string, more: Partial<Wait> = {}): Promise<WaitEnd> =>
+    held.wait({ what, from: "one", ms: HOUR, signal: never, ...more });
+
   it("go on when what they wait for arrives, and only they", async () => {
     const held = new HeldRequests(10);
-    const one = held.wait("a", HOUR, never);
+    const one = wait(held, "a");
     const stop = new AbortController();
-    const other = held.wait("b", HOUR, stop.signal);
+    const other = wait(held, "b", { signal: stop.signal });
     held.arrived("a");
     expect([await one, held.count]).toEqual(["arrived", 1]);
     stop.abort();
@@ -23,12 +26,31 @@ describe("held requests", () => {
 
   it("are bounded, end in time, and are let go at the end", async () => {
     const held = new HeldRequests(2);
-    expect(await held.wait("a", 1, never)).toBe("late");
-    const waiting = [held.wait("a", HOUR, never), held.wait("b", HOUR, never)];
-    expect(await held.wait("c", HOUR, never)).toBe("refused");
+    expect(await wait(held, "a", { ms: 1 })).toBe("late");
+    const waiting = [wait(held, "a"), wait(held, "b")];
+    expect(await wait(held, "c")).toBe("refused");
     held.close();
     expect(await Promise.all(waiting)).toEqual(["refused", "refused"]);
-    expect(await held.wait("a", HOUR, never)).toBe("refused");
+    expect(await wait(held, "a")).toBe("refused");
+  });
+
+  it("of one who takes all places make room for others, the oldest first", async () => {
+    const held = new HeldRequests(4);
+    const ends: string[] = [];
+    const greedy = ["1", "2", "3", "4", "5"].map((what) =>
+      wait(held, what, { from: "greedy" }).then((end) => ends.push(`${what} ${end}`)),
+    );
+    const [one, other] = [wait(held, "x", { from: "one" }), wait(held, "x", { from: "other" })];
+    await Promise.all([greedy[0], greedy[1], greedy[4]]);
+    expect(ends.toSorted()).toEqual(["1 refused", "2 refused", "5 refused"]);
+    // Now everybody has a fair share: who comes again waits for nobody.
+    expect(await wait(held, "6", { from: "greedy" })).toBe("refused");
+    expect(held.count).toBe(4);
+    held.arrived("x");
+    expect(await Promise.all([one, other])).toEqual(["arrived", "arrived"]);
+    held.close();
+    await Promise.all(greedy);
+    expect(held.count).toBe(0);
   });
 });
 
