@@ -83,12 +83,35 @@ export function isOfFilter({ object }: OurObject, id: string): boolean {
 }
 
 /** True when our object is for this workload. */
-export function isFor(object: KubeObject, workload: { readonly kind: string; readonly name: string }): boolean {
-  const labels = object.metadata.labels ?? {};
-  return (
-    labels[WORKLOAD_LABEL] === workloadLabel(workload.name) &&
-    labels[WORKLOAD_KIND_LABEL] === workload.kind.toLowerCase()
-  );
+export function isFor(object: KubeObject, workload: NamedWorkload): boolean {
+  return objectKey(object) === workloadKey(workload);
+}
+
+/** A workload of a namespace that is known. */
+export interface NamedWorkload {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** What a workload and our objects for it have in common, in one namespace: of many, they are found by it. */
+export function workloadKey({ kind, name }: NamedWorkload): string {
+  return `${kind.toLowerCase()}/${workloadLabel(name)}`;
+}
+
+/** The {@link workloadKey} of the workload our object is for. */
+export function objectKey({ metadata: { labels = {} } }: KubeObject): string {
+  return `${labels[WORKLOAD_KIND_LABEL] ?? ""}/${labels[WORKLOAD_LABEL] ?? ""}`;
+}
+
+/** Our objects by {@link objectKey}. */
+export function byWorkload(objects: readonly KubeObject[]): ReadonlyMap<string, readonly KubeObject[]> {
+  const found = new Map<string, KubeObject[]>();
+  for (const object of objects) {
+    const same = found.get(objectKey(object));
+    if (same === undefined) found.set(objectKey(object), [object]);
+    else same.push(object);
+  }
+  return found;
 }
 
 /** How our object's module gets to the proxies; older objects do not say, and their kind tells. */

@@ -14,11 +14,12 @@ import { type CacheLook, lookAtCache } from "./look-at-cache.ts";
 import {
   deliveryOf,
   type FilterObjects,
-  isFor,
   isOfFilter,
+  objectKey,
   oursAmong,
   readFilterObjects,
   servedVias,
+  workloadKey,
 } from "./our-objects.ts";
 import { overlapWarnings } from "./overlap-warnings.ts";
 import type { Plan } from "./plan.ts";
@@ -172,8 +173,8 @@ function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroun
 
 /** How the filter gets to these workloads now, when all of them get it in the same way. */
 function currentWay(id: string, { found, targets }: Surroundings): CurrentWay | undefined {
-  const ours = oursAmong(found).filter((one) => isOfFilter(one, id));
-  const there = ours.filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)));
+  const keys = new Set(targets.map(({ workload }) => workloadKey(workload)));
+  const there = oursAmong(found).filter((one) => isOfFilter(one, id) && keys.has(objectKey(one.object)));
   const ways = new Map(
     there.map(({ via, object }) => [`${via} ${deliveryOf(object)}`, { via, delivery: deliveryOf(object) }]),
   );

@@ -1,4 +1,4 @@
-import { isFor, isOfFilter, type OurObject } from "./our-objects.ts";
+import { isOfFilter, objectKey, type OurObject, workloadKey } from "./our-objects.ts";
 import type { Target } from "./live-workload.ts";
 import { type DeleteChange, refTo } from "./plan.ts";
 import { refuseManaged } from "./refuse-taken.ts";
@@ -21,9 +21,8 @@ export async function planReplaced(
   ours: readonly OurObject[],
 ): Promise<readonly DeleteChange[]> {
   const { id, owner, via, namespace, targets } = deploy;
-  const replaced = ours
-    .filter((one) => one.via !== via && isOfFilter(one, id))
-    .filter(({ object }) => targets.some(({ workload }) => isFor(object, workload)));
+  const keys = new Set(targets.map(({ workload }) => workloadKey(workload)));
+  const replaced = ours.filter((one) => one.via !== via && isOfFilter(one, id) && keys.has(objectKey(one.object)));
   for (const { object } of replaced) refuseManaged(object, owner);
   const changes = replaced.map((one): DeleteChange => {
     const reason = `is replaced by ${VIA_KIND[via].kind} ${one.object.metadata.name}`;

@@ -1,7 +1,6 @@
 import { WasmeError } from "../domain/errors.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
-import type { KubeObject } from "../kube/objects.ts";
 import type { Access } from "../kube/port.ts";
 import { checkFilterId, FILTER_DEPLOYMENT_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
 import { markedEntries } from "./cache-list.ts";
@@ -9,12 +8,13 @@ import { type Target, targetOf } from "./live-workload.ts";
 import {
   cacheUseOf,
   type FilterObjects,
-  isFor,
   isOfFilter,
+  objectKey,
   type OurObject,
   oursAmong,
   readFilterObjects,
   servedVias,
+  workloadKey,
 } from "./our-objects.ts";
 import {
   type AnnounceChange,
@@ -55,14 +55,23 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const served = await servedVias(deps);
   const found = await readFilterObjects(deps, served, namespace);
   const selected = await liveTargets(deps, query);
-  const ours = oursAmong(found).filter((one) => isGoing(one, request, { query, targets: selected }));
+  const keys = new Set(selected.map(({ workload }) => workloadKey(workload)));
+  const ours = oursAmong(found).filter((one) => isGoing(one, request, { query, keys }));
   for (const { object } of ours) refuseManaged(object, request.owner);
   if (ours.length === 0) await requireLists(deps, found, namespace);
   const targets = await withWorkloadsOf(deps, ours, { targets: selected, query });
   const going = new Set(ours.map(({ object }) => object.metadata.uid));
   const left = oursAmong(found).map(({ object }) => object);
   const staying = left.filter(({ metadata }) => !going.has(metadata.uid));
-  const mounts = await planUnmounts(deps, targets, { left: staying, denied: found.denied });
+  const from = `${namespace}/${request.id}`;
+  // Of a run that is gone on with, the objects are gone, and nobody knows any more which volumes were theirs.
+  const resumed = ours.length === 0 || (await markedFor(deps, request.cache, from)).length > 0;
+  const unneeded = { left: staying, denied: found.denied };
+  const mounts = await planUnmounts(
+    deps,
+    targets,
+    resumed ? unneeded : { ...unneeded, of: ours.map(({ object }) => object) },
+  );
   const release = await planRelease(deps, request, { ours, served, namespace });
   const nothing = ours.length === 0 && mounts.edits.length === 0 && release.steps.length === 0;
   if (nothing && request.owner === undefined) throw notDeployed(request.id, query);
@@ -110,15 +119,16 @@ async function withWorkloadsOf(
   where: { readonly targets: readonly Target[]; readonly query: Query },
 ): Promise<readonly Target[]> {
   const { targets, query } = where;
-  const known = (object: KubeObject): boolean => targets.some(({ workload }) => isFor(object, workload));
-  const rest = ours.map(({ object }) => object).filter((object) => !known(object));
+  const known = new Set(targets.map(({ workload }) => workloadKey(workload)));
+  const rest = ours.map(({ object }) => object).filter((object) => !known.has(objectKey(object)));
   const kinds = WORKLOAD_KINDS.filter((kind) =>
     rest.some((object) => object.metadata.labels?.[WORKLOAD_KIND_LABEL] === kind.toLowerCase()),
   );
   const more = await Promise.all(
     kinds.map((kind) => liveTargets(deps, { kind, namespace: query.namespace, labels: {} })),
   );
-  const others = more.flat().filter(({ workload }) => rest.some((object) => isFor(object, workload)));
+  const wanted = new Set(rest.map((object) => objectKey(object)));
+  const others = more.flat().filter(({ workload }) => wanted.has(workloadKey(workload)));
   return [...targets, ...others];
 }
 
@@ -126,7 +136,7 @@ async function withWorkloadsOf(
 function isGoing(
   one: OurObject,
   request: UndeployRequest,
-  where: { readonly query: Query; readonly targets: readonly Target[] },
+  where: { readonly query: Query; readonly keys: ReadonlySet<string> },
 ): boolean {
   const { id, owner, keep = [] } = request;
   const { object, via } = one;
@@ -135,8 +145,8 @@ function isGoing(
   const labels = object.metadata.labels ?? {};
   if (owner !== undefined) return labels[FILTER_DEPLOYMENT_LABEL] === workloadLabel(owner.name);
   if (!isOfFilter(one, id)) return false;
-  const { query, targets } = where;
-  if (targets.some(({ workload }) => isFor(object, workload))) return true;
+  const { query, keys } = where;
+  if (keys.has(objectKey(object))) return true;
   const all = Object.keys(query.labels).length === 0 && query.names === undefined;
   return all && labels[WORKLOAD_KIND_LABEL] === query.kind.toLowerCase();
 }
@@ -151,7 +161,7 @@ async function planRelease(
   const { owner, cache } = request;
   const from = `${namespace}/${request.id}`;
   const uses = ours.flatMap(({ object }) => cacheUseOf(object) ?? []);
-  const marked = cache === undefined ? [] : await markedFor(deps, cache, from);
+  const marked = await markedFor(deps, cache, from);
   const over = new Set(ours.map(({ object }) => object.metadata.uid));
   const release = await planCacheRelease(deps, [...uses, ...marked], { served, over, coming: [], from, owner });
   if (release.steps.length > 0 || uses.length > 0 || cache === undefined) return release;
@@ -159,7 +169,8 @@ async function planRelease(
   return { ...release, steps: [...release.steps, ...rest.steps], notes: [...release.notes, ...rest.notes] };
 }
 
-async function markedFor(deps: ClusterDeps, cache: CacheName, from: string): Promise<readonly CacheUse[]> {
+async function markedFor(deps: ClusterDeps, cache: CacheName | undefined, from: string): Promise<readonly CacheUse[]> {
+  if (cache === undefined) return [];
   const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...cache }, deps.signal));
   const title = `${cache.namespace}/${cache.name}`;
   return markedEntries(list).flatMap(({ key, from: filter }) => (filter === from ? [{ cache: title, key }] : []));

@@ -4,8 +4,9 @@ import type { Access } from "../kube/port.ts";
 import { mountedVolumes } from "./edit-workload.ts";
 import { inParallel } from "./in-parallel.ts";
 import { placeOf, type Target } from "./live-workload.ts";
-import { isFor, volumeOf } from "./our-objects.ts";
+import { byWorkload, objectKey, volumeOf, workloadKey } from "./our-objects.ts";
 import type { EditChange } from "./plan.ts";
+import { isImageVolume } from "./pods.ts";
 import type { ClusterDeps, Via } from "./request.ts";
 import { missingAccess } from "./require-access.ts";
 import { settleEdit } from "./settle-change.ts";
@@ -17,23 +18,40 @@ export interface Unmounts {
   readonly notes: readonly string[];
 }
 
+/** What is known of the objects that read through volumes. */
+export interface VolumeUses {
+  /** Those that stay. */
+  readonly left: readonly KubeObject[];
+  /** Only volumes of these objects go; without them, every volume that nobody needs. */
+  readonly of?: readonly KubeObject[];
+  /** Kinds of which nobody knows whether they need a volume. */
+  readonly denied: readonly Via[];
+  /** Without the right to, the volumes stay, with a note. */
+  readonly optional?: boolean;
+}
+
 /**
  * Takes volumes of ours out of those workloads that no object of ours in `left` reads files through. It looks at the
- * templates themselves, so what a deploy or undeploy that stopped half-way left is found too. `denied` are kinds of
- * which nobody knows whether they need a volume. `optional`: without the right to, the volumes stay, with a note.
+ * templates themselves, so what a deploy or undeploy that stopped half-way left is found too.
  */
 export async function planUnmounts(
   deps: ClusterDeps,
   targets: readonly Target[],
-  known: { readonly left: readonly KubeObject[]; readonly denied: readonly Via[]; readonly optional?: boolean },
+  known: VolumeUses,
 ): Promise<Unmounts> {
   const mounted = targets
     .map((target) => ({ target, names: mountedVolumes(target.live, placeOf(target.live)) }))
     .filter(({ names }) => names.length > 0);
+  const left = byWorkload(known.left);
+  const leftOf = ({ workload }: Target): readonly KubeObject[] => left.get(workloadKey(workload)) ?? [];
+  const may = known.of === undefined ? (): boolean => true : volumesOf(known.of);
   const going = mounted
-    .map(({ target, names }) => ({ target, names: unneeded(names, target, known.left) }))
+    .map(({ target, names }) => ({
+      target,
+      names: unneeded(names, leftOf(target)).filter((name) => may(name, target)),
+    }))
     .filter(({ names }) => names.length > 0);
-  const notes = mounted.flatMap(({ target, names }) => staying(names, target, known.left));
+  const notes = mounted.flatMap(({ target, names }) => staying(names, target, leftOf(target)));
   const [first] = going;
   if (first === undefined) return { edits: [], notes };
   if (known.denied.length > 0) {
@@ -55,21 +73,25 @@ export async function planUnmounts(
   return { edits, notes: [...notes, ...settled.flatMap(({ remarks }) => remarks)] };
 }
 
-/** Those of a workload's volumes that none of these objects reads. */
-function unneeded(
-  names: readonly string[],
-  { workload }: Pick<Target, "workload">,
-  left: readonly KubeObject[],
-): readonly string[] {
-  const needed = new Set(left.filter((object) => isFor(object, workload)).map((object) => volumeOf(object)));
+/**
+ * Whether one of these objects reads through the volume. The directory of modules is every filter's, so on another workload
+ * it may be that of a deploy under way, whose object is still to come; an image's volume is the image's alone.
+ */
+function volumesOf(objects: readonly KubeObject[]): (name: string, target: Target) => boolean {
+  const names = new Set(objects.map((object) => volumeOf(object)));
+  const workloads = new Set(objects.map((object) => objectKey(object)));
+  return (name, { workload }) => names.has(name) && (isImageVolume(name) || workloads.has(workloadKey(workload)));
+}
+
+/** Those of a workload's volumes that none of its objects reads. */
+function unneeded(names: readonly string[], left: readonly KubeObject[]): readonly string[] {
+  const needed = new Set(left.map((object) => volumeOf(object)));
   return names.filter((name) => !needed.has(name));
 }
 
 /** Who keeps a volume of a workload, if it is known. */
 function staying(names: readonly string[], { workload }: Target, left: readonly KubeObject[]): readonly string[] {
-  const users = left
-    .filter((object) => isFor(object, workload) && names.includes(volumeOf(object) ?? ""))
-    .map(({ metadata }) => metadata.name);
+  const users = left.filter((object) => names.includes(volumeOf(object) ?? "")).map(({ metadata }) => metadata.name);
   if (users.length === 0) return [];
   return [`${workload.name} keeps its mount: ${users.join(", ")} ${users.length === 1 ? "needs" : "need"} it`];
 }

@@ -1,14 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { Delivery } from "../../../src/domain/delivery.ts";
+import { digestOf } from "../../../src/domain/digest.ts";
 import { usageError, WasmeError } from "../../../src/domain/errors.ts";
 import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
-import { deploymentTools, isGateway, stuckReason } from "../../../src/deploy/live-workload.ts";
+import { deploymentTools, isGateway, stuckReason, type Target } from "../../../src/deploy/live-workload.ts";
 import { withOutcome } from "../../../src/deploy/outcomes.ts";
 import type { OurObject } from "../../../src/deploy/our-objects.ts";
 import { overlapWarnings } from "../../../src/deploy/overlap-warnings.ts";
 import { planReplaced } from "../../../src/deploy/plan-replaced.ts";
+import { planUnmounts, type VolumeUses } from "../../../src/deploy/plan-unmounts.ts";
 import type { ClusterDeps, Owner } from "../../../src/deploy/request.ts";
+import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import { FILES_VOLUME, imageVolume, type ModuleVolume } from "../../../src/mesh/module-volume.ts";
+import { mountModules } from "../../../src/mesh/sidecar-annotations.ts";
 import type { Workload } from "../../../src/domain/workload.ts";
 import { retryConflicts } from "../../../src/deploy/retry-conflicts.ts";
 import { covers, sameObject } from "../../../src/deploy/same-object.ts";
@@ -171,6 +176,54 @@ describe("planReplaced", () => {
     expect(await replaced(ours(kept), owner)).toEqual(["EnvoyFilter web-hello"]);
     await expect(replaced(ours(kept))).rejects.toMatchObject({ code: "FILTER_MANAGED" });
     await expect(replaced(ours(kept), { ...owner, name: "other" })).rejects.toMatchObject({ code: "FILTER_MANAGED" });
+  });
+});
+
+describe("planUnmounts", () => {
+  const digest = digestOf("manifest");
+  const picture = imageVolume({ reference: parseImageReference("h.io/team/hello:v1"), manifestDigest: digest });
+  const image = picture.name;
+  const mounts = (...volumes: readonly ModuleVolume[]): Record<string, string> =>
+    volumes.reduce<Record<string, string>>((all, one) => ({ ...all, ...texts(mountModules(all, one).changes) }), {});
+  const texts = (changes: object): Record<string, string> =>
+    Object.fromEntries(Object.entries(changes).map(([key, value]) => [key, String(value)]));
+  const target = (name: string, annotations: Record<string, string>): Target => ({
+    workload: { kind: "Deployment", name, namespace: "shop", labels: {}, podLabels: {}, podAnnotations: {} },
+    live: {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name, namespace: "shop" },
+      spec: { template: { metadata: { annotations } } },
+    },
+  });
+  const object = (name: string, delivery: string): KubeObject => ({
+    apiVersion: "x",
+    kind: "EnvoyFilter",
+    metadata: {
+      name: `${name}-hello`,
+      labels: { "wasme.io/workload": name, "wasme.io/workload-kind": "deployment" },
+      annotations: { "wasme.io/delivery": delivery, "wasme.io/image-digest": digest },
+    },
+  });
+  const going = async (targets: readonly Target[], known: Partial<VolumeUses>): Promise<unknown> => {
+    const deps = { trial: false } as unknown as ClusterDeps;
+    const { edits } = await planUnmounts(deps, targets, { left: [], denied: [], ...known });
+    return edits.map(({ ref, edit }) => [ref.name, ...(edit.direction === "unmount" ? edit.names : [])]);
+  };
+
+  it("takes what no object reads", async () => {
+    const targets = [target("web", mounts(FILES_VOLUME)), target("api", mounts(FILES_VOLUME))];
+    expect(await going(targets, { left: [object("web", "cache-file")] })).toEqual([["api", "wasme-cache"]]);
+  });
+
+  it("takes only volumes of the objects it is told of: another's deploy may be under way", async () => {
+    const targets = [target("web", mounts(FILES_VOLUME, picture)), target("api", mounts(FILES_VOLUME, picture))];
+    expect(await going(targets, { of: [object("web", "cache-file")] })).toEqual([["web", "wasme-cache"]]);
+    expect(await going(targets, { of: [object("web", "cache-http")] })).toEqual([]);
+    expect(await going(targets, { of: [object("web", "image-volume")] })).toEqual([
+      ["web", image],
+      ["api", image],
+    ]);
   });
 });
 
