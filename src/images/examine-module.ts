@@ -2,6 +2,7 @@ import { checkModule } from "../wasm/check-module.ts";
 import type { ModuleReport } from "../wasm/module-report.ts";
 import type { CheckFinding } from "./check-finding.ts";
 import { findingsOf } from "./check-findings.ts";
+import type { SmokeLimits } from "./smoke-module.ts";
 import type { SmokeRequest, SmokeResult } from "./smoke-result.ts";
 
 /** A module and how it is to be run. */
@@ -31,7 +32,11 @@ export interface Examined {
  */
 export async function examineModule(
   filter: FilterToExamine,
-  options: { readonly smoke: boolean; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly smoke: boolean;
+    readonly limits?: SmokeLimits | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<Examined> {
   const { module, config, vmConfig = "", rootId, rootIds } = filter;
   const report = filter.report ?? checkModule(module, { config });
@@ -39,7 +44,7 @@ export async function examineModule(
   if (options.smoke && report.ok) {
     const { smokeModule } = await import("./smoke-module.ts");
     const request = { module, config: config ?? "", rootId, vmConfig, tcp: tcpOf(report) };
-    smoke = await smokeModule(request, { signal: options.signal });
+    smoke = await smokeModule(request, { ...options.limits, signal: options.signal });
   }
   return { report, smoke, findings: findingsOf({ report, config, rootId, rootIds }, smoke) };
 }

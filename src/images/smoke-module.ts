@@ -1,12 +1,13 @@
-import { startGuestWorker, WorkerGone } from "../isolate/guest-worker.ts";
+import { type GuestWorkerOptions, startGuestWorker, WorkerGone } from "../isolate/guest-worker.ts";
 import { workerEntry } from "../isolate/worker-entry.ts";
 import type { SmokeRequest, SmokeResult } from "./smoke-result.ts";
 import type { SmokeRun } from "./smoke-streams.ts";
 
+/** What the thread may take. */
+export type SmokeLimits = Pick<GuestWorkerOptions, "hardLimitMs" | "heapMegabytes" | "memoryMegabytes">;
+
 /** Settings beside what is sent. */
-export interface SmokeOptions {
-  /** Milliseconds one callback may take; default 1000. */
-  readonly hardLimitMs?: number;
+export interface SmokeOptions extends SmokeLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -15,7 +16,7 @@ export interface SmokeOptions {
  * part of the result, never an error here. Rejects with the signal's reason.
  */
 export async function smokeModule(request: SmokeRequest, options: SmokeOptions = {}): Promise<SmokeResult> {
-  const { hardLimitMs, signal } = options;
+  const { signal, ...limits } = options;
   signal?.throwIfAborted();
   const started = performance.now();
   let callback: string | undefined;
@@ -25,7 +26,7 @@ export async function smokeModule(request: SmokeRequest, options: SmokeOptions =
     onMessage: (name) => {
       callback = String(name);
     },
-    ...(hardLimitMs === undefined ? {} : { hardLimitMs }),
+    ...limits,
   });
   const abort = (): void => void worker.stop();
   signal?.addEventListener("abort", abort, { once: true });

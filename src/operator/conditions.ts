@@ -29,9 +29,11 @@ export interface Findings {
   /** The image as pinned. */
   readonly image?: string | undefined;
   readonly moduleDigest?: string | undefined;
+  /** What the module runs under. */
+  readonly rootId?: string | undefined;
   readonly via?: string | undefined;
   readonly delivery?: string | undefined;
-  /** `verdictKey` of what was found good. */
+  /** `Verifier.keyOf` what was found good. */
   readonly verified?: string | undefined;
   readonly conditions: Readonly<Record<ConditionType, Condition>>;
   readonly workloads: readonly WorkloadResult[];

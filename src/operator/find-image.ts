@@ -8,7 +8,7 @@ import { requestOf } from "./desired.ts";
 import type { RegistryAccess } from "./images.ts";
 import type { Known, Stop } from "./judgement.ts";
 import { type PullCredential, readPullSecret } from "./pull-secret.ts";
-import { verdictKey } from "./verify-filter.ts";
+import { rememberedImage } from "./remembered-image.ts";
 import type { Work } from "./work.ts";
 
 /** The image, found and verified. */
@@ -30,7 +30,7 @@ export interface NoImage {
 
 /**
  * Finds out what the image means, and that its module runs with this configuration, before anything in the cluster hears
- * of it. Throws what is no fault of image, registry or Secret.
+ * of it. When the registry is away, what the status says was found good counts. Throws what is no fault of image, registry or Secret.
  */
 export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise<FoundImage | NoImage> {
   const { deps, live, namespace, signal, cluster } = work;
@@ -48,15 +48,18 @@ export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise
   try {
     const { image, stale: note } = await deps.images.resolve(spec.image, access, signal);
     const request = requestOf(live, spec, { cache: deps.settings.cache });
-    const verified = verdictKey({ image, request });
-    // What was found good before this program started was found good by the same code.
+    const verified = deps.verifier.keyOf({ image, request });
+    // What was found good before this program started was found good by the same release.
     if (stringAt(live, "status", "verified") === verified) deps.verifier.trust(verified);
-    const readModule = (): Promise<Uint8Array> => deps.images.module(image, access, signal);
+    const readModule = (until: AbortSignal): Promise<Uint8Array> => deps.images.module(image, access, until);
     const verdict = await deps.verifier.verify({ image, request, readModule }, cluster.events, signal);
     if (verdict.ok) return { image, verified, pull, note };
     return { stop: stopAt("ModuleRefused", verdict.error), known: { image } };
   } catch (error) {
     if (!isFault(error, signal)) throw error;
+    const verified = stringAt(live, "status", "verified");
+    const image = error.kind === "unreachable" ? rememberedImage(live, spec) : undefined;
+    if (image !== undefined && verified !== undefined) return { image, verified, pull, note: error.message };
     return { stop: stopAt("ImageNotFound", error), known: {}, failure: error };
   }
 }

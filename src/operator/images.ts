@@ -17,7 +17,7 @@ export interface RegistryAccess {
 
 /** What images are read with. */
 export interface ImagesDeps {
-  /** Makes a client; `credentials` absent: the program's own. */
+  /** Makes a client; `credentials` absent: the program's own, or none where the connection is looser than the program's. */
   readonly connect: (options: {
     readonly insecure: boolean;
     readonly plainHttp: boolean;
@@ -35,38 +35,44 @@ export interface KnownImage {
   readonly stale?: string;
 }
 
+/** A registry that could not be reached. */
+interface Down {
+  readonly error: WasmeError;
+  /** Nobody asks before, in the steady clock's milliseconds. */
+  until: number;
+}
+
 /** Images of registries: what tags mean, asked for once in a while, and modules. */
 export class Images {
   readonly #deps: ImagesDeps;
   readonly #clients: Memory<RegistryClient>;
   readonly #resolved: Memory<KnownImage>;
+  /** What each reference meant last, by {@link keyOf}; the one asked for longest ago goes first. */
   readonly #last = new Map<string, ResolvedImage>();
+  readonly #down = new Map<string, Down>();
   /** The modules last read, since several objects are often about the same one. */
   readonly #modules: Memory<Uint8Array>;
-  readonly #open = new Set<RegistryClient>();
 
   constructor(deps: ImagesDeps) {
+    const { clock, resolveMs } = deps;
     this.#deps = deps;
-    this.#clients = new Memory(deps.clock, Number.POSITIVE_INFINITY, MOST_CLIENTS);
-    this.#resolved = new Memory(deps.clock, deps.resolveMs);
-    this.#modules = new Memory(deps.clock, MODULE_MS, MOST_MODULES);
+    this.#clients = new Memory(clock, Number.POSITIVE_INFINITY, { most: MOST_CLIENTS, onDrop: closeLater });
+    this.#resolved = new Memory(clock, ({ stale }) =>
+      stale === undefined ? resolveMs : Math.min(resolveMs, STALE_MS),
+    );
+    this.#modules = new Memory(clock, (bytes) => (bytes.byteLength > SMALL_MODULE ? 0 : MODULE_MS), {
+      most: MOST_MODULES,
+    });
   }
 
   /**
    * What the reference means. A tag is looked up again once its time is over: when it points to the same manifest nothing
-   * else is asked for, and when the registry cannot be asked, what was known is given, with the reason. Throws as
-   * `resolveImage` does.
+   * else is asked for, and when the registry cannot be asked, what was known is given, with the reason. A registry that
+   * could not be reached is left alone for some seconds: who asks meanwhile hears the same. Throws as `resolveImage` does.
    */
   async resolve(reference: ImageReference, access: RegistryAccess, signal?: AbortSignal): Promise<KnownImage> {
-    const key = `${formatReference(reference)} ${accessKey(access)}`;
-    const known = await this.#resolved.get(key, () => this.#ask(key, { reference, access }, signal));
-    if (known.stale !== undefined) this.#resolved.forget(key);
-    return known;
-  }
-
-  /** Asks the registry again at the next call. */
-  forget(reference: ImageReference, access: RegistryAccess): void {
-    this.#resolved.forget(`${formatReference(reference)} ${accessKey(access)}`);
+    const key = keyOf(reference, access);
+    return await this.#resolved.get(key, () => this.#ask(key, { reference, access }, signal));
   }
 
   /** The module's bytes, verified. Throws as `readModule` does. */
@@ -80,19 +86,16 @@ export class Images {
   }
 
   close(): void {
-    for (const client of this.#open) client.close();
+    this.#clients.clear((client) => client.close());
   }
 
-  async #ask(
-    key: string,
-    want: { readonly reference: ImageReference; readonly access: RegistryAccess },
-    signal: AbortSignal | undefined,
-  ): Promise<KnownImage> {
+  async #ask(key: string, want: Want, signal: AbortSignal | undefined): Promise<KnownImage> {
     const last = this.#last.get(key);
     try {
-      const image =
-        last === undefined || (await this.#moved(last, want, signal)) ? await this.#resolve(want, signal) : last;
-      this.#last.set(key, image);
+      const image = await this.#unlessDown(want, async () =>
+        last === undefined || (await this.#moved(last, want, signal)) ? await this.#resolve(want, signal) : last,
+      );
+      this.#remember(key, image);
       return { image };
     } catch (error) {
       signal?.throwIfAborted();
@@ -101,22 +104,43 @@ export class Images {
     }
   }
 
+  /** Of those who ask a registry that was away, one at a time finds out whether it is back. */
+  async #unlessDown<T>({ reference, access }: Want, ask: () => Promise<T>): Promise<T> {
+    const { clock, resolveMs } = this.#deps;
+    const host = `${reference.host} ${accessKey(access)}`;
+    const down = this.#down.get(host);
+    if (down !== undefined) {
+      if (clock.elapsed() < down.until) throw down.error;
+      down.until = clock.elapsed() + PROBE_MS;
+    }
+    try {
+      const answer = await ask();
+      this.#down.delete(host);
+      return answer;
+    } catch (error) {
+      const isAway = error instanceof WasmeError && error.kind === "unreachable";
+      this.#down.delete(host);
+      if (isAway) this.#down.set(host, { error, until: clock.elapsed() + Math.min(DOWN_MS, resolveMs) });
+      dropOldest(this.#down, MOST_CLIENTS);
+      throw error;
+    }
+  }
+
+  #remember(key: string, image: ResolvedImage): void {
+    this.#last.delete(key);
+    this.#last.set(key, image);
+    dropOldest(this.#last, MOST_IMAGES);
+  }
+
   /** Whether the tag points to another manifest than it did. */
-  async #moved(
-    last: ResolvedImage,
-    { reference, access }: { readonly reference: ImageReference; readonly access: RegistryAccess },
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #moved(last: ResolvedImage, { reference, access }: Want, signal: AbortSignal | undefined): Promise<boolean> {
     if (reference.digest !== undefined) return false;
     const client = await this.#client(access);
     const found = await client.repository(reference).resolve(referenceTarget(reference), signal);
     return found?.digest !== last.manifestDigest;
   }
 
-  async #resolve(
-    { reference, access }: { readonly reference: ImageReference; readonly access: RegistryAccess },
-    signal: AbortSignal | undefined,
-  ): Promise<ResolvedImage> {
+  async #resolve({ reference, access }: Want, signal: AbortSignal | undefined): Promise<ResolvedImage> {
     const { resolveImage } = await import("../images/resolve-image.ts");
     const deps = { store: NO_STORE, registry: await this.#client(access), ...(signal === undefined ? {} : { signal }) };
     return await resolveImage(deps, { reference, from: "registry" });
@@ -126,15 +150,32 @@ export class Images {
     const { insecure, plainHttp, pull } = access;
     return this.#clients.get(accessKey(access), () => {
       const credentials: CredentialSource | undefined = pull && (() => Promise.resolve(pull.credential));
-      const client = this.#deps.connect({ insecure, plainHttp, credentials });
-      this.#open.add(client);
-      return Promise.resolve(client);
+      return Promise.resolve(this.#deps.connect({ insecure, plainHttp, credentials }));
     });
   }
 }
 
+interface Want {
+  readonly reference: ImageReference;
+  readonly access: RegistryAccess;
+}
+
+function keyOf(reference: ImageReference, access: RegistryAccess): string {
+  return `${formatReference(reference)} ${accessKey(access)}`;
+}
+
 function accessKey({ insecure, plainHttp, pull }: RegistryAccess): string {
   return `${insecure ? "insecure " : ""}${plainHttp ? "http " : ""}${pull?.fingerprint ?? ""}`;
+}
+
+function dropOldest(map: Map<string, unknown>, most: number): void {
+  const [oldest] = map.keys();
+  if (oldest !== undefined && map.size > most) map.delete(oldest);
+}
+
+/** What is being read with it gets its time. */
+function closeLater(client: RegistryClient): void {
+  setTimeout(() => client.close(), CLOSE_MS).unref();
 }
 
 /** Nothing is kept on disk: what the operator reads, it reads once. */
@@ -147,5 +188,15 @@ const NO_STORE = {
   },
 };
 const MOST_CLIENTS = 200;
+const MOST_IMAGES = 10_000;
 const MOST_MODULES = 4;
 const MODULE_MS = 60_000;
+/** Bytes; larger ones are shared by those who ask at the same time, and not kept. */
+const SMALL_MODULE = 2 * 2 ** 20;
+/** Milliseconds for which what was known is given without asking again. */
+const STALE_MS = 60_000;
+/** Milliseconds for which a registry that could not be reached is left alone. */
+const DOWN_MS = 10_000;
+/** Milliseconds one may take to find out whether it is back, before another one tries. */
+const PROBE_MS = 30_000;
+const CLOSE_MS = 60_000;

@@ -2,6 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { rootIdsOf } from "../domain/runtime-config.ts";
 import { stringAt } from "../kube/objects.ts";
 import {
   adviceOf,
@@ -74,6 +75,7 @@ export function factsOf(work: Work, { spec, image, verified }: Known): Omit<Find
   return {
     id: spec?.id ?? before("filter"),
     image: pinned ?? before("image"),
+    rootId: image === undefined ? before("rootId") : (spec?.rootId ?? rootIdsOf(image.runtimeConfig)[0] ?? ""),
     moduleDigest: image?.moduleDigest ?? before("moduleDigest"),
     via: before("via"),
     delivery: before("delivery"),

@@ -2,7 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
 import { type FilterDeploymentSpec, parseFilterDeployment, problemsText } from "../domain/filter-deployment.ts";
 import type { ReconcileResult } from "../controller/controller.ts";
-import { partsOf } from "../controller/object-store.ts";
+import { keyOf, partsOf } from "../controller/object-store.ts";
 import type { Target } from "../deploy/live-workload.ts";
 import { targetOf } from "../deploy/live-workload.ts";
 import { isFor } from "../deploy/our-objects.ts";
@@ -18,7 +18,7 @@ import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
 import { inFields, no } from "./conditions.ts";
 import { holderOf, leavingHolder, ownedBy } from "./contenders.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
-import { findImage, withPullSecret } from "./find-image.ts";
+import { findImage, type FoundImage, type NoImage, withPullSecret } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
@@ -34,6 +34,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const log = deps.log.with({ filterDeployment: key });
     const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false };
     if (live === undefined) {
+    if (live?.metadata.deletionTimestamp !== undefined || live === undefined) deps.later.forget(key);
       await sweep({ deps, cluster, namespace });
       return {};
     }
@@ -42,7 +43,9 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
       await remove(work);
       return {};
     }
-    const { findings, againMs, failure } = await judge(work);
+    const judgement = await judge(work);
+    if (judgement === "later") return {};
+    const { findings, againMs, failure } = judgement;
     await writeStatus(work, findings);
     await sweep({ deps, cluster, namespace });
     if (failure !== undefined) throw failure;
@@ -70,7 +73,7 @@ async function remove(work: Work): Promise<void> {
 }
 
 /** Works out what is the case, and changes what has to be changed. Never throws for what a person has to correct. */
-async function judge(work: Work): Promise<Judgement> {
+async function judge(work: Work): Promise<Judgement | "later"> {
   const { deps, live } = work;
   const parsed = parseFilterDeployment(live);
   if (parsed.spec === undefined) {
@@ -99,7 +102,7 @@ async function judgeSpec(
   work: Work,
   spec: FilterDeploymentSpec,
   tellFound: (known: Known) => void,
-): Promise<Judgement> {
+): Promise<Judgement | "later"> {
   const holder = holderOf(work.deps.view, work.live, spec.id);
   if (holder.metadata.uid !== work.live.metadata.uid) return await giveWay(work, spec, holder);
   const leaving = leavingHolder(work.deps, work.live, spec.id);
@@ -108,7 +111,8 @@ async function judgeSpec(
     return { findings: stopped(work, { spec }, { reason: "IdInUse", message }), againMs: SOON_MS };
   }
   const targets = targetsOf(work, spec);
-  const found = await findImage(work, spec);
+  const found = await findSoon(work, spec);
+  if (found === undefined) return "later";
   if ("stop" in found) {
     const pending = targets.map(({ workload }) => ({ name: workload.name, state: "Pending" as const }));
     const findings = stopped(work, { ...found.known, spec }, { ...found.stop, workloads: pending });
@@ -146,6 +150,15 @@ function stillNeeded({ deps, live }: Work, { spec, targets }: Verified, brought:
       .map((object) => refTo(kind, object)),
   );
 }
+/** The image, unless finding it out takes long: the key is enqueued again then, once it is known. */
+async function findSoon(work: Work, spec: FilterDeploymentSpec): Promise<FoundImage | NoImage | undefined> {
+  const { deps, live, cluster } = work;
+  const about = `${live.metadata.uid} ${live.metadata.generation}`;
+  return await deps.later.get(keyOf(live), about, (signal) =>
+    findImage({ ...work, signal, cluster: { ...cluster, signal } }, spec),
+  );
+}
+
 
 /** Most of the time there is nothing to remove, and finding that out is to cost nothing. */
 async function removeUnwanted(work: Work, keep: readonly ObjectRef[]): Promise<void> {

@@ -13,6 +13,7 @@ import type { Log } from "../platform/json-log.ts";
 import { createCachedPort } from "./cached-port.ts";
 import { type ClusterView, createClusterView } from "./cluster-view.ts";
 import { Images, type ImagesDeps } from "./images.ts";
+import { Later } from "./later.ts";
 import { createReconcile } from "./reconciler.ts";
 import type { OperatorSettings } from "./settings.ts";
 import { Verifier } from "./verify-filter.ts";
@@ -27,6 +28,8 @@ export interface OperatorDeps {
   readonly metrics: Metrics;
   /** Makes a registry client. */
   readonly connectRegistry: ImagesDeps["connect"];
+  /** The program's version. */
+  readonly version: string;
   /** Name of the pod, or of the host. */
   readonly instance?: string | undefined;
   /** Ends it gracefully. */
@@ -103,17 +106,36 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
   const port = createCachedPort({ live, view, clock });
   const recorder = createRecorder({ port: live, clock, log, controller: "wasme.io/operator", instance });
   const images = new Images({ connect: deps.connectRegistry, clock, resolveMs: settings.resolveMs });
-  const verifier = new Verifier({ most: VERIFIED_AT_ONCE, elapsed: () => clock.elapsed(), onRun: countRuns(metrics) });
+  const later = new Later(clock, PATIENCE_MS);
+  const verifier = new Verifier({
+    most: VERIFIED_AT_ONCE,
+    largest: settings.maxModule,
+    version: deps.version,
+    elapsed: () => clock.elapsed(),
+    onRun: countRuns(metrics),
+  });
   const controller = createController({
     name: "filterdeployment",
     clock,
     log,
     workers: settings.workers,
     maxMs: LONGEST_PAUSE_MS,
-    reconcile: createReconcile({ port, view, clock, images, verifier, recorder, log, settings, announced: new Map() }),
+    reconcile: createReconcile({
+      port,
+      view,
+      clock,
+      images,
+      verifier,
+      later,
+      recorder,
+      log,
+      settings,
+      announced: new Map(),
+    }),
     observe: metrics.observe("filterdeployment", settings.workers),
   });
   queue.enqueue = (key, options) => controller.enqueue(key, options);
+  later.onAnswer = (key) => controller.enqueue(key);
   try {
     await settled(view, { clock, log, signal: AbortSignal.any([signal, leadership.lost]) });
     wakeOnChanges(view, port, queue.enqueue);
@@ -125,6 +147,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
     if (!signal.aborted) throw error;
   } finally {
     queue.enqueue = () => undefined;
+    later.close();
     await Promise.race([recorder.flush(), clock.sleep(FLUSH_MS)]);
     images.close();
   }
@@ -168,6 +191,8 @@ function countRuns(metrics: Metrics): (ok: boolean, ms: number) => void {
 /** Without election nobody else can lead. */
 const ALWAYS: Leadership = { lost: new AbortController().signal, leads: () => true };
 const VERIFIED_AT_ONCE = 2;
+/** Milliseconds a worker waits for a registry or a trial before it takes another object. */
+const PATIENCE_MS = 300;
 const LONGEST_PAUSE_MS = 60_000;
 const GRACE_MS = 5000;
 const FLUSH_MS = 2000;

@@ -16,6 +16,8 @@ export interface OperatorSettings {
   readonly resolveMs: number;
   /** Milliseconds after which an object is looked at although nothing happened. */
   readonly resyncMs: number;
+  /** Bytes of the largest module that is run on trial; a larger one is refused. */
+  readonly maxModule: number;
 }
 
 /** Which node cache. */

@@ -31,6 +31,7 @@ export function nextStatus(live: KubeObject, findings: Findings, now: number): R
     filter: findings.id,
     image: findings.image,
     moduleDigest: findings.moduleDigest,
+    rootId: findings.rootId,
     via: findings.via,
     delivery: findings.delivery,
     verified: findings.verified,

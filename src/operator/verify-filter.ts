@@ -1,9 +1,13 @@
 import { digestOf } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import type { EventSink } from "../domain/events.ts";
+import { formatReference } from "../domain/image-reference.ts";
+import { isObject } from "../domain/json.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { examineImage } from "../deploy/check-image.ts";
 import type { DeployRequest } from "../deploy/request.ts";
+import type { SmokeLimits } from "../images/smoke-module.ts";
+import { Slots } from "./slots.ts";
 
 /** What running a module with a configuration showed: nothing wrong, or what a person has to change. */
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly error: WasmeError };
@@ -12,69 +16,138 @@ export type Verdict = { readonly ok: true } | { readonly ok: false; readonly err
 export interface FilterToVerify {
   readonly image: ResolvedImage;
   readonly request: DeployRequest;
-  readonly readModule: () => Promise<Uint8Array>;
+  readonly readModule: (signal: AbortSignal) => Promise<Uint8Array>;
+}
+
+/** How modules are verified. */
+export interface VerifierOptions {
+  /** Modules run at once, each in a thread of its own. */
+  readonly most: number;
+  /** Bytes of the largest module that is run; a larger one is refused. */
+  readonly largest: number;
+  /** A steady clock's milliseconds. */
+  readonly elapsed: () => number;
+  /** Distinguishes verdicts of another release: that one may look for other things. */
+  readonly version: string;
+  readonly onRun?: (ok: boolean, ms: number) => void;
+  /** Looks at one filter; absent: the real thing. */
+  readonly judge?: Judge;
+}
+
+/** Finds out whether a filter runs. Throws what is no verdict. */
+export type Judge = (
+  filter: Pick<FilterToVerify, "image" | "request">,
+  module: Uint8Array,
+  how: { readonly events: EventSink; readonly signal: AbortSignal | undefined; readonly limits: SmokeLimits },
+) => Promise<Verdict>;
+
+interface Kept {
+  readonly verdict: Promise<Verdict>;
+  /** When it is to be found out anew; absent: never. */
+  until?: number;
 }
 
 /** Verdicts by module and configuration: the same module with the same configuration is run once. */
 export class Verifier {
-  readonly #verdicts = new Map<string, Promise<Verdict>>();
-  readonly #waiting: (() => void)[] = [];
-  readonly #onRun: (ok: boolean, ms: number) => void;
-  readonly #elapsed: () => number;
-  #free: number;
+  readonly #options: VerifierOptions;
+  readonly #verdicts = new Map<string, Kept>();
+  readonly #reads = new Slots(READS_AT_ONCE);
+  readonly #large = new Slots(1);
+  readonly #trials: Slots;
 
-  /** `most`: modules run at once, each in a worker of its own. */
-  constructor(options: {
-    readonly most: number;
-    readonly elapsed: () => number;
-    readonly onRun?: (ok: boolean, ms: number) => void;
-  }) {
-    this.#free = options.most;
-    this.#elapsed = options.elapsed;
-    this.#onRun = options.onRun ?? (() => undefined);
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+    this.#trials = new Slots(options.most);
   }
 
-  /** Whether the filter was found good before, by somebody who remembers {@link verdictKey}. */
+  /** Names all that a verdict depends on. */
+  keyOf({ image, request }: Pick<FilterToVerify, "image" | "request">): string {
+    const { moduleDigest, format, configSchema = "", runtimeConfig = null } = image;
+    const about = [moduleDigest, format, configSchema, runtimeConfig, request.rootId ?? null, request.config ?? null];
+    return digestOf(JSON.stringify([this.#options.version, ...about]));
+  }
+
+  /** The filter was found good before, by somebody who remembers {@link keyOf}. */
   trust(key: string): void {
-    if (!this.#verdicts.has(key)) this.#keep(key, Promise.resolve({ ok: true }));
+    if (!this.#verdicts.has(key)) this.#keep(key, { verdict: Promise.resolve({ ok: true }) });
   }
 
   /**
-   * Looks at the image and runs its module with the very configuration, within the limits of time and memory of
-   * `tryFilter`. Throws what is no verdict: a registry that does not answer.
+   * Looks at the image and runs its module with the very configuration, within limits of time and memory. A module that
+   * hung or ended its thread is run once more, with nothing beside it and more time, and is refused for some minutes only:
+   * it may have been this machine. Throws what is no verdict: a registry that does not answer.
    */
   async verify(filter: FilterToVerify, events: EventSink, signal?: AbortSignal): Promise<Verdict> {
-    const key = verdictKey(filter);
+    const tooLarge = this.#tooLarge(filter.image);
+    if (tooLarge !== undefined) return { ok: false, error: tooLarge };
+    const key = this.keyOf(filter);
     const known = this.#verdicts.get(key);
-    if (known !== undefined) return await known;
-    const running = this.#run(filter, events, signal);
-    this.#keep(key, running);
-    running.catch(() => this.#verdicts.delete(key));
-    return await running;
-  }
-
-  async #run(filter: FilterToVerify, events: EventSink, signal: AbortSignal | undefined): Promise<Verdict> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const since = this.#elapsed();
-    let ok = false;
+    if (known !== undefined && this.#options.elapsed() < (known.until ?? Number.POSITIVE_INFINITY)) {
+      return await known.verdict;
+    }
+    const kept: Kept = { verdict: this.#run(filter, events, signal) };
+    this.#keep(key, kept);
     try {
-      signal?.throwIfAborted();
-      // What stops us from reading the module says nothing about the filter.
-      const module = await filter.readModule();
-      const verdict = await judge(filter, module, { events, signal });
-      ok = verdict.ok;
+      const verdict = await kept.verdict;
+      if (isOfTheMoment(verdict)) kept.until = this.#options.elapsed() + MOMENT_MS;
       return verdict;
-    } finally {
-      this.#onRun(ok, this.#elapsed() - since);
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+    } catch (error) {
+      if (this.#verdicts.get(key) === kept) this.#verdicts.delete(key);
+      throw error;
     }
   }
 
-  #keep(key: string, verdict: Promise<Verdict>): void {
-    this.#verdicts.set(key, verdict);
+  /** The bytes come first: a registry that is slow holds up no trial. Large modules are held in memory one at a time. */
+  async #run(filter: FilterToVerify, events: EventSink, signal: AbortSignal | undefined): Promise<Verdict> {
+    const isLarge = filter.image.moduleSize > LARGE;
+    const done = await (isLarge ? this.#large : this.#reads).take({ signal });
+    try {
+      const module = await readInTime(filter, signal);
+      const first = await this.#try(filter, module, { alone: isLarge, events, signal });
+      if (!isOfTheMoment(first)) return first;
+      return await this.#try(filter, module, { alone: true, again: true, events, signal });
+    } finally {
+      done();
+    }
+  }
+
+  async #try(
+    filter: FilterToVerify,
+    module: Uint8Array,
+    how: {
+      readonly alone: boolean;
+      readonly again?: boolean;
+      readonly events: EventSink;
+      readonly signal: AbortSignal | undefined;
+    },
+  ): Promise<Verdict> {
+    const { elapsed, onRun, judge = judgeFilter } = this.#options;
+    const { alone, events, signal, again = false } = how;
+    const done = await this.#trials.take({ alone, signal });
+    const since = elapsed();
+    let ok = false;
+    try {
+      const verdict = await judge(filter, module, { events, signal, limits: limitsFor(module, again) });
+      ok = verdict.ok;
+      return verdict;
+    } finally {
+      onRun?.(ok, elapsed() - since);
+      done();
+    }
+  }
+
+  #tooLarge({ reference, moduleSize }: ResolvedImage): WasmeError | undefined {
+    const { largest } = this.#options;
+    if (moduleSize <= largest) return undefined;
+    const message = `the module of ${formatReference(reference)} has ${moduleSize} bytes, and modules of up to ${largest} bytes are tried here`;
+    return new WasmeError("incompatible", "MODULE_TOO_LARGE", message, {
+      hint: "strip it and optimise for size, or give the operator a larger --max-module, and more memory",
+    });
+  }
+
+  #keep(key: string, kept: Kept): void {
+    this.#verdicts.delete(key);
+    this.#verdicts.set(key, kept);
     for (const oldest of this.#verdicts.keys()) {
       if (this.#verdicts.size <= MOST_VERDICTS) break;
       this.#verdicts.delete(oldest);
@@ -82,31 +155,56 @@ export class Verifier {
   }
 }
 
-async function judge(
-  { image, request }: Pick<FilterToVerify, "image" | "request">,
-  module: Uint8Array,
-  how: { readonly events: EventSink; readonly signal: AbortSignal | undefined },
-): Promise<Verdict> {
+const judgeFilter: Judge = async ({ image, request }, module, { events, signal, limits }) => {
   const { tryFilter } = await import("../deploy/try-filter.ts");
-  const { events, signal } = how;
   try {
     const { rootId } = examineImage(image, request);
-    await tryFilter({ readModule: () => Promise.resolve(module), signal }, { image, rootId, request }, events);
+    await tryFilter({ readModule: () => Promise.resolve(module), signal, limits }, { image, rootId, request }, events);
     return { ok: true };
   } catch (error) {
     if (error instanceof WasmeError && FINAL.has(error.kind)) return { ok: false, error };
     throw error;
   }
+};
+
+async function readInTime({ image, readModule }: FilterToVerify, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const limit = AbortSignal.timeout(READ_MS);
+  try {
+    return await readModule(signal === undefined ? limit : AbortSignal.any([signal, limit]));
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!limit.aborted) throw error;
+    const message = `${image.reference.host} did not give the module within ${READ_MS / 1000} s`;
+    throw new WasmeError("unreachable", "REGISTRY_UNREACHABLE", message, { cause: error });
+  }
 }
 
-/** Names all that a verdict depends on. */
-export function verdictKey({ image, request }: Pick<FilterToVerify, "image" | "request">): string {
-  const { moduleDigest, configSchema = "", runtimeConfig = null } = image;
-  const about = [moduleDigest, configSchema, runtimeConfig, request.rootId ?? null, request.config ?? null];
-  return digestOf(JSON.stringify(about));
+/** The module is in memory several times: here, in its thread, in the engine, and as code. */
+function limitsFor(module: Uint8Array, again: boolean): SmokeLimits {
+  const copies = Math.ceil((4 * module.byteLength) / 2 ** 20);
+  const limits = { heapMegabytes: 64, memoryMegabytes: GUEST_MEGABYTES + 64 + copies };
+  return again ? { ...limits, hardLimitMs: PATIENT_MS } : limits;
 }
 
+/** Time and memory are those of the whole process: another filter's, or ours, may have been held against this one. */
+function isOfTheMoment(verdict: Verdict): boolean {
+  if (verdict.ok) return false;
+  const { findings } = verdict.error.details ?? {};
+  return Array.isArray(findings) && findings.some((finding) => isObject(finding) && finding["code"] === "FILTER_STUCK");
+}
+
+/** Mebibytes of memory a guest may have; see `limitGuestMemory`. */
+export const GUEST_MEGABYTES = 128;
 /** Kinds of errors that are about the filter itself: they stay until somebody changes it. */
 const FINAL: ReadonlySet<string> = new Set(["incompatible", "usage", "build-failed"]);
 /** About 100 bytes each. */
 const MOST_VERDICTS = 20_000;
+/** Bytes above which a module is read and run with no other beside it. */
+const LARGE = 8 * 2 ** 20;
+const READS_AT_ONCE = 8;
+/** Milliseconds for reading a module. */
+const READ_MS = 60_000;
+/** Milliseconds of a call into a guest at the second try. */
+const PATIENT_MS = 3000;
+/** Milliseconds for which a refusal counts that this machine may be the cause of. */
+const MOMENT_MS = 10 * 60_000;

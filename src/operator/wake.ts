@@ -18,7 +18,11 @@ export type Enqueue = (key: string, options?: { readonly priority?: number }) =>
 /** Has every change of the cluster wake the FilterDeployments it may concern. */
 export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqueue): void {
   const wake = (objects: Iterable<KubeObject>, initial = false): void => {
-    for (const object of objects) enqueue(keyOf(object), initial ? { priority: LOW_PRIORITY } : {});
+    for (const object of objects) {
+      // A deletion somebody waits for comes before whatever else there is.
+      const priority = isGoing(object) ? FIRST : initial ? LOW_PRIORITY : 0;
+      enqueue(keyOf(object), { priority });
+    }
   };
   view.filterDeployments.onChange((change) => onFilterDeployment(view, change, wake));
   for (const kind of view.workloads) kind.onChange((change) => wake(concernedBy(view, kind, change)));
@@ -166,4 +170,5 @@ function text(value: object, field: string): string {
   return JSON.stringify((value as Readonly<Record<string, unknown>>)[field] ?? null);
 }
 
+const FIRST = 1;
 const WAITS: ReadonlySet<string> = new Set(["WaitingForNodes", "WaitingForRollout", "IdInUse"]);

@@ -6,6 +6,7 @@ import type { Log } from "../platform/json-log.ts";
 import type { CachedPort } from "./cached-port.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { Images } from "./images.ts";
+import type { Later } from "./later.ts";
 import type { OperatorSettings } from "./settings.ts";
 import type { Verifier } from "./verify-filter.ts";
 
@@ -16,6 +17,8 @@ export interface ReconcilerDeps {
   readonly clock: SteadyClock;
   readonly images: Images;
   readonly verifier: Verifier;
+  /** Registries and trials, which no worker waits for long. */
+  readonly later: Later;
   readonly recorder: Recorder;
   readonly log: Log;
   readonly settings: OperatorSettings;

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -41,6 +41,17 @@ beforeAll(async () => {
   reporter = startReporter(client);
   namespace = await client.namespace("bench");
   home = await mkdtemp(join(tmpdir(), "wasme-bench-"));
+  await startOperator();
+}, 120_000);
+afterAll(async () => {
+  await operator?.stop();
+  await reporter?.stop();
+  await images?.stop();
+  await client?.stop();
+  await rm(home, { recursive: true, force: true });
+});
+
+async function startOperator(): Promise<void> {
   const args = [
     "operator",
     "run",
@@ -57,14 +68,7 @@ beforeAll(async () => {
   const [, url = ""] = await operator.seen(/"url":"([^"]+)"/u, 60_000);
   metrics = `${url}/metrics`;
   await operator.seen(/"msg":"reconciling"/u, 60_000);
-}, 120_000);
-afterAll(async () => {
-  await operator?.stop();
-  await reporter?.stop();
-  await images?.stop();
-  await client?.stop();
-  await rm(home, { recursive: true, force: true });
-});
+}
 
 const line = (text: string): void => void process.stdout.write(`${text}\n`);
 const base = (plural: string): string =>
@@ -137,6 +141,37 @@ it(`takes ${COUNT} objects to their EnvoyFilters`, async () => {
     { deadlineMs: 300_000, everyMs: 100, detail: () => `${count} are there\n${operator.log().slice(-2000)}` },
   );
   const all = performance.now();
+  await settled();
+  line(
+    `${COUNT} objects: written in ${Math.round(written - since)} ms, all EnvoyFilters ${Math.round(all - since)} ms, settled ${Math.round(performance.now() - since)} ms`,
+  );
+  const asked = (await metric("rest_client_requests_total")) - requests;
+  line(
+    `requests ${asked}, ${(asked / COUNT).toFixed(1)} for each; reconciles ${await metric("controller_runtime_reconcile_total")}`,
+  );
+  line(`Ready ${await readyCount()}; load ${loadavg()[0]?.toFixed(1)}; ${await memory()}`);
+  expect(count).toBeGreaterThanOrEqual(COUNT);
+}, 600_000);
+
+it(`sees that ${COUNT} objects are well after a restart`, async () => {
+  await operator.stop();
+  const since = performance.now();
+  await startOperator();
+  const began = performance.now();
+  await waitFor(
+    "every object to be looked at",
+    async () => ((await metric("controller_runtime_reconcile_total")) >= COUNT ? true : undefined),
+    { deadlineMs: 300_000, everyMs: 100 },
+  );
+  await settled();
+  const asked = await metric("rest_client_requests_total");
+  line(
+    `restart: reconciling after ${Math.round(began - since)} ms, settled ${Math.round(performance.now() - since)} ms; requests ${asked}; reconciles ${await metric("controller_runtime_reconcile_total")}`,
+  );
+  line(`Ready ${await readyCount()}; load ${loadavg()[0]?.toFixed(1)}; ${await memory()}`);
+}, 600_000);
+
+async function settled(): Promise<void> {
   await waitFor(
     "all to be settled",
     async () =>
@@ -145,12 +180,26 @@ it(`takes ${COUNT} objects to their EnvoyFilters`, async () => {
         : undefined,
     { deadlineMs: 300_000, everyMs: 200 },
   );
-  line(
-    `${COUNT} objects: written in ${Math.round(written - since)} ms, all EnvoyFilters ${Math.round(all - since)} ms, settled ${Math.round(performance.now() - since)} ms`,
-  );
-  line(
-    `requests ${(await metric("rest_client_requests_total")) - requests}, reconciles ${await metric("controller_runtime_reconcile_total")}`,
-  );
-  line(`memory ${Math.round((await metric("process_resident_memory_bytes")) / 2 ** 20)} MiB`);
-  expect(count).toBeGreaterThanOrEqual(COUNT);
-}, 600_000);
+}
+
+interface Listed {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+async function readyCount(): Promise<number> {
+  const { body } = await client.request<{ items: Listed[] }>("GET", base("filterdeployments"));
+  const isReady = ({ status }: Listed): boolean =>
+    status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true;
+  return body.items.filter(isReady).length;
+}
+
+/** What it holds at once, and after some rest. */
+async function memory(): Promise<string> {
+  const mebibytes = async (name: string): Promise<number> => Math.round((await metric(name)) / 2 ** 20);
+  const now = await mebibytes("process_resident_memory_bytes");
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  const rested = await mebibytes("process_resident_memory_bytes");
+  return `memory ${now} MiB, after ${REST_MS / 1000} s ${rested} MiB, of it heap ${await mebibytes("nodejs_heap_size_used_bytes")} MiB`;
+}
+
+const REST_MS = 10_000;

@@ -215,6 +215,7 @@ export async function startOperator(
     workers: 4,
     resolveMs: 500,
     resyncMs: 30_000,
+    maxModule: 32 * 2 ** 20,
     ...more,
   };
   const running = runOperator(
@@ -226,6 +227,7 @@ export async function startOperator(
       connectRegistry: ({ insecure, plainHttp, credentials }) =>
         createRegistryClient({ env: {}, insecure, plainHttp, retryBudgetMs: 500, ...(credentials && { credentials }) }),
       instance: "test-operator",
+      version: "test",
       signal: ending.signal,
     },
     { ...settings, listen: { host: "127.0.0.1", port: 0 } },

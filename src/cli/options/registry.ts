@@ -182,20 +182,28 @@ export interface RegistryMaker {
   readonly createClient: (credentials: CredentialSource) => RegistryClient;
 }
 
+/** How long a client waits, where no option says it. */
+export type RegistryPatience = Pick<RegistryClientOptions, "retryBudgetMs" | "connectTimeoutMs" | "idleTimeoutMs">;
+
 /** The same as {@link withRegistry} takes, for programs with clients of several credentials. Throws usage errors. */
-export async function registryMaker(context: Context, values: Values): Promise<RegistryMaker> {
+export async function registryMaker(
+  context: Context,
+  values: Values,
+  patience: RegistryPatience = {},
+): Promise<RegistryMaker> {
   const explicit = await explicitCredential(context, values);
   const named = list(values, "authFile");
   for (const file of named) await requireFile(context, file, "--auth-file");
   const authFiles = named.map((file) => resolve(context.cwd, file));
   const { createCredentials } = await import("../../registry/credentials.ts");
   const common = createCredentials({ ...context, authFiles, ...(explicit === undefined ? {} : { explicit }) });
-  return { common, createClient: await clientMaker(context, values) };
+  return { common, createClient: await clientMaker(context, values, patience) };
 }
 
 async function clientMaker(
   context: Context,
   values: Values,
+  patience: RegistryPatience = {},
 ): Promise<(credentials: CredentialSource) => RegistryClient> {
   const { createRegistryClient } = await import("../../registry/client.ts");
   const chunkSize = byteSize(values, "chunkSize", LEAST_CHUNK_KIB);
@@ -210,6 +218,7 @@ async function clientMaker(
     configFile: join(context.paths.home, "registries.json"),
     retryBudgetMs: duration(values, "retryBudget", "15s"),
     userAgent: `wasme/${packageVersion()}`,
+    ...patience,
   };
   return (credentials) => createRegistryClient({ ...options, credentials });
 }

@@ -6,11 +6,12 @@ import { envValue } from "../../../platform/env.ts";
 import type { CommandSpec } from "../../command-spec.ts";
 import type { Context } from "../../context.ts";
 import { checkedName, namespaceName, serviceName } from "../../options/install.ts";
-import { duration, integer, list, notDenied, text, type Values } from "../../options/read.ts";
+import { byteSize, duration, flag, integer, list, notDenied, text, type Values } from "../../options/read.ts";
 import { connectionOptions, registryMaker } from "../../options/registry.ts";
 import { clusterOptions } from "../../options/workload.ts";
 import { usageError } from "../../../domain/errors.ts";
 import { versioned } from "../../outcome.ts";
+import { packageVersion } from "../../version.ts";
 
 const CACHE = "Node cache";
 const TIMES = "Times and limits";
@@ -72,6 +73,12 @@ export const operatorRun: CommandSpec = {
       default: "10m",
       group: TIMES,
     },
+    {
+      flags: "--max-module <size>",
+      description: "largest module it runs on trial; a larger one is refused, since it takes memory several times",
+      default: "32MiB",
+      group: TIMES,
+    },
     ...clusterOptions,
     ...connectionOptions,
     {
@@ -89,6 +96,8 @@ export const operatorRun: CommandSpec = {
     const { createJsonLog, logEvents } = await import("../../../platform/json-log.ts");
     const { createMetrics } = await import("../../../controller/metrics.ts");
     const { runOperator } = await import("../../../operator/run-operator.ts");
+    const { GUEST_MEGABYTES } = await import("../../../operator/verify-filter.ts");
+    const { limitGuestMemory } = await import("../../../isolate/limit-guests.ts");
     const { verbose, quiet } = context.global;
     const level = verbose ? "debug" : quiet ? "warn" : "info";
     const write = (line: string): void => context.terminal.stderr.write(line);
@@ -98,9 +107,11 @@ export const operatorRun: CommandSpec = {
     const connectRegistry = await registries(quietly, options);
     const port = await connect(quietly, options, metrics);
     const instance = envValue(context.env, "POD_NAME");
+    const version = packageVersion();
+    limitGuestMemory(GUEST_MEGABYTES);
     try {
       await runOperator(
-        { port, clock: context.clock, log, metrics, connectRegistry, instance, signal: context.signal },
+        { port, clock: context.clock, log, metrics, connectRegistry, version, instance, signal: context.signal },
         { ...settings, listen },
       );
       context.signal.throwIfAborted();
@@ -131,6 +142,7 @@ function readSettings({ env }: Context, options: Values): OperatorSettings {
     workers,
     resolveMs: Math.max(LEAST_MS, duration(options, "resolveInterval", "5m")),
     resyncMs: Math.max(LEAST_MS, duration(options, "resync", "10m")),
+    maxModule: byteSize(options, "maxModule", 1) ?? MAX_MODULE,
   };
 }
 
@@ -142,8 +154,12 @@ function readCache(options: Values): CacheLocation | undefined {
   };
 }
 
-/** Clients for registries; what a FilterDeployment says of its own comes on top of the options. */
-async function registries(context: Context, options: Values): Promise<ImagesDeps["connect"]> {
+/**
+ * Clients for registries; what a FilterDeployment says of its own comes on top of the options. The operator's own
+ * credentials go over connections of its own kind only: whoever writes an object does not get to see them by asking for http.
+ */
+export async function registries(context: Context, options: Values): Promise<ImagesDeps["connect"]> {
+  const { anonymous } = await import("../../../registry/credential.ts");
   const kinds = await Promise.all(
     [false, true].flatMap((insecure) =>
       [false, true].map(async (plainHttp) => {
@@ -152,14 +168,15 @@ async function registries(context: Context, options: Values): Promise<ImagesDeps
           ...(insecure ? { insecure } : {}),
           ...(plainHttp ? { plainHttp } : {}),
         };
-        return { insecure, plainHttp, maker: await registryMaker(context, values) };
+        const isLooser = (insecure && !flag(options, "insecure")) || (plainHttp && !flag(options, "plainHttp"));
+        return { insecure, plainHttp, isLooser, maker: await registryMaker(context, values, SHORT) };
       }),
     ),
   );
   return ({ insecure, plainHttp, credentials }) => {
     const kind = kinds.find((one) => one.insecure === insecure && one.plainHttp === plainHttp);
     if (kind === undefined) throw new TypeError("there is a maker for every kind of connection");
-    return kind.maker.createClient(credentials ?? kind.maker.common);
+    return kind.maker.createClient(credentials ?? (kind.isLooser ? anonymous : kind.maker.common));
   };
 }
 
@@ -177,6 +194,9 @@ async function connect(context: Context, values: Values, { onAnswer }: Pick<Metr
   );
 }
 
+/** A registry that is away is asked again soon enough: nobody sits before a terminal and waits for this one answer. */
+const SHORT = { retryBudgetMs: 5000, connectTimeoutMs: 5000, idleTimeoutMs: 10_000 };
+const MAX_MODULE = 32 * 2 ** 20;
 const MOST_WORKERS = 64;
 /** Registries and servers that are asked more often would not like it. Milliseconds. */
 const LEAST_MS = 100;

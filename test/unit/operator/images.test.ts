@@ -1,0 +1,95 @@
+import { expect, it } from "vitest";
+import { digestOf } from "../../../src/domain/digest.ts";
+import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import { Images } from "../../../src/operator/images.ts";
+import { createRegistryClient } from "../../../src/registry/client.ts";
+import { knownLayouts } from "../../support/layouts.ts";
+import { type ManualClock, manualClock } from "../../support/manual-clock.ts";
+import { scriptedTransport } from "../../support/scripted-transport.ts";
+
+const NO_FLAGS = { insecure: false, plainHttp: false, pull: undefined };
+const MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+/** A registry with one image, which can be away. */
+function registry(clock: ManualClock): { images: Images; away: boolean; asked: () => number } {
+  const state = { away: false };
+  const layout = knownLayouts(MODULE, "{}")["solo, two layers"];
+  const layers = layout?.layers ?? [];
+  const config = layout?.config ?? { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
+  const described = [config, ...layers].map(({ mediaType, bytes }) => ({
+    mediaType,
+    digest: digestOf(bytes),
+    size: bytes.byteLength,
+  }));
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType, config: described[0], layers: described.slice(1) }),
+  );
+  const blobs = new Map([config, ...layers].map(({ bytes }) => [digestOf(bytes) as string, bytes]));
+  const transport = scriptedTransport(({ url, method }) => {
+    if (state.away) throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    const blob = blobs.get(url.pathname.split("/").at(-1) ?? "");
+    if (blob !== undefined) return { status: 200, headers: { "content-length": `${blob.byteLength}` }, body: [blob] };
+    if (!url.pathname.includes("/manifests/")) return { status: 404 };
+    const headers = {
+      "content-type": mediaType,
+      "content-length": `${manifest.byteLength}`,
+      "docker-content-digest": digestOf(manifest),
+    };
+    return { status: 200, headers, body: method === "HEAD" ? [] : [manifest] };
+  });
+  const images = new Images({
+    connect: () => createRegistryClient({ env: {}, transport, clock, retryBudgetMs: 0 }),
+    clock,
+    resolveMs: 300_000,
+  });
+  return {
+    images,
+    get away() {
+      return state.away;
+    },
+    set away(away) {
+      state.away = away;
+    },
+    asked: () => transport.requests.length,
+  };
+}
+
+const tag = (name: string): ReturnType<typeof parseImageReference> => parseImageReference(`example.com/team/${name}`);
+
+it("remembers what was known while the registry is away, and asks again after a minute", async () => {
+  const clock = manualClock();
+  const one = registry(clock);
+  const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS);
+  await clock.advance(300_000);
+  one.away = true;
+  const stale = await one.images.resolve(tag("a:v1"), NO_FLAGS);
+  expect(stale).toMatchObject({ image, stale: expect.stringContaining("example.com") as string });
+  const asked = one.asked();
+  await clock.advance(59_000);
+  expect((await one.images.resolve(tag("a:v1"), NO_FLAGS)).stale).toBeDefined();
+  expect(one.asked()).toBe(asked);
+  one.away = false;
+  await clock.advance(1000);
+  expect(await one.images.resolve(tag("a:v1"), NO_FLAGS)).toEqual({ image });
+});
+
+it("leaves a registry alone that was away a moment ago, whatever image is wanted", async () => {
+  const clock = manualClock();
+  const one = registry(clock);
+  one.away = true;
+  await expect(one.images.resolve(tag("a:v1"), NO_FLAGS)).rejects.toMatchObject({ kind: "unreachable" });
+  const asked = one.asked();
+  for (const name of ["b:v1", "c:v1", "a:v1"]) {
+    await expect(one.images.resolve(tag(name), NO_FLAGS)).rejects.toMatchObject({ kind: "unreachable" });
+  }
+  expect(one.asked()).toBe(asked);
+  // Another registry, or the same one spoken to in another way, is another matter.
+  await expect(one.images.resolve(tag("a:v1"), { ...NO_FLAGS, plainHttp: true })).rejects.toMatchObject({
+    kind: "unreachable",
+  });
+  expect(one.asked()).toBeGreaterThan(asked);
+  one.away = false;
+  await clock.advance(10_000);
+  expect((await one.images.resolve(tag("b:v1"), NO_FLAGS)).stale).toBeUndefined();
+});

@@ -1,0 +1,133 @@
+import { expect, it } from "vitest";
+import { digestOf } from "../../../src/domain/digest.ts";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { ignoreEvents } from "../../../src/domain/events.ts";
+import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
+import type { DeployRequest } from "../../../src/deploy/request.ts";
+import { type FilterToVerify, type Judge, Verifier } from "../../../src/operator/verify-filter.ts";
+import { manualClock } from "../../support/manual-clock.ts";
+
+const MIB = 2 ** 20;
+const STUCK = new WasmeError("incompatible", "FILTER_UNFIT", "it will not run", {
+  details: { findings: [{ code: "FILTER_STUCK" }] },
+});
+const UNFIT = new WasmeError("incompatible", "FILTER_UNFIT", "it will not run", { details: { findings: [] } });
+
+function filter(name: string, more: { size?: number; read?: FilterToVerify["readModule"] } = {}): FilterToVerify {
+  const image: ResolvedImage = {
+    reference: parseImageReference(`example.com/team/${name}:v1`),
+    source: "registry",
+    format: "oci",
+    manifestDigest: digestOf(`manifest ${name}`),
+    moduleDigest: digestOf(name),
+    moduleSize: more.size ?? 100,
+    runtimeConfig: undefined,
+  };
+  const readModule = more.read ?? ((): Promise<Uint8Array> => Promise.resolve(Buffer.from(name)));
+  return { image, request: { config: "{}" } as unknown as DeployRequest, readModule };
+}
+
+function verifier(judge: Judge, more: { version?: string; elapsed?: () => number } = {}): Verifier {
+  return new Verifier({ most: 2, largest: 32 * MIB, version: "1", elapsed: () => 0, judge, ...more });
+}
+
+it("refuses a module by its size, without reading it", async () => {
+  const read = (): Promise<Uint8Array> => Promise.reject(new Error("it was read"));
+  const verdict = await verifier(() => Promise.resolve({ ok: true })).verify(
+    filter("large", { size: 33 * MIB, read }),
+    ignoreEvents,
+  );
+  expect(verdict).toMatchObject({ ok: false, error: { code: "MODULE_TOO_LARGE" } });
+});
+
+it("runs what hung once more, alone and with more time, and refuses it for some minutes only", async () => {
+  const clock = manualClock();
+  const limits: (number | undefined)[] = [];
+  let good = false;
+  const stuck: Judge = (_filter, _module, how) => {
+    limits.push(how.limits.hardLimitMs);
+    return Promise.resolve(good ? { ok: true } : { ok: false, error: STUCK });
+  };
+  const all = verifier(stuck, { elapsed: () => clock.elapsed() });
+  expect(await all.verify(filter("a"), ignoreEvents)).toMatchObject({ ok: false });
+  expect(await all.verify(filter("a"), ignoreEvents)).toMatchObject({ ok: false });
+  expect(limits).toEqual([undefined, 3000]);
+  good = true;
+  await clock.advance(11 * 60_000);
+  expect(await all.verify(filter("a"), ignoreEvents)).toEqual({ ok: true });
+  expect(limits).toHaveLength(3);
+});
+
+it("keeps a refusal that is the filter's own", async () => {
+  const clock = manualClock();
+  let runs = 0;
+  const unfit: Judge = () => {
+    runs += 1;
+    return Promise.resolve({ ok: false, error: UNFIT });
+  };
+  const all = verifier(unfit, { elapsed: () => clock.elapsed() });
+  await all.verify(filter("a"), ignoreEvents);
+  await clock.advance(24 * 3_600_000);
+  await all.verify(filter("a"), ignoreEvents);
+  expect(runs).toBe(1);
+});
+
+it("runs one that hung with nothing beside it", async () => {
+  const running = new Set<string>();
+  const beside: string[] = [];
+  let ends: () => void = () => undefined;
+  const slow = new Promise<void>((resolve) => (ends = resolve));
+  const tries = new Map<string, number>();
+  const judge: Judge = async ({ image }) => {
+    const name = image.reference.repository;
+    const nth = (tries.get(name) ?? 0) + 1;
+    tries.set(name, nth);
+    running.add(name);
+    if (name.endsWith("slow")) await slow;
+    if (name.endsWith("hung") && nth === 2) beside.push(...running);
+    running.delete(name);
+    return name.endsWith("hung") ? { ok: false, error: STUCK } : { ok: true };
+  };
+  const all = verifier(judge);
+  const both = [all.verify(filter("slow"), ignoreEvents), all.verify(filter("hung"), ignoreEvents)];
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(tries.get("team/hung")).toBe(1);
+  ends();
+  await Promise.all(both);
+  expect(beside).toEqual(["team/hung"]);
+});
+
+it("lets no registry that is slow hold up another filter's trial", async () => {
+  const never = (): Promise<Uint8Array> => new Promise(() => undefined);
+  const all = verifier(() => Promise.resolve({ ok: true }));
+  for (const name of ["a", "b", "c"]) void all.verify(filter(name, { read: never }), ignoreEvents);
+  expect(await all.verify(filter("d"), ignoreEvents)).toEqual({ ok: true });
+});
+
+it("holds one large module in memory at a time", async () => {
+  let held = 0;
+  let most = 0;
+  const read = (): Promise<Uint8Array> => {
+    held += 1;
+    most = Math.max(most, held);
+    return Promise.resolve(Buffer.from("large"));
+  };
+  const all = verifier(async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    held -= 1;
+    return { ok: true };
+  });
+  const names = ["a", "b", "c"];
+  await Promise.all(names.map((name) => all.verify(filter(name, { size: 20 * MIB, read }), ignoreEvents)));
+  expect(most).toBe(1);
+});
+
+it("trusts a verdict of its own release alone", async () => {
+  const judge: Judge = () => Promise.resolve({ ok: false, error: UNFIT });
+  const [old, now] = [verifier(judge), verifier(judge, { version: "2" })];
+  now.trust(old.keyOf(filter("a")));
+  expect(await now.verify(filter("a"), ignoreEvents)).toMatchObject({ ok: false });
+  now.trust(now.keyOf(filter("b")));
+  expect(await now.verify(filter("b"), ignoreEvents)).toEqual({ ok: true });
+});
