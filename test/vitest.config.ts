@@ -1,5 +1,6 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { inCi } from "./components/missing.ts";
+import LongFirst from "./support/long-first.ts";
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -11,6 +12,7 @@ const config: ViteUserConfig = defineConfig({
     reporters: ["default", "./test/support/summary-reporter.ts"],
     // Two cores in CI: more workers would only make timeouts of real components more likely.
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     // One: docs/decisions/0006-second-try.md. The reporter names every test that needed it.
     retry: inCi() ? 1 : 0,
     testTimeout: 60_000,
