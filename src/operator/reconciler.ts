@@ -34,7 +34,8 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const log = deps.log.with({ filterDeployment: key });
     const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false };
     if (live === undefined) {
-    if (live?.metadata.deletionTimestamp !== undefined || live === undefined) deps.later.forget(key);
+    if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
+      deps.announced.delete(key);
       await sweep({ deps, cluster, namespace });
       return {};
     }
