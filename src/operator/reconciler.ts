@@ -33,9 +33,8 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
     const log = deps.log.with({ filterDeployment: key });
     const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false };
-    if (live === undefined) {
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
-      deps.announced.delete(key);
+    if (live === undefined) {
       await sweep({ deps, cluster, namespace });
       return {};
     }
