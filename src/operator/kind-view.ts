@@ -34,12 +34,17 @@ export interface KindView {
   readonly kind: ResourceKind;
   /** Whether the cluster has the kind at all; true until it says otherwise. */
   readonly served: boolean;
-  /** Whether all objects have been seen once, or there can be none. */
+  /**
+   * Whether all objects have been seen once, or there can be none. Of several namespaces, one that we are refused for a
+   * while is not waited for: it may be gone, and our rights there with it.
+   */
   readonly settled: boolean;
   /** Why it cannot be followed now. */
   readonly trouble: string | undefined;
   /** True when every object there may be in this namespace (or everywhere) is known. */
   covers(namespace: string | undefined): boolean;
+  /** Whether all objects of the namespace have been seen once, or there can be none. */
+  seen(namespace: string): boolean;
   get(namespace: string, name: string): KubeObject | undefined;
   list(query?: StoreQuery): readonly KubeObject[];
   onChange(listener: ChangeListener): void;
@@ -61,13 +66,19 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
     else deps.log.warn(`${name} are not served by this cluster: waiting for their definition`);
     onServed?.(served);
   };
-  const port = noticing(deps, tell);
+  const refused = new Map<string, number>();
+  const port = noticing(deps, { tell, refused });
   const selections: readonly Selection[] = (namespaces ?? [undefined]).map((namespace) => ({
     kind,
     ...(namespace === undefined ? {} : { namespace }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   }));
   const reflectors = selections.map((selection) => createReflector({ ...deps, port }, selection, options));
+  const isExcused = (reflector: Reflector): boolean => {
+    const since = refused.get(selections[reflectors.indexOf(reflector)]?.namespace ?? "");
+    if (since === undefined || reflector.state().synced || deps.clock.elapsed() - since < REFUSED_MS) return false;
+    return reflectors.some((other) => other.state().synced);
+  };
   const first = (namespace: string): Reflector | undefined =>
     reflectors[namespaces === undefined ? 0 : namespaces.indexOf(namespace)];
   return {
@@ -76,14 +87,16 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
       return state.served;
     },
     get settled() {
-      return !state.served || reflectors.every((reflector) => reflector.state().synced);
+      return !state.served || reflectors.every((reflector) => reflector.state().synced || isExcused(reflector));
     },
     get trouble() {
-      return reflectors.map((reflector) => reflector.state().trouble).find((trouble) => trouble !== undefined);
+      const waited = reflectors.filter((reflector) => !isExcused(reflector));
+      return waited.map((reflector) => reflector.state().trouble).find((trouble) => trouble !== undefined);
     },
     covers: (namespace) =>
       fieldSelector === undefined &&
       (namespaces === undefined || (namespace !== undefined && namespaces.includes(namespace))),
+    seen: (namespace) => !state.served || first(namespace)?.state().synced !== false,
     get: (namespace, name) => first(namespace)?.store.get(keyOf({ metadata: { namespace, name } })),
     list: (query = {}) => {
       const { namespace } = query;
@@ -94,7 +107,15 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
       for (const reflector of reflectors) reflector.onChange(listener);
     },
     run: async (signal) => {
-      await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
+      await Promise.all(
+        reflectors.map(async (reflector, index) => {
+          void reflector.synced.then(() => {
+            // What was not waited for is news when it is there after all.
+            if (refused.has(selections[index]?.namespace ?? "")) onServed?.(true);
+          });
+          await reflector.run(signal);
+        }),
+      );
     },
   };
 }
@@ -103,8 +124,16 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
  * A port that tells, of every list, whether the kind is served, and waits until it is: a list of what is not there yet is
  * no failure.
  */
-function noticing(deps: ViewDeps, tell: (served: boolean) => void): ViewDeps["port"] {
-  const { port, clock } = deps;
+function noticing(
+  { port, clock, log }: ViewDeps,
+  notes: { readonly tell: (served: boolean) => void; readonly refused: Map<string, number> },
+): ViewDeps["port"] {
+  const { tell, refused } = notes;
+  const noteRefusal = ({ kind, namespace }: Selection): void => {
+    if (namespace === undefined || refused.has(namespace)) return;
+    refused.set(namespace, clock.elapsed());
+    log.warn(`${resourceName(kind)} in ${namespace} may not be listed: the right is missing, or the namespace is gone`);
+  };
   return {
     watch: port.watch.bind(port),
     pages: async function* (selection, signal) {
@@ -115,6 +144,7 @@ function noticing(deps: ViewDeps, tell: (served: boolean) => void): ViewDeps["po
           tell(true);
           return;
         } catch (error) {
+          if (error instanceof WasmeError && error.code === "KUBE_FORBIDDEN") noteRefusal(selection);
           if (!(error instanceof WasmeError) || error.code !== "KUBE_KIND_NOT_SERVED") throw error;
           tell(false);
         }
@@ -125,3 +155,5 @@ function noticing(deps: ViewDeps, tell: (served: boolean) => void): ViewDeps["po
 }
 
 const NOT_SERVED_MS = 3000;
+/** Milliseconds for which a refusal may be one of the moment: rights that are made at the same time. */
+const REFUSED_MS = 10_000;

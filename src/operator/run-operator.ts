@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { createController } from "../controller/controller.ts";
+import { partsOf } from "../controller/object-store.ts";
 import { createRecorder } from "../controller/event-recorder.ts";
 import { guardWrites } from "../controller/guard-writes.ts";
 import { startHealthServer } from "../controller/health-server.ts";
@@ -134,8 +135,10 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
     }),
     observe: metrics.observe("filterdeployment", settings.workers),
   });
-  queue.enqueue = (key, options) => controller.enqueue(key, options);
-  later.onAnswer = (key) => controller.enqueue(key);
+  queue.enqueue = (key, options) => {
+    if (isWhole(view, partsOf(key).namespace ?? "")) controller.enqueue(key, options);
+  };
+  later.onAnswer = (key) => queue.enqueue(key);
   try {
     await settled(view, { clock, log, signal: AbortSignal.any([signal, leadership.lost]) });
     wakeOnChanges(view, port, queue.enqueue);
@@ -151,6 +154,11 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
     await Promise.race([recorder.flush(), clock.sleep(FLUSH_MS)]);
     images.close();
   }
+}
+
+/** Whether all of a namespace is known: half of it would take workloads for gone. Whoever is not looked at is woken later. */
+function isWhole({ filterDeployments, workloads, filters, pods }: ClusterView, namespace: string): boolean {
+  return [filterDeployments, ...workloads, ...filters, pods].every((kind) => kind.seen(namespace));
 }
 
 /** Waits until everything there is has been seen: half a view would take objects for leftovers. */

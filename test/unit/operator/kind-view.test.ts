@@ -41,3 +41,41 @@ it("tells that a kind is served only when all its objects are there to be seen",
   end.abort();
   await running;
 });
+
+it("waits no longer for a namespace it is refused, unless there is nothing else, and tells when it is there after all", async () => {
+  const clock = manualClock();
+  const end = new AbortController();
+  const allowed = new Set(["shop"]);
+  const port: Pick<KubePort, "pages" | "watch"> = {
+    pages: async function* ({ namespace = "" }) {
+      if (!allowed.has(namespace)) throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", `not allowed in ${namespace}`);
+      const metadata = { name: "one", namespace, resourceVersion: "1" };
+      yield { items: [{ apiVersion: "v1", kind: "ConfigMap", metadata }], resourceVersion: "2" };
+    },
+    watch: async function* () {
+      await clock.sleep(1e9, end.signal);
+      yield* [];
+    },
+  };
+  const told: boolean[] = [];
+  const open = (namespaces: readonly string[]): ReturnType<typeof createKindView> =>
+    createKindView(
+      { port, clock, log: silentLog },
+      { kind: Kinds.configMap, namespaces, onServed: (is) => told.push(is) },
+    );
+  const [view, alone] = [open(["shop", "blog"]), open(["blog"])];
+  const running = Promise.all([view.run(end.signal), alone.run(end.signal)]);
+  await clock.advance(9000);
+  expect(view.settled).toBe(false);
+  await clock.advance(2000);
+  expect(view.settled).toBe(true);
+  expect(view.trouble).toBeUndefined();
+  expect([view.seen("shop"), view.seen("blog")]).toEqual([true, false]);
+  expect([alone.settled, alone.trouble]).toEqual([false, expect.stringContaining("blog")]);
+  allowed.add("blog");
+  await clock.advance(120_000);
+  expect([view.seen("blog"), alone.settled]).toEqual([true, true]);
+  expect(told).toEqual([true, true]);
+  end.abort();
+  await running;
+});
