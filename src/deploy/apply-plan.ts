@@ -1,6 +1,7 @@
 import type { EventSink } from "../domain/events.ts";
 import { WasmeError } from "../domain/errors.ts";
-import { applyChange, applyMark, type Run, startRun } from "./apply-change.ts";
+import { applyChange, type Run, startRun } from "./apply-change.ts";
+import { applyMark } from "./apply-list.ts";
 import { settleInParallel } from "./in-parallel.ts";
 import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
 import { type Change, changesOf, isWait, type Plan, refTitle, type Step, type Wait } from "./plan.ts";
@@ -45,7 +46,7 @@ export async function applyPlan(
       throw stopped(deps.events, error, { done, left: changesOf({ steps: left }) });
     }
     if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
-    left.splice(0, 1 + more.length);
+    left.splice(0, 1 + more.length, ...run.next.splice(0));
   }
   return { outcomes: done.outcomes };
 }
@@ -86,7 +87,7 @@ function batchOf(steps: readonly Step[]): readonly Step[] {
 
 /** Parts of a cache go one after the other, in their order. */
 function mayShare(step: Step): step is Change {
-  if (step.type === "delete") return step.onlyWithCache === undefined;
+  if (step.type === "delete") return step.onlyWithCache === undefined && step.onlyEmptied !== true;
   return step.type === "apply" || step.type === "edit";
 }
 

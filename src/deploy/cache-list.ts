@@ -1,8 +1,17 @@
-import { isObject, type JsonObject } from "../domain/json.ts";
+import { digestOf, digestParts } from "../domain/digest.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
-import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntryPatch } from "../mesh/cache-objects.ts";
-import type { ClusterDeps } from "./request.ts";
+import type { Owner } from "./request.ts";
+
+/*
+ * How deploys and undeploys that know nothing of each other share a cache's list (docs/architecture.md, "The list"):
+ * - who is about to need an entry says so first ("coming"), and takes it back when its objects are there to be seen;
+ * - who is about to need it no more says so ("going"), so that a run that is stopped can be gone on with;
+ * - an entry is taken out when nobody is coming and no object needs it, by what the server says then, in the very
+ *   version of the list in which that was asked: whoever says something in between makes that write fail.
+ * Each notice is an annotation of its own, so nobody who says something can be in the way of somebody else.
+ */
 
 /** An entry of a cache's list. */
 export interface ListEntry {
@@ -10,66 +19,116 @@ export interface ListEntry {
   readonly value: string;
 }
 
-/** An entry that is to go, and the filter (`namespace/id`) it goes with. */
-export interface GoingEntry {
+/** What filter `from` says of an entry. */
+export interface Notice {
   readonly key: string;
   readonly from: string;
 }
 
-/** Annotations of the list's ConfigMap: the entry with these first digits is to go with the filter in the value. */
-const MARK = "wasme.io/going-";
-/** Characters of a key that make the annotation's name no longer than Kubernetes allows. */
-const MARK_LENGTH = 48;
-
-/**
- * Puts an entry onto a cache's list and takes the mark that it is to go away; `undefined` when there is nothing to do, or
- * no list.
- */
-export async function announceEntry(
-  deps: Pick<ClusterDeps, "port" | "signal">,
-  ref: ObjectRef,
-  entry: ListEntry,
-): Promise<KubeObject | undefined> {
-  const live = await deps.port.get(ref, deps.signal);
-  if (live === undefined || isAnnounced(live, entry)) return undefined;
-  return deps.port.patch(ref, announcePatch(entry), { signal: deps.signal });
+/** What a filter says of an entry it needs: that it is coming, or, once its objects are there to be seen, nothing. */
+export interface Saying {
+  readonly from: string;
+  readonly coming: boolean;
 }
 
-/** True when the list has the entry, and it is to stay. */
-export function isAnnounced(list: KubeObject, { key, value }: ListEntry): boolean {
-  return stringMapAt(list, "data")[key] === value && !isMarked(list, key);
+/** A filter as notices name it: `namespace/id`, or by the FilterDeployment it is for, which may change its id. */
+export function speakerOf(
+  namespace: string,
+  { id, owner }: { readonly id: string; readonly owner?: Owner | undefined },
+): string {
+  return owner === undefined ? `${namespace}/${id}` : `${namespace}/${owner.kind}/${owner.name}`;
 }
 
-/** The merge patch that puts an entry on. */
-export function announcePatch(entry: ListEntry): JsonObject {
-  return { ...cacheEntryPatch([entry]), ...markPatch(entry.key, null) };
-}
-
-/** The merge patch that takes an entry out, with its mark. */
-export function releasePatch(key: string): JsonObject {
-  return { ...cacheEntryPatch([{ key, value: null }]), ...markPatch(key, null) };
-}
-
-/** The merge patch that marks an entry as going, or with `null` as staying. */
-export function markPatch(key: string, from: string | null): JsonObject {
-  return { metadata: { annotations: { [markName(key)]: from } } };
-}
-
-/** True when the entry is marked as going. */
-export function isMarked(list: KubeObject, key: string): boolean {
-  return stringMapAt(list, "metadata", "annotations")[markName(key)] !== undefined;
-}
-
-/** The entries that are marked as going. */
-export function markedEntries(list: KubeObject | undefined): readonly GoingEntry[] {
-  const marks = isObject(list) ? stringMapAt(list, "metadata", "annotations") : {};
-  const keys = Object.keys(isObject(list) ? stringMapAt(list, "data") : {});
-  return keys.flatMap((key) => {
-    const from = marks[markName(key)];
-    return from === undefined ? [] : [{ key, from }];
+/** All notices of one word on a list. */
+export function noticesOn(list: KubeObject | undefined, word: "coming" | "going"): readonly Notice[] {
+  return Object.entries(stringMapAt(list, "metadata", "annotations")).flatMap(([name, text]) => {
+    const [key = "", from = ""] = text.split(" ");
+    return name.startsWith(`${PREFIX}${word}-`) && from !== "" ? [{ key, from }] : [];
   });
 }
 
-function markName(key: string): string {
-  return `${MARK}${key.slice(0, MARK_LENGTH)}`;
+/** The keys of which `from` says something. */
+export function keysOf(list: KubeObject | undefined, from: string): readonly string[] {
+  const own = [...noticesOn(list, "coming"), ...noticesOn(list, "going")].filter((notice) => notice.from === from);
+  return [...new Set(own.map(({ key }) => key))];
 }
+
+/** True when `from` says this word of the entry. */
+export function says(list: KubeObject, word: "coming" | "going", notice: Notice): boolean {
+  return stringMapAt(list, "metadata", "annotations")[nameOf(word, notice)] !== undefined;
+}
+
+/** True when the list has the entry and says of the filter what it should. */
+export function isAnnounced(list: KubeObject, entry: ListEntry, saying: Saying): boolean {
+  const notice = { key: entry.key, from: saying.from };
+  const coming = says(list, "coming", notice) === saying.coming;
+  return isListed(list, entry) && coming && !says(list, "going", notice);
+}
+
+/** True when the list has the entry as it should be. */
+export function isListed(list: KubeObject, { key, value }: ListEntry): boolean {
+  return stringMapAt(list, "data")[key] === value;
+}
+
+/** The merge patch that puts an entry on, and says what the filter says of it. */
+export function announcePatch(entry: ListEntry, saying: Saying): JsonObject {
+  const notice = { key: entry.key, from: saying.from };
+  const coming = saying.coming ? textOf(notice) : null;
+  return annotated({ [nameOf("coming", notice)]: coming, [nameOf("going", notice)]: null, [EMPTIED]: null }, [entry]);
+}
+
+/** The merge patch that says that the filter is about to need an entry no more. */
+export function goingPatch(notice: Notice): JsonObject {
+  return annotated({ [nameOf("going", notice)]: textOf(notice), [nameOf("coming", notice)]: null });
+}
+
+/** The merge patch that takes back that the filter goes. */
+export function stayPatch(notice: Notice): JsonObject {
+  return annotated({ [nameOf("going", notice)]: null });
+}
+
+/**
+ * The merge patch that takes an entry out with all that is said of it; `keep` is the one notice that stays. `emptied`
+ * notes that the list has lost its last entry, when it has: only then may the cache go.
+ */
+export function releasePatch(
+  list: KubeObject,
+  key: string,
+  { keep, emptied }: { readonly keep?: string | undefined; readonly emptied: boolean },
+): JsonObject {
+  const said = (["coming", "going"] as const).flatMap((word) =>
+    noticesOn(list, word)
+      .filter((notice) => notice.key === key && !(word === "going" && notice.from === keep))
+      .map((notice) => [nameOf(word, notice), null] as const),
+  );
+  const last = Object.keys(stringMapAt(list, "data")).every((other) => other === key);
+  const note = emptied && last ? { [EMPTIED]: "true" } : {};
+  return annotated({ ...Object.fromEntries(said), ...note }, [{ key, value: null }]);
+}
+
+/** True when a release took the last entry out, and nobody has said anything since: the cache may go. */
+export function isEmptied(list: KubeObject): boolean {
+  const silent = noticesOn(list, "coming").length === 0 && noticesOn(list, "going").length === 0;
+  const empty = Object.keys(stringMapAt(list, "data")).length === 0;
+  return silent && empty && stringMapAt(list, "metadata", "annotations")[EMPTIED] !== undefined;
+}
+
+function annotated(
+  annotations: Readonly<Record<string, string | null>>,
+  entries: Parameters<typeof cacheEntryPatch>[0] = [],
+): JsonObject {
+  return { ...(entries.length === 0 ? {} : cacheEntryPatch(entries)), metadata: { annotations } };
+}
+
+function textOf({ key, from }: Notice): string {
+  return `${key} ${from}`;
+}
+
+/** One for each filter and entry; the name of an annotation may not be longer than 63 characters. */
+function nameOf(word: "coming" | "going", notice: Notice): string {
+  return `${PREFIX}${word}-${digestParts(digestOf(textOf(notice))).hex.slice(0, HASH_LENGTH)}`;
+}
+
+const PREFIX = "wasme.io/";
+const EMPTIED = `${PREFIX}emptied`;
+const HASH_LENGTH = 40;

@@ -28,6 +28,17 @@ export async function filterDeploymentsNaming(
   return new Set(keys.map(([key]) => key));
 }
 
+/** True when the FilterDeployment that a filter is deployed for names the entry, for everybody to see. */
+export async function isNamedBy(
+  deps: ClusterDeps,
+  owner: { readonly name: string; readonly namespace: string },
+  value: string,
+): Promise<boolean> {
+  const live = await deps.port.get({ kind: Kinds.filterDeployment, ...owner }, deps.signal);
+  const entry = parsed(value);
+  return live !== undefined && entry !== undefined && referencesIn(live).some((reference) => means(reference, entry));
+}
+
 function referencesIn(object: KubeObject): readonly ImageReference[] {
   const asked = parsed(stringAt(object, "spec", "filter", "image"));
   const told = parsed(stringAt(object, "status", "image"));

@@ -1,11 +1,11 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
-import { releasePatch } from "./cache-list.ts";
-import { filterDeploymentsNaming } from "./filter-deployments.ts";
+import { keysOf, releasePatch } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
-import { cacheUseOf, oursAmong, readFilterObjects } from "./our-objects.ts";
-import type { AnnounceChange, MarkStep } from "./plan.ts";
+import { neededEntries } from "./needed-entries.ts";
+import { cacheUseOf } from "./our-objects.ts";
+import type { DeleteChange, MarkStep, ReleaseChange } from "./plan.ts";
 import {
   CACHE_UNNEEDED,
   type CacheName,
@@ -14,7 +14,7 @@ import {
   planCacheRemoval,
 } from "./plan-cache-removal.ts";
 import { planSecretRelease } from "./plan-pull-secret.ts";
-import type { ClusterDeps, Owner, Via } from "./request.ts";
+import type { ClusterDeps, Owner } from "./request.ts";
 import { missingAccess } from "./require-access.ts";
 
 /** The same, with what is noted before it. */
@@ -31,19 +31,19 @@ export interface CacheUse {
 
 /** What will be there when entries are taken out. */
 export interface Remaining {
-  readonly served: ReadonlySet<Via>;
   /** Objects that are gone then, or replaced by one of `coming`, by uid. */
   readonly over: ReadonlySet<string | undefined>;
   readonly coming: readonly KubeObject[];
-  /** The filter on whose behalf it is, `namespace/id`. */
+  /** The filter on whose behalf it is, as notices name it. */
   readonly from: string;
   /** A FilterDeployment that no longer counts: what it needs is among `coming`. */
   readonly owner: Owner | undefined;
 }
 
 /**
- * Takes entries no object of ours in the whole cluster and no FilterDeployment names any more off the caches' lists, and
- * a cache that we made and that holds nothing any more away. What we may not see or change stays, with a note.
+ * Takes entries off the caches' lists that no object of ours in the whole cluster and no FilterDeployment needs any more,
+ * and a cache that we made and that holds nothing any more away. Whether somebody needs one is asked when the step is
+ * carried out; what the plan says of it is what would happen now. What we may not see or change stays, with a note.
  */
 export async function planCacheRelease(
   deps: ClusterDeps,
@@ -52,21 +52,10 @@ export async function planCacheRelease(
 ): Promise<EntryRelease> {
   const stays = new Set(remaining.coming.map((object) => useText(cacheUseOf(object))));
   const going = uses.filter((use) => !stays.has(useText(use)));
-  if (going.length === 0) return NOTHING;
-  const everywhere = await readFilterObjects(deps, remaining.served);
-  if (everywhere.denied.length > 0) {
-    return only("the module stays on the node cache's list: not allowed to see whether other namespaces need it");
-  }
-  const objects = oursAmong(everywhere).map(({ object }) => object);
-  const left = [...objects.filter(({ metadata }) => !remaining.over.has(metadata.uid)), ...remaining.coming];
-  const needed = left.flatMap((object) => cacheUseOf(object) ?? []);
   const parts: EntryRelease[] = [];
   for (const title of new Set(going.map(({ cache }) => cache))) {
-    const keys = [...new Set(going.filter(({ cache }) => cache === title).map(({ key }) => key))];
-    const kept = new Set(needed.filter(({ cache }) => cache === title).map(({ key }) => key));
-    parts.push(
-      await releaseFrom(deps, cacheOf(title), { keys: keys.filter((key) => !kept.has(key)), kept, remaining }),
-    );
+    const keys = new Set(going.filter(({ cache }) => cache === title).map(({ key }) => key));
+    parts.push(await releaseFrom(deps, cacheOf(title), { keys: [...keys], remaining }));
   }
   return {
     marks: parts.flatMap(({ marks }) => marks),
@@ -78,51 +67,73 @@ export async function planCacheRelease(
 async function releaseFrom(
   deps: ClusterDeps,
   cache: CacheName,
-  what: { readonly keys: readonly string[]; readonly kept: ReadonlySet<string>; readonly remaining: Remaining },
+  what: { readonly keys: readonly string[]; readonly remaining: Remaining },
 ): Promise<EntryRelease> {
   const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
-  if (what.keys.length === 0) return NOTHING;
   const rights = ["get", "patch"].map((verb): Access => ({ verb, ...ref }));
   if ((await missingAccess(deps, rights)).length > 0) {
     return only(`the module stays on the list of ${cacheTitle(cache)}: not allowed to change it`);
   }
   const before = await deps.port.get(ref, deps.signal);
   if (before === undefined) return NOTHING;
+  const { from, owner } = what.remaining;
   const data = stringMapAt(before, "data");
-  const named = await filterDeploymentsNaming(deps, data, what.remaining.owner);
-  if (named === undefined) {
-    return only(
-      `the module stays on the list of ${cacheTitle(cache)}: not allowed to see whether a FilterDeployment needs it`,
-    );
+  const noted = keysOf(before, from);
+  const keys = what.keys.filter((key) => data[key] !== undefined || noted.includes(key));
+  if (keys.length === 0) return NOTHING;
+  const needed = await neededEntries(deps, { title: `${cache.namespace}/${cache.name}`, data }, what.remaining);
+  if ("unseen" in needed) {
+    return only(`the module stays on the list of ${cacheTitle(cache)}: not allowed to see ${needed.unseen}`);
   }
-  const keys = what.keys.filter((key) => data[key] !== undefined && !named.has(key));
-  const empties = what.kept.size === 0 && keys.length > 0 && keys.length === Object.keys(data).length;
-  const whole = empties ? await planCacheRemoval(deps, cache) : undefined;
-  const secrets = await planSecretRelease(deps, cache, keys);
-  const entries = await inParallel(keys, (key) => release(deps, { ref, key, before }));
-  const marks = keys.map((key): MarkStep => ({ type: "mark", ref, key, from: what.remaining.from }));
-  const removed = withRemoval(entries, whole);
-  return { ...removed, marks, steps: [...secrets, ...removed.steps] };
+  // What copies say is needed is left to the sweep: asking the server in each of a thousand updates would be its end.
+  const chosen = deps.live === undefined ? keys : keys.filter((key) => !needed.has(key));
+  const secrets = await planSecretRelease(deps, cache, { keys: chosen, needed, list: ref, from });
+  const releases = await inParallel(chosen, (key) =>
+    release(deps, before, {
+      type: "release",
+      action: needed.has(key) || data[key] === undefined ? "unchanged" : "update",
+      ref,
+      key,
+      from,
+      owner,
+      credentials: secrets.some((secret) => secret.key === key),
+      withCache: true,
+      reason: "no filter needs the module any more",
+      before,
+      after: before,
+    }),
+  );
+  const goes = new Set(releases.filter(({ action }) => action === "update").map(({ key }) => key));
+  const empties = goes.size > 0 && needed.size === 0 && Object.keys(data).every((key) => goes.has(key));
+  const removal = chosen.length === 0 ? NO_STEPS : await planEmptied(deps, cache, { before, empties });
+  return {
+    marks: chosen.map((key) => ({ type: "mark", ref, key, from })),
+    steps: [...releases, ...secrets, ...removal.steps],
+    notes: removal.notes,
+  };
 }
 
-async function release(
+async function release(deps: ClusterDeps, before: KubeObject, change: ReleaseChange): Promise<ReleaseChange> {
+  if (change.action === "unchanged" || deps.trial === false) return change;
+  const patch = releasePatch(before, change.key, { emptied: false });
+  return { ...change, after: await deps.port.patch(change.ref, patch, { dryRun: true, signal: deps.signal }) };
+}
+
+/**
+ * The deletion of a list that is empty by then, with its cache's parts. They are planned only where that is expected, so
+ * that they can be told: the step itself looks at what there is.
+ */
+export async function planEmptied(
   deps: ClusterDeps,
-  entry: { readonly ref: ObjectRef; readonly key: string; readonly before: KubeObject },
-): Promise<AnnounceChange> {
-  const { ref, key, before } = entry;
-  const reason = "no filter needs the module any more";
-  const change: AnnounceChange = { type: "announce", action: "update", ref, key, value: null, reason, before };
-  if (deps.trial === false) return change;
-  const after = await deps.port.patch(ref, releasePatch(key), { dryRun: true, signal: deps.signal });
-  return { ...change, after };
-}
-
-/** The entries' changes; the last one takes the map with it when the whole cache goes. */
-function withRemoval(entries: readonly AnnounceChange[], whole: CacheRelease | undefined): EntryRelease {
-  const last = entries.at(-1);
-  if (whole === undefined || last === undefined) return { marks: [], steps: entries, notes: [] };
-  const end = { ...last, action: "delete", after: undefined, deleteWhenEmpty: true, reason: CACHE_UNNEEDED } as const;
-  return { marks: [], steps: [...entries.slice(0, -1), end, ...whole.steps], notes: whole.notes };
+  cache: CacheName,
+  list: { readonly before: KubeObject | undefined; readonly empties: boolean },
+): Promise<CacheRelease> {
+  const { before, empties } = list;
+  const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
+  const removal = empties && deps.trial !== false ? await planCacheRemoval(deps, cache) : undefined;
+  const action = removal === undefined || removal.steps.length === 0 ? "unchanged" : "delete";
+  const gate: DeleteChange = { type: "delete", action, ref, reason: CACHE_UNNEEDED, before, onlyEmptied: true };
+  return { steps: [gate, ...(removal?.steps ?? [])], notes: removal?.notes ?? [] };
 }
 
 /** The cache that an annotation names. */
@@ -139,4 +150,5 @@ function only(note: string): EntryRelease {
   return { marks: [], steps: [], notes: [note] };
 }
 
-const NOTHING: EntryRelease = { marks: [], steps: [], notes: [] };
+const NO_STEPS: CacheRelease = { steps: [], notes: [] };
+const NOTHING: EntryRelease = { marks: [], ...NO_STEPS };

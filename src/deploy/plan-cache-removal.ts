@@ -3,6 +3,7 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import { inhabitants } from "./inhabitants.ts";
 import { isOurWork } from "./look-at-cache.ts";
 import type { DeleteChange, Step } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -70,20 +71,9 @@ async function emptyNamespace(deps: ClusterDeps, cache: CacheName): Promise<Kube
   if (!ours) return undefined;
   const mayDelete = await missingAccess(deps, [{ verb: "delete", kind: Kinds.namespace, name: namespace }]);
   if (mayDelete.length > 0) return undefined;
-  for (const kind of INHABITANTS) {
-    const listed = await deniedAsUndefined(deps.port.list({ kind, namespace }, deps.signal));
-    if (listed === undefined || listed.items.some((item) => !belongsTo(item, cache))) return undefined;
-  }
-  return live;
-}
-
-/** True for the cache's own objects and pods, and for what Kubernetes puts into every namespace. */
-function belongsTo(item: KubeObject, cache: CacheName): boolean {
-  if (hasLabels(item.metadata.labels ?? {}, cachePodLabels(cache))) return true;
-  const { name } = item.metadata;
-  return (
-    (item.kind === "ConfigMap" && name === "kube-root-ca.crt") || (item.kind === "ServiceAccount" && name === "default")
-  );
+  const own = cachePodLabels(cache);
+  const others = await inhabitants(deps, namespace, (_kind, item) => hasLabels(item.metadata.labels ?? {}, own));
+  return others?.length === 0 ? live : undefined;
 }
 
 /** In the order to delete them: first what runs, then what it runs with. */
@@ -95,13 +85,4 @@ const PARTS: readonly ResourceKind[] = [
   Kinds.serviceAccount,
 ];
 /** What is looked for before a namespace is deleted. */
-export const INHABITANTS: readonly ResourceKind[] = [
-  Kinds.pod,
-  Kinds.configMap,
-  Kinds.secret,
-  Kinds.service,
-  Kinds.serviceAccount,
-  Kinds.deployment,
-  Kinds.daemonSet,
-  Kinds.statefulSet,
-];
+export const INHABITANTS: readonly ResourceKind[] = [Kinds.pod, Kinds.configMap, Kinds.secret, Kinds.service];

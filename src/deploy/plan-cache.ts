@@ -4,7 +4,7 @@ import { kindOf, Kinds, type ResourceKind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ObjectRef, ServerVersion } from "../kube/port.ts";
 import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache-objects.ts";
-import { announcePatch, isAnnounced } from "./cache-list.ts";
+import { announcePatch, isListed } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type CacheLook, isOurWork } from "./look-at-cache.ts";
 import { isOldManaged } from "./migrate-old-names.ts";
@@ -29,6 +29,9 @@ export interface CacheWish {
   readonly files: boolean;
   readonly kubernetes: ServerVersion;
   readonly force: boolean;
+  /** The filter that needs the image, as notices name it, and how others know. */
+  readonly from: string;
+  readonly need: AnnounceChange["need"];
 }
 
 /** What using a cache that exists needs to be allowed; making one needs more and is asked for then. */
@@ -51,16 +54,15 @@ export function cacheAccess(cache: CacheRequest): readonly Access[] {
  * when this tool made it and we may; left alone when somebody else installed it. Then the image's entry in its list.
  */
 export async function planCache(deps: ClusterDeps, wish: CacheWish, look: CacheLook): Promise<CachePlan> {
-  const { cache, image } = wish;
   const settings = settingsOf(wish, look);
   const found = look.sight.there
     ? await planExisting(deps, settings, { look, force: wish.force })
     : {
         objects: await planMissing(deps, settings, wish.force),
-        notes: [`the node cache is made of image ${cache.image}`],
+        notes: [`the node cache is made of image ${wish.cache.image}`],
       };
   if (wish.files && !look.sight.files && look.sight.there) refuseUnswitched(found.objects, look);
-  return { ...found, announce: await planAnnounce(deps, { cache, image, configMap: look.configMap }) };
+  return { ...found, announce: await planAnnounce(deps, wish, look.configMap) };
 }
 
 /** The cache's objects, each with its kind. */
@@ -170,20 +172,23 @@ function refuseUnswitched(objects: CachePlan["objects"], { sight }: CacheLook): 
 
 async function planAnnounce(
   deps: ClusterDeps,
-  what: { readonly cache: CacheRequest; readonly image: ResolvedImage; readonly configMap: KubeObject | undefined },
+  { cache, image, from, need }: CacheWish,
+  before: KubeObject | undefined,
 ): Promise<AnnounceChange> {
-  const entry = cacheEntry(what.image);
-  const { name, namespace } = what.cache;
+  const entry = cacheEntry(image);
+  const { name, namespace } = cache;
   const ref: ObjectRef = { kind: Kinds.configMap, name, namespace };
   const reason = "makes every node fetch the module";
-  const change: AnnounceChange = { type: "announce", action: "update", ref, ...entry, reason };
-  const { configMap: before } = what;
+  // Objects that are there to be seen say it all.
+  const stage = need === "seen" ? "there" : "coming";
+  const change: AnnounceChange = { type: "announce", action: "update", ref, ...entry, from, stage, need, reason };
   if (before === undefined) return change;
-  if (isAnnounced(before, entry)) {
+  if (isListed(before, entry)) {
     return { ...change, action: "unchanged", reason: "lists the module already", before, after: before };
   }
   if (deps.trial === false) return { ...change, before };
-  const after = await deps.port.patch(change.ref, announcePatch(entry), { dryRun: true, signal: deps.signal });
+  const patch = announcePatch(entry, { from, coming: false });
+  const after = await deps.port.patch(change.ref, patch, { dryRun: true, signal: deps.signal });
   return { ...change, before, after };
 }
 

@@ -5,9 +5,11 @@ import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { Workload } from "../domain/workload.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
+import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
+import { isNamedBy } from "./filter-deployments.ts";
 import { filterObject } from "./filter-object.ts";
 import type { Target } from "./live-workload.ts";
 import { type CacheLook, lookAtCache } from "./look-at-cache.ts";
@@ -31,6 +33,7 @@ import { filesObstacle, mountObstacle, readNamespace } from "./read-namespace.ts
 import { refuseTaken } from "./refuse-taken.ts";
 import type { ClusterDeps, DeployRequest, Via, WorkloadQuery } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
+import { says } from "./same-object.ts";
 import { selectWorkloads } from "./select-workloads.ts";
 import { settleObjects } from "./settle-objects.ts";
 import { targetWarnings } from "./target-warnings.ts";
@@ -64,7 +67,8 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const { via, delivery } = choice;
   const filter = filterOf(request, findings.rootId);
   const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));
-  const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes };
+  const need = await needOf(deps, { request, image, namespace, found, via, wanted });
+  const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes, need };
   await requireAccess(deps, [...wayAccess(way), ...objectAccess(via, wanted)]);
   const steps = await planWay(deps, way);
   const objects = await settleObjects(deps, wanted, {
@@ -76,8 +80,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const chosen = targets.map(({ workload }) => workload);
   refuseTaken(objects, chosen, request);
   const replaced = await planReplaced(deps, { ...request, via, namespace, targets }, oursAmong(found));
-  const { served } = place;
-  const tidying = await planTidying(deps, { request, namespace, served, targets, cache, objects, replaced, found });
+  const tidying = await planTidying(deps, { request, namespace, targets, cache, objects, replaced, found });
   const neighbours = await neighboursOf(deps, { ...request.workloads, namespace }, targets);
   const edits = [...steps.edits, ...tidying.edits];
   const restarts = edits.some(({ action }) => action === "update");
@@ -169,6 +172,30 @@ function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroun
     noFiles: filesObstacle({ namespace, labels }),
     noMount: mountObstacle(request.patchContext, targets),
   };
+}
+
+/** How others can see that the image is needed before anything is applied, if they can. */
+async function needOf(
+  deps: ClusterDeps,
+  deploy: {
+    readonly request: DeployRequest;
+    readonly image: ResolvedImage;
+    readonly namespace: string;
+    readonly found: FilterObjects;
+    readonly via: Via;
+    readonly wanted: readonly KubeObject[];
+  },
+): Promise<WayRequest["need"]> {
+  const { request, image, namespace, found, via, wanted } = deploy;
+  const there = new Map((found.byVia.get(via) ?? []).map((object) => [object.metadata.name, object]));
+  const isThere = (object: KubeObject): boolean => {
+    const live = there.get(object.metadata.name);
+    return live !== undefined && live.metadata.deletionTimestamp === undefined && says(live, object);
+  };
+  if (wanted.every((object) => isThere(object))) return "seen";
+  const { owner } = request;
+  if (owner === undefined) return "told";
+  return (await isNamedBy(deps, { name: owner.name, namespace }, cacheEntry(image).value)) ? "named" : "told";
 }
 
 /** How the filter gets to these workloads now, when all of them get it in the same way. */

@@ -2,8 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
-import { cachePodLabels, pullSecretName } from "../mesh/cache-objects.ts";
-import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import { cacheLabels, pullSecretName } from "../mesh/cache-objects.ts";
 import type { SecretChange } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined, requireAccess } from "./require-access.ts";
@@ -37,26 +36,37 @@ export async function planPullSecret(
   const there = live === undefined ? undefined : stringMapAt(live, "data")[key];
   const action = live === undefined ? "create" : there === value ? "unchanged" : "update";
   const reason = `lets the nodes pull with the credentials of Secret ${namespace}/${secret}`;
-  return { type: "secret", action, ref, key, value, labels: labelsOf(cache), reason };
+  return { type: "secret", action, ref, key, value, labels: cacheLabels(cache), reason };
 }
 
 /** Takes the credentials of images away that leave the cache's list; nothing when there are none, or we may not see. */
 export async function planSecretRelease(
   deps: ClusterDeps,
   cache: CacheName,
-  keys: readonly string[],
+  what: {
+    readonly keys: readonly string[];
+    readonly needed: ReadonlySet<string>;
+    readonly list: ObjectRef;
+    readonly from: string;
+  },
 ): Promise<readonly SecretChange[]> {
   const ref = pullSecretRef(cache);
   const live = await deniedAsUndefined(deps.port.get(ref, deps.signal));
   if (live === undefined) return [];
   const data = stringMapAt(live, "data");
   const reason = "no filter needs these credentials any more";
-  const base = { type: "secret", action: "update", ref, value: null, labels: labelsOf(cache), reason } as const;
-  return keys.filter((key) => data[key] !== undefined).map((key) => ({ ...base, key }));
-}
-
-function labelsOf(cache: CacheName): Readonly<Record<string, string>> {
-  return { ...cachePodLabels(cache), [MANAGED_BY_LABEL]: MANAGED_BY };
+  const { keys, needed, list, from } = what;
+  const base = {
+    type: "secret",
+    ref,
+    value: null,
+    labels: cacheLabels(cache),
+    reason,
+    release: { list, from },
+  } as const;
+  return keys
+    .filter((key) => data[key] !== undefined)
+    .map((key) => ({ ...base, key, action: needed.has(key) ? "unchanged" : "update" }));
 }
 
 function writes(ref: ObjectRef): readonly Access[] {

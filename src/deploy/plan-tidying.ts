@@ -1,12 +1,12 @@
 import type { KubeObject } from "../kube/objects.ts";
-import { markedEntries } from "./cache-list.ts";
+import { keysOf, speakerOf } from "./cache-list.ts";
 import type { Target } from "./live-workload.ts";
 import type { CacheLook } from "./look-at-cache.ts";
 import { cacheUseOf, type FilterObjects, oursAmong } from "./our-objects.ts";
 import type { ApplyChange, DeleteChange, EditChange, MarkStep, Step } from "./plan.ts";
 import { planCacheRelease } from "./plan-cache-release.ts";
 import { planUnmounts } from "./plan-unmounts.ts";
-import type { ClusterDeps, DeployRequest, Via } from "./request.ts";
+import type { ClusterDeps, DeployRequest } from "./request.ts";
 
 /** What goes because a deploy took its place. */
 export interface Tidying {
@@ -28,7 +28,6 @@ export async function planTidying(
   deploy: {
     readonly request: Pick<DeployRequest, "timeoutMs" | "wait" | "owner" | "id">;
     readonly namespace: string;
-    readonly served: ReadonlySet<Via>;
     readonly targets: readonly Target[];
     readonly cache: CacheLook;
     readonly objects: readonly ApplyChange[];
@@ -48,11 +47,9 @@ export async function planTidying(
   const uses = [...objects, ...replaced].flatMap(({ before }) =>
     before === undefined ? [] : (cacheUseOf(before) ?? []),
   );
-  const marked = markedEntries(cache.configMap).map(({ key }) => ({ cache: cache.sight.title, key }));
-  const { served } = deploy;
-  const from = `${namespace}/${request.id}`;
-  const release = await planCacheRelease(deps, [...uses, ...marked], {
-    served,
+  const from = speakerOf(namespace, request);
+  const noted = keysOf(cache.configMap, from).map((key) => ({ cache: cache.sight.title, key }));
+  const release = await planCacheRelease(deps, [...uses, ...noted], {
     over,
     coming,
     from,

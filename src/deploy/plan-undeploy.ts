@@ -3,7 +3,7 @@ import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { Access } from "../kube/port.ts";
 import { checkFilterId, FILTER_DEPLOYMENT_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
-import { markedEntries } from "./cache-list.ts";
+import { isEmptied, keysOf, speakerOf } from "./cache-list.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import {
   cacheUseOf,
@@ -16,20 +16,12 @@ import {
   servedVias,
   workloadKey,
 } from "./our-objects.ts";
-import {
-  type AnnounceChange,
-  type DeleteChange,
-  type EditChange,
-  type Plan,
-  refTitle,
-  refTo,
-  type Step,
-} from "./plan.ts";
-import { type CacheUse, type EntryRelease, planCacheRelease } from "./plan-cache-release.ts";
-import { CACHE_UNNEEDED, type CacheName, planCacheRemoval } from "./plan-cache-removal.ts";
-import { planUnmounts } from "./plan-unmounts.ts";
+import { type DeleteChange, type EditChange, type Plan, refTitle, refTo, type Step } from "./plan.ts";
+import { type CacheUse, type EntryRelease, planCacheRelease, planEmptied } from "./plan-cache-release.ts";
+import type { CacheName } from "./plan-cache-removal.ts";
+import { planUnmounts, readableAmong } from "./plan-unmounts.ts";
 import { refuseManaged } from "./refuse-taken.ts";
-import type { ClusterDeps, UndeployRequest, Via, WorkloadQuery } from "./request.ts";
+import type { ClusterDeps, UndeployRequest, WorkloadQuery } from "./request.ts";
 import { deniedAsUndefined, requireAccess } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
 import { VIA_KIND } from "./via-kind.ts";
@@ -63,16 +55,18 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const going = new Set(ours.map(({ object }) => object.metadata.uid));
   const left = oursAmong(found).map(({ object }) => object);
   const staying = left.filter(({ metadata }) => !going.has(metadata.uid));
-  const from = `${namespace}/${request.id}`;
+  const noted = await notedBy(deps, request.cache, speakerOf(namespace, request));
   // Of a run that is gone on with, the objects are gone, and nobody knows any more which volumes were theirs.
-  const resumed = ours.length === 0 || (await markedFor(deps, request.cache, from)).length > 0;
+  const resumed = ours.length === 0 || noted.length > 0;
   const unneeded = { left: staying, denied: found.denied };
+  // A deletion must not hang on what somebody else broke.
+  const seen = request.owner === undefined ? { readable: targets, notes: [] } : readableAmong(targets);
   const mounts = await planUnmounts(
     deps,
-    targets,
+    seen.readable,
     resumed ? unneeded : { ...unneeded, of: ours.map(({ object }) => object) },
   );
-  const release = await planRelease(deps, request, { ours, served, namespace });
+  const release = await planRelease(deps, request, { ours, noted, namespace });
   const nothing = ours.length === 0 && mounts.edits.length === 0 && release.steps.length === 0;
   if (nothing && request.owner === undefined) throw notDeployed(request.id, query);
   await requireAccess(deps, accessFor(ours, mounts.edits, { namespace, wait: request.wait }));
@@ -87,7 +81,7 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
       ...(request.wait ? rolloutWaits(mounts.edits, request.timeoutMs) : []),
     ],
     notes: [...headNotes(ours, request), ...mounts.notes, ...release.notes],
-    warnings: [],
+    warnings: seen.notes.map((message) => ({ message })),
   };
 }
 
@@ -151,48 +145,41 @@ function isGoing(
   return all && labels[WORKLOAD_KIND_LABEL] === query.kind.toLowerCase();
 }
 
-/** The entries of what goes, and those an earlier run of this very undeploy had marked. */
+/** The entries of what goes, and those an earlier run that stopped said something of. */
 async function planRelease(
   deps: ClusterDeps,
   request: UndeployRequest,
-  what: { readonly ours: readonly OurObject[]; readonly served: ReadonlySet<Via>; readonly namespace: string },
+  what: { readonly ours: readonly OurObject[]; readonly noted: readonly CacheUse[]; readonly namespace: string },
 ): Promise<EntryRelease> {
-  const { ours, served, namespace } = what;
+  const { ours, noted, namespace } = what;
   const { owner, cache } = request;
-  const from = `${namespace}/${request.id}`;
+  const from = speakerOf(namespace, request);
   const uses = ours.flatMap(({ object }) => cacheUseOf(object) ?? []);
-  const marked = await markedFor(deps, cache, from);
   const over = new Set(ours.map(({ object }) => object.metadata.uid));
-  const release = await planCacheRelease(deps, [...uses, ...marked], { served, over, coming: [], from, owner });
+  const release = await planCacheRelease(deps, [...uses, ...noted], { over, coming: [], from, owner });
   if (release.steps.length > 0 || uses.length > 0 || cache === undefined) return release;
   const rest = await planOrphan(deps, cache);
   return { ...release, steps: [...release.steps, ...rest.steps], notes: [...release.notes, ...rest.notes] };
 }
 
-async function markedFor(deps: ClusterDeps, cache: CacheName | undefined, from: string): Promise<readonly CacheUse[]> {
+/** What a run that stopped half-way, of this very filter, said of the cache's entries. */
+async function notedBy(deps: ClusterDeps, cache: CacheName | undefined, from: string): Promise<readonly CacheUse[]> {
   if (cache === undefined) return [];
-  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...cache }, deps.signal));
-  const title = `${cache.namespace}/${cache.name}`;
-  return markedEntries(list).flatMap(({ key, from: filter }) => (filter === from ? [{ cache: title, key }] : []));
+  const { namespace, name } = cache;
+  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, namespace, name }, deps.signal));
+  return keysOf(list, from).map((key) => ({ cache: `${namespace}/${name}`, key }));
 }
 
-/** What is left of a cache whose list is gone: a run stopped while it took the cache away. */
+/** What is left of a cache whose list was emptied, or is gone: a run stopped while it took the cache away. */
 async function planOrphan(deps: ClusterDeps, cache: CacheName): Promise<Pick<EntryRelease, "steps" | "notes">> {
-  const ref = { kind: Kinds.configMap, namespace: cache.namespace, name: cache.name };
+  const { namespace, name } = cache;
+  const ref = { kind: Kinds.configMap, namespace, name };
   const list = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => [live]));
-  if (list === undefined || list[0] !== undefined) return { steps: [], notes: [] };
-  const whole = await planCacheRemoval(deps, cache);
-  if (whole === undefined || whole.steps.length === 0) return { steps: [], notes: [] };
-  const gate: AnnounceChange = {
-    type: "announce",
-    action: "unchanged",
-    ref,
-    key: "",
-    value: null,
-    deleteWhenEmpty: true,
-    reason: CACHE_UNNEEDED,
-  };
-  return { steps: [gate, ...whole.steps], notes: whole.notes };
+  if (list === undefined) return { steps: [], notes: [] };
+  const [before] = list;
+  if (before !== undefined && !isEmptied(before)) return { steps: [], notes: [] };
+  const rest = await planEmptied(deps, { namespace, name }, { before, empties: true });
+  return rest.steps.length > 1 ? rest : { steps: [], notes: [] };
 }
 
 function rolloutWaits(edits: readonly EditChange[], timeoutMs: number): readonly Step[] {

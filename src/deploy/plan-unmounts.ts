@@ -1,3 +1,4 @@
+import { WasmeError } from "../domain/errors.ts";
 import { workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access } from "../kube/port.ts";
@@ -81,6 +82,28 @@ function volumesOf(objects: readonly KubeObject[]): (name: string, target: Targe
   const names = new Set(objects.map((object) => volumeOf(object)));
   const workloads = new Set(objects.map((object) => objectKey(object)));
   return (name, { workload }) => names.has(name) && (isImageVolume(name) || workloads.has(workloadKey(workload)));
+}
+
+/**
+ * Those of the workloads whose annotations can be read, and notes on the others: what somebody broke holds nothing that
+ * could be taken out of it.
+ */
+export function readableAmong(targets: readonly Target[]): {
+  readonly readable: readonly Target[];
+  readonly notes: readonly string[];
+} {
+  const notes: string[] = [];
+  const readable = targets.filter(({ live, workload }) => {
+    try {
+      mountedVolumes(live, placeOf(live));
+      return true;
+    } catch (error) {
+      if (!(error instanceof WasmeError)) throw error;
+      notes.push(`whether ${workload.name} has volumes of ours cannot be seen: ${error.message}`);
+      return false;
+    }
+  });
+  return { readable, notes };
 }
 
 /** Those of a workload's volumes that none of its objects reads. */

@@ -5,11 +5,12 @@ import type { Access, ServerVersion } from "../kube/port.ts";
 import { stringMapAt } from "../kube/objects.ts";
 import { MODULE_VOLUME } from "../mesh/module-path.ts";
 import { imageVolume, type ModuleVolume } from "../mesh/module-volume.ts";
+import { speakerOf } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { placeOf, type Target } from "./live-workload.ts";
 import type { CacheLook } from "./look-at-cache.ts";
-import type { AnnounceChange, EditChange, ModuleWait, PodSelection, Step } from "./plan.ts";
-import { cacheAccess, planCache } from "./plan-cache.ts";
+import type { AnnounceChange, EditChange, ModuleWait, PodSelection, SecretChange, Step } from "./plan.ts";
+import { cacheAccess, type CacheWish, planCache } from "./plan-cache.ts";
 import { planPullSecret } from "./plan-pull-secret.ts";
 import type { ClusterDeps, DeployRequest } from "./request.ts";
 import { settleEdit } from "./settle-change.ts";
@@ -35,6 +36,8 @@ export interface WayRequest {
   readonly targets: readonly Target[];
   readonly cache: CacheLook;
   readonly kubernetes: ServerVersion;
+  /** How others know, until the objects are applied, that they will need the module. */
+  readonly need: AnnounceChange["need"];
 }
 
 /** The rights a way needs in any case; what has to be made needs more, and is asked for then. */
@@ -79,18 +82,21 @@ async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): P
   const { request, image, kubernetes, namespace, delivery } = way;
   const { cache, forceConflicts: force, pullSecret: secret } = request;
   const files = delivery === "cache-file";
-  const planned = await planCache(deps, { cache, image, files, kubernetes, force }, way.cache);
+  const from = speakerOf(namespace, request);
+  const wish: CacheWish = { cache, image, files, kubernetes, force, from, need: way.need };
+  const planned = await planCache(deps, wish, way.cache);
   const { key } = planned.announce;
   const credentials = secret === undefined ? [] : [await planPullSecret(deps, cache, { key, secret, namespace })];
   const wait = moduleWait(way, planned.announce);
   const again = said(planned.announce);
+  const there: AnnounceChange = { ...again, stage: "there" };
   const rollout = rolloutSteps(way, mounts);
   // A roll-out takes minutes: nodes that came meanwhile must hold the file, too, before a proxy is told of it.
   const recheck =
     rollout.length > 0 ? [again, ...rolloutAgain(way, mounts), wait, volumeCheck(way, MODULE_VOLUME)] : [];
   return {
     before: [...planned.objects, ...credentials, planned.announce, wait, ...rollout, ...recheck],
-    after: [again, ...mounts.edits.map((edit) => said(edit))],
+    after: [...credentials.map((one) => said(one)), there, ...mounts.edits.map((edit) => said(edit))],
     edits: mounts.edits,
     notes: [...planned.notes, ...mounts.remarks, ...(files ? [FILES_NOTE] : [])],
   };
@@ -118,7 +124,7 @@ function moduleWait(way: WayRequest, announce: AnnounceChange): ModuleWait {
     type: "wait-module",
     moduleDigest: image.moduleDigest,
     cache: { namespace, name },
-    entry: { key, value: value ?? "" },
+    entry: { key, value },
     timeoutMs,
   };
   return delivery === "cache-file" ? { ...wait, pods: podsOf(way) } : wait;
@@ -147,6 +153,6 @@ function podsOf({ targets }: WayRequest): readonly PodSelection[] {
 }
 
 /** The same change, said again: somebody may have undone it while we rolled out. */
-function said<T extends AnnounceChange | EditChange>(change: T): T {
+function said<T extends AnnounceChange | EditChange | SecretChange>(change: T): T {
   return { ...change, action: "unchanged", reason: STAYS };
 }

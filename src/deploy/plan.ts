@@ -3,6 +3,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import type { WorkloadEdit } from "./edit-workload.ts";
+import type { Owner } from "./request.ts";
 
 /** What happens to an object. */
 export type Action = "create" | "update" | "delete" | "unchanged";
@@ -26,16 +27,33 @@ export interface ApplyChange extends ChangeBase {
   readonly force?: boolean;
 }
 
-/**
- * An entry of the cache's ConfigMap is set, or, when `value` is null, removed: the latter only if it is still marked as
- * going ({@link MarkStep}), since who needs it again takes the mark away.
- */
+/** An entry of the cache's ConfigMap is set, and it is said of filter `from` that it needs it. */
 export interface AnnounceChange extends ChangeBase {
   readonly type: "announce";
   readonly key: string;
-  readonly value: string | null;
-  /** Deletes the map with its last entry. */
-  readonly deleteWhenEmpty?: boolean;
+  readonly value: string;
+  /** As notices name the filter. */
+  readonly from: string;
+  /** Before its objects are applied, or after: then they tell, and the notice goes. */
+  readonly stage: "coming" | "there";
+  /** How others know of the need until then: by a notice, by a FilterDeployment, or by objects that are there already. */
+  readonly need: "told" | "named" | "seen";
+}
+
+/**
+ * An entry of the cache's ConfigMap is removed, unless somebody says that it is about to need it or anything in the
+ * cluster needs it: that is asked when the step is carried out, whatever the plan says.
+ */
+export interface ReleaseChange extends ChangeBase {
+  readonly type: "release";
+  readonly key: string;
+  readonly from: string;
+  /** A FilterDeployment that does not count. */
+  readonly owner: Owner | undefined;
+  /** Its credentials go after it: until then it stays noted that the filter goes. */
+  readonly credentials: boolean;
+  /** The cache may go when this was its last entry. */
+  readonly withCache: boolean;
 }
 
 /** An image's credentials for the cache are set, or removed when `value` is null. Never shown. */
@@ -46,6 +64,8 @@ export interface SecretChange extends ChangeBase {
   readonly value: string | null;
   /** Labels of the Secret, should it have to be made. */
   readonly labels: Readonly<Record<string, string>>;
+  /** They are removed only if this list does not have the entry (any more). */
+  readonly release?: { readonly list: ObjectRef; readonly from: string };
 }
 
 /** Something of ours in the pod template of somebody else's workload. */
@@ -59,6 +79,8 @@ export interface DeleteChange extends ChangeBase {
   readonly type: "delete";
   /** Only when the ConfigMap of this cache (`namespace/name`) went before: nobody announced a module meanwhile. */
   readonly onlyWithCache?: string;
+  /** A list: only when its last entry was taken out. The parts of its cache go after it, whichever there are then. */
+  readonly onlyEmptied?: boolean;
 }
 
 /** A few fields of an object that is there; what exactly is worked out from the object as it is then. */
@@ -69,7 +91,14 @@ export interface TouchChange extends ChangeBase {
 }
 
 /** One change of one object. */
-export type Change = ApplyChange | AnnounceChange | SecretChange | EditChange | DeleteChange | TouchChange;
+export type Change =
+  | ApplyChange
+  | AnnounceChange
+  | ReleaseChange
+  | SecretChange
+  | EditChange
+  | DeleteChange
+  | TouchChange;
 
 /** Waits until the nodes hold a module. */
 export interface ModuleWait {
@@ -118,8 +147,8 @@ export interface ObjectWait {
 export type Wait = ModuleWait | RolloutWait | ObjectWait | VolumeWait;
 
 /**
- * Notes at the cache's list, before anything else, that an entry is to go with filter `from` (`namespace/id`). So a run
- * that was stopped before it took the entry out can be gone on with.
+ * Notes at the cache's list, before anything else, that filter `from` is about to need an entry no more. So a run that
+ * was stopped before it took the entry out can be gone on with.
  */
 export interface MarkStep {
   readonly type: "mark";

@@ -117,4 +117,6 @@ export interface ClusterDeps {
    * for a program whose rights are shipped with it.
    */
   readonly trial?: boolean | undefined;
+  /** Where `port` answers from copies: the same cluster as it is at this moment. */
+  readonly live?: KubePort | undefined;
 }

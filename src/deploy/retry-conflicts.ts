@@ -1,4 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import type { Clock } from "../platform/clock.ts";
 
 /** Attempts in all. */
@@ -22,4 +23,18 @@ export async function retryConflicts<T>(
       await deps.clock.sleep(BASE_MS * 2 ** (number - 1) * (0.5 + Math.random()), deps.signal);
     }
   }
+}
+
+/** Only the object that was seen, in the version that was seen: what a delete is told. */
+export function seenOf({ metadata }: KubeObject): { readonly uid?: string; readonly resourceVersion?: string } {
+  const { uid, resourceVersion } = metadata;
+  return { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+}
+
+/** Somebody else made the object first: it is to be looked at again. */
+export function asConflict(error: unknown): never {
+  if (error instanceof WasmeError && error.code === "KUBE_ALREADY_EXISTS") {
+    throw new WasmeError("failed", "KUBE_CONFLICT", error.message, { cause: error });
+  }
+  throw error;
 }

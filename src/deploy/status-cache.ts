@@ -1,7 +1,6 @@
 import { isDigest } from "../domain/digest.ts";
 import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
 import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
-import { markedEntries } from "./cache-list.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
 import { cacheUseOf, deliveryOf } from "./our-objects.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
@@ -36,13 +35,6 @@ function listStep({ object, title, cache, again }: CacheQuestion): StatusStep {
   const key = cacheUseOf(object)?.key ?? "";
   if (!names(list.seen, key, object)) {
     return failed("list", `the node cache ${title} does not list the image`, again);
-  }
-  if (markedEntries(list.seen).some((going) => going.key === key)) {
-    return failed(
-      "list",
-      `the node cache ${title} is about to drop the image: an undeploy began and did not end`,
-      again,
-    );
   }
   return ok("list", `the node cache ${title} lists the image`);
 }

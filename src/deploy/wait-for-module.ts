@@ -6,7 +6,7 @@ import { type KubeObject, stringAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { NODE_LABEL } from "../mesh/node-report.ts";
-import { announceEntry } from "./cache-list.ts";
+import { relist } from "./apply-list.ts";
 import { withDeadline } from "./deadline.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type CacheSnapshot, isServed, type NodeProgress, nodeProgress, progressText } from "./node-progress.ts";
@@ -95,7 +95,7 @@ class ModuleWatch {
     if (failure !== undefined) throw notFetched(this.#step, failure);
     this.#say(seen.daemonSet === undefined ? `the node cache ${title(cache)} is not there` : progressText(progress));
     if (progress.status === "waiting") {
-      await announceEntry(this.#deps, { kind: Kinds.configMap, ...cache }, entry);
+      await relist(this.#deps, { kind: Kinds.configMap, ...cache }, entry);
       return false;
     }
     this.#warnOfPassed(progress.passed);

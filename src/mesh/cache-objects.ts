@@ -58,6 +58,11 @@ export function cachePodLabels(settings: Pick<CacheSettings, "name">): Readonly<
   return { [NAME_LABEL]: PROGRAM, [INSTANCE_LABEL]: settings.name };
 }
 
+/** Labels of the objects that a cache is made of. */
+export function cacheLabels(settings: Pick<CacheSettings, "name">): Readonly<Record<string, string>> {
+  return { ...cachePodLabels(settings), [MANAGED_BY_LABEL]: MANAGED_BY };
+}
+
 /** Where proxies download a module: the cache's Service, by the hexadecimal digits of the module's digest. */
 export function moduleUrl(cache: Pick<CacheSettings, "name" | "namespace">, moduleDigest: Digest): string {
   return `http://${cache.name}.${cache.namespace}/${digestParts(moduleDigest).hex}`;
@@ -74,8 +79,7 @@ export function nodeReportName(settings: Pick<CacheSettings, "name">, node: stri
 }
 
 function cacheMetadata(settings: CacheSettings): ObjectMetadata {
-  const labels = { ...cachePodLabels(settings), [MANAGED_BY_LABEL]: MANAGED_BY };
-  return { name: settings.name, namespace: settings.namespace, labels };
+  return { name: settings.name, namespace: settings.namespace, labels: cacheLabels(settings) };
 }
 
 /** Pod Security must let the one hostPath volume pass, if there is one; the mesh has no business here. */

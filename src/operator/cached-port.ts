@@ -17,6 +17,8 @@ export interface CachedPortDeps {
 
 /** A port that reads from copies. */
 export interface CachedPort extends KubePort {
+  /** The port under it: for what has to be known of this very moment. Never written through. */
+  readonly live: KubePort;
   /** True when this very version of the object is what we wrote ourselves: nobody has to look at it again. */
   isOwn(kind: ResourceKind, object: KubeObject): boolean;
   /** What is known of a kind, with what was just written. An index narrows what the view is asked for, no more. */
@@ -89,6 +91,7 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
   };
   return {
     ...cached,
+    live,
     isOwn: (kind, object) => written.isOwn(refOf(kind, object), object),
     known: (kind, query) => {
       const own = view.find(kind, query.namespace);

@@ -19,7 +19,7 @@ export function ownSteps(steps: readonly Step[], cache: CacheLocation | undefine
   }
   return steps
     .filter((step) => !isForeign(step))
-    .map((step): Step => (step.type === "announce" ? { ...step, deleteWhenEmpty: false } : step));
+    .map((step): Step => (step.type === "release" ? { ...step, withCache: false } : step));
 }
 
 /** An object applied or deleted that carries no filter: one of the cache's. */

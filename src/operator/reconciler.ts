@@ -32,7 +32,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const { name, namespace = "" } = partsOf(key);
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
     const log = deps.log.with({ filterDeployment: key });
-    const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false };
+    const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false, live: deps.port.live };
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
     if (live === undefined) {
       await sweep({ deps, cluster, namespace });

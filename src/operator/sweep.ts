@@ -85,9 +85,8 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
   const stray =
     list === undefined ? [] : entriesOfOurs(list).filter((key) => !isUsed(deps, `${title} ${key}`, key, without));
   if (stray.length === 0) return;
-  const served = await servedVias(cluster);
   const owner = without && { apiVersion: "", kind: "", name: "", uid: without.metadata.uid ?? "" };
-  const remaining = { served, over: new Set<string>(), coming: [], from: "operator", owner };
+  const remaining = { over: new Set<string>(), coming: [], from: "operator", owner };
   const { marks, steps } = await planCacheRelease(
     cluster,
     stray.map((key) => ({ cache: title, key })),

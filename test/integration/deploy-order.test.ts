@@ -51,7 +51,8 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
       .map((step) => word(step).replaceAll(bench.namespace, "NS"));
   const word = (step: Step): string => {
     if (step.type === "wait-rollout" || step.type === "wait-module" || step.type === "check-volumes") return step.type;
-    if (step.type === "announce") return step.value === null ? "release" : "announce";
+    if (step.type === "announce") return step.stage === "coming" ? "announce" : "announced";
+    if (step.type === "release") return step.type;
     return `${step.type} ${refTitle(step.ref)}`;
   };
   const planOf = async (bench: Bench, more: Partial<DeployRequest>, image = V1): Promise<readonly string[]> =>
@@ -66,7 +67,7 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
         "wait-module",
         "mark ConfigMap NS-cache/wasme-cache",
         "apply WasmPlugin NS/web-hello",
-        "announce",
+        "announced",
         "release",
       ],
     ],
@@ -83,7 +84,7 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
         "check-volumes",
         "mark ConfigMap NS-cache/wasme-cache",
         "apply EnvoyFilter NS/web-hello",
-        "announce",
+        "announced",
         "release",
       ],
     ],
@@ -115,7 +116,7 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
       "delete EnvoyFilter NS/web-hello",
       "edit Deployment NS/web",
       "release",
-      ...["DaemonSet", "Service", "RoleBinding", "Role", "ServiceAccount"].map(
+      ...["ConfigMap", "DaemonSet", "Service", "RoleBinding", "Role", "ServiceAccount"].map(
         (kind) => `delete ${kind} NS-cache/wasme-cache`,
       ),
       "delete Namespace NS-cache",
