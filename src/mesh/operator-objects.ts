@@ -68,13 +68,17 @@ function operatorNamespace({ namespace }: OperatorSettings): KubernetesObject {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } };
 }
 
-/** One role per place: the watched namespaces (or the cluster), the cache's, its own. */
+/**
+ * One role per place: the watched namespaces (or the cluster), the cache's, its own. Outside its own namespace the names say
+ * which operator it is, when it is not in the usual one: a second operator would take the rights of the first.
+ */
 function operatorRoles(settings: OperatorSettings): readonly KubernetesObject[] {
   const { name, namespace, cache, watchNamespaces } = settings;
   const account = { name, namespace };
   const { labels } = operatorMetadata(settings);
+  const unusual = namespace === USUAL_NAMESPACE ? "" : `-${namespace}`;
   const at = (suffix: string, place: string | undefined): ObjectMetadata => ({
-    name: `${name}${suffix}`,
+    name: place === namespace ? `${name}${suffix}` : `${name}${unusual}${suffix}`,
     ...(place === undefined ? {} : { namespace: place }),
     ...(labels === undefined ? {} : { labels }),
   });
@@ -96,3 +100,5 @@ function metricsService(settings: OperatorSettings): KubernetesObject {
     spec: { selector: operatorPodLabels(settings), ports },
   };
 }
+
+const USUAL_NAMESPACE = "wasme-operator";

@@ -32,7 +32,9 @@ export interface CachedPort extends KubePort {
  */
 export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedPort {
   const written = new Written(view);
-  const remembered = new Memory<KubeObject | undefined>(clock, REMEMBER_MS);
+  const remembered = new Memory<KubeObject | undefined>(clock, (object) =>
+    object === undefined ? ABSENT_MS : REMEMBER_MS,
+  );
   const reread = (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> =>
     written.keep(
       ref,
@@ -131,3 +133,5 @@ const REREAD: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "KUBE_ALREADY_EXIS
 /** Kinds of which single objects are read, the same ones again and again. */
 const REMEMBERED: ReadonlySet<ResourceKind> = new Set([Kinds.namespace, Kinds.service, Kinds.daemonSet]);
 const REMEMBER_MS = 10_000;
+/** What is not there may be made any moment: a node cache, say. */
+const ABSENT_MS = 1000;
