@@ -8,7 +8,7 @@ export interface CacheMetrics {
   evicted(count: number): void;
   lost(why: "altered" | "gone"): void;
   /** Brings what is measured, not counted, up to date; before each scrape. */
-  refresh(): Promise<void>;
+  refresh(): void;
 }
 
 /** What is measured when somebody asks. */
@@ -16,7 +16,7 @@ export interface Measured {
   readonly book: ReportBook;
   readonly held: () => number;
   readonly modules: () => number;
-  readonly bytes: () => Promise<number>;
+  readonly bytes: () => number;
 }
 
 /** Registers the cache's own metrics. */
@@ -40,14 +40,14 @@ export function createCacheMetrics(metrics: Metrics, measured: Measured): CacheM
     },
     evicted: (count) => evictions.inc(count),
     lost: (why) => losses.inc({ why }),
-    refresh: async () => {
+    refresh: () => {
       const lines = measured.book.lines();
       for (const state of ["pulling", "ready", "failed"]) {
         entries.set({ state }, lines.filter((line) => line.state.state === state).length);
       }
       modules.set(measured.modules());
       held.set(measured.held());
-      bytes.set(await measured.bytes());
+      bytes.set(measured.bytes());
     },
   };
 }

@@ -31,8 +31,7 @@ export interface OpenContent {
 export class ContentFolder {
   readonly dir: string;
   readonly #options: ContentFolderOptions;
-  /** How each file looked when it was verified; `undefined` before. */
-  readonly #files = new Map<Digest, FileLook | undefined>();
+  readonly #files = new Map<Digest, HeldFile>();
   readonly #checks = new Map<Digest, Promise<FileLook | undefined>>();
   /** Files on their way out: who asks for one waits until it is gone. */
   readonly #removals = new Map<Digest, Promise<number>>();
@@ -52,7 +51,9 @@ export class ContentFolder {
     for (const name of await readdir(this.dir)) {
       if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(this.dir, name), { force: true });
       const digest = this.#digestOf(name);
-      if (digest !== undefined) this.#files.set(digest, undefined);
+      if (digest === undefined) continue;
+      const { size = 0 } = (await look(join(this.dir, name))) ?? {};
+      this.#files.set(digest, { size, verified: undefined });
     }
   }
 
@@ -61,10 +62,14 @@ export class ContentFolder {
     return [...this.#files.keys()];
   }
 
+  /** Whether it is there as far as we know, verified or not. */
+  has(digest: Digest): boolean {
+    return this.#files.has(digest);
+  }
+
   /** Bytes of all files as far as we know. */
-  async usedBytes(): Promise<number> {
-    const sizes = await Promise.all(this.digests().map(async (digest) => (await look(this.pathOf(digest)))?.size ?? 0));
-    return sizes.reduce((sum, size) => sum + size, 0);
+  usedBytes(): number {
+    return [...this.#files.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   pathOf(digest: Digest): string {
@@ -77,10 +82,11 @@ export class ContentFolder {
     const known = this.#files.get(digest);
     const now = await look(this.pathOf(digest));
     if (now === undefined) {
-      if (this.#files.delete(digest) && known !== undefined) this.#options.onLost?.(digest, "gone");
+      // Only what nobody changed meanwhile: it may have been published anew.
+      if (known === this.#files.get(digest)) this.#lose(digest, known);
       return undefined;
     }
-    if (known !== undefined && isSame(known, now)) return now.size;
+    if (known?.verified !== undefined && isSame(known.verified, now)) return now.size;
     return (await this.#verify(digest))?.size;
   }
 
@@ -113,8 +119,13 @@ export class ContentFolder {
   async #publish(draft: FileDraft, digest: Digest): Promise<void> {
     await this.#removals.get(digest);
     await draft.commit(this.pathOf(digest), 0o644);
-    this.#files.set(digest, await look(this.pathOf(digest)));
+    const verified = await look(this.pathOf(digest));
+    this.#files.set(digest, { size: verified?.size ?? 0, verified });
     this.#options.onHeld?.(digest);
+  }
+
+  #lose(digest: Digest, known: HeldFile | undefined): void {
+    if (this.#files.delete(digest) && known?.verified !== undefined) this.#options.onLost?.(digest, "gone");
   }
 
   #verify(digest: Digest): Promise<FileLook | undefined> {
@@ -129,7 +140,9 @@ export class ContentFolder {
     const path = this.pathOf(digest);
     const before = await look(path);
     if (before !== undefined && (await hasDigest(path, digest))) {
-      this.#files.set(digest, before);
+      // Removed while we read: it is not here, whatever we read.
+      if ((await look(path)) === undefined || this.#removals.has(digest)) return undefined;
+      this.#files.set(digest, { size: before.size, verified: before });
       this.#options.onHeld?.(digest);
       return before;
     }
@@ -217,6 +230,12 @@ export async function openForReading(path: string): Promise<OpenContent | undefi
 export function digestOfHex(hex: string): Digest | undefined {
   if (/^[0-9a-f]{64}$/u.test(hex)) return `sha256:${hex}` as Digest;
   return /^[0-9a-f]{128}$/u.test(hex) ? (`sha512:${hex}` as Digest) : undefined;
+}
+
+interface HeldFile {
+  readonly size: number;
+  /** How it looked when it was verified; `undefined` before. */
+  readonly verified: FileLook | undefined;
 }
 
 /** What changes with every change of a file that is not made to be hidden. */

@@ -2,7 +2,7 @@ import type { Digest } from "../domain/digest.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { ContentFolder } from "./content-folder.ts";
 import type { NodeState } from "./node-state.ts";
-import type { ReportBook } from "./report-book.ts";
+import type { EntryState, ReportBook } from "./report-book.ts";
 
 /** What eviction looks at. */
 export interface EvictorDeps {
@@ -43,7 +43,7 @@ export class Evictor {
       const before = state.lingered.get(module);
       const lingered = before === undefined ? 0 : before + Math.max(0, passedMs);
       state.lingered.set(module, lingered);
-      if (lingered < lingerMs || this.#mayBeMeant(module)) continue;
+      if (lingered < lingerMs || this.#mayBeMeant(module, "pulling", "failed")) continue;
       if (await this.#evict(module, `nobody lists it since ${Math.round(lingered / 1000)} s`)) removed += 1;
     }
     const held = new Set(modules.digests());
@@ -52,19 +52,27 @@ export class Evictor {
     return removed;
   }
 
-  /** Frees at least so many bytes, if what nobody lists has them: the longest unlisted first. */
-  async makeRoom(bytes: number): Promise<void> {
-    const { state, modules, listKnown } = this.#deps;
-    if (!listKnown()) return;
+  /**
+   * Frees at least so many bytes, if what nobody lists has them: the longest unlisted first, and nothing that was listed
+   * a moment ago, since proxies learn late. Tells how many bytes such have.
+   */
+  async makeRoom(bytes: number): Promise<number> {
+    const { state, modules, listKnown, lingerMs } = this.#deps;
+    if (!listKnown()) return 0;
     const age = (module: Digest): number => state.lingered.get(module) ?? 0;
-    const candidates = this.#unlisted().filter((module) => !this.#mayBeMeant(module));
-    let freed = 0;
-    for (const module of candidates.toSorted((one, other) => age(other) - age(one))) {
+    const isMeant = (module: Digest): number => Number(this.#mayBeMeant(module, "failed"));
+    const candidates = this.#unlisted()
+      .filter((module) => !this.#mayBeMeant(module, "pulling"))
+      .toSorted((one, other) => isMeant(one) - isMeant(other) || age(other) - age(one));
+    let [freed, later] = [0, 0];
+    for (const module of candidates) {
       if (freed >= bytes) break;
       const size = (await modules.check(module)) ?? 0;
-      if (await this.#evict(module, "its room is needed")) freed += size;
+      if (age(module) < Math.min(lingerMs, LEAST_LINGER_MS)) later += size;
+      else if (await this.#evict(module, "its room is needed")) freed += size;
     }
     if (freed > 0) await this.sweepBlobs();
+    return later;
   }
 
   /** Removes manifests, configurations and layers of images whose module is gone. */
@@ -87,12 +95,12 @@ export class Evictor {
   }
 
   /** A module of which nobody remembers the image may be that of an entry which could not be looked up yet. */
-  #mayBeMeant(module: Digest): boolean {
+  #mayBeMeant(module: Digest, ...states: readonly EntryState["state"][]): boolean {
     const { state, book } = this.#deps;
     if ([...state.images.values()].some((image) => image.module === module)) return false;
     return book
       .lines()
-      .some(({ entry, state: { image, state: now } }) => image === undefined && entry.reference && now === "pulling");
+      .some(({ entry, state: now }) => now.image === undefined && entry.reference && states.includes(now.state));
   }
 
   /** False when it was listed again a moment ago. Between the look and the removal nothing else may happen. */
@@ -107,3 +115,6 @@ export class Evictor {
     return true;
   }
 }
+
+/** For so long a module is served on even when its room is needed. Milliseconds. */
+const LEAST_LINGER_MS = 60_000;

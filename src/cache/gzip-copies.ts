@@ -3,7 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { type Digest, digestParts } from "../domain/digest.ts";
+import { type Digest, digestParts, startDigest } from "../domain/digest.ts";
 import { createDraft } from "../platform/atomic-file.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { ContentFolder, OpenContent } from "./content-folder.ts";
@@ -16,7 +16,7 @@ export interface GzipCopiesOptions {
   readonly dir: string;
   readonly modules: ContentFolder;
   /** True when so many bytes may be used for a mere copy. */
-  readonly hasSpare: (bytes: number) => Promise<boolean>;
+  readonly hasSpare: (bytes: number) => boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -26,7 +26,7 @@ export class GzipCopies {
   readonly #options: GzipCopiesOptions;
   readonly #sizes = new Map<Digest, number>();
   readonly #limit = new Limit(1);
-  readonly #making = new Set<Promise<void>>();
+  readonly #making = new Map<Digest, Promise<void>>();
 
   constructor(options: GzipCopiesOptions) {
     this.#options = options;
@@ -41,19 +41,19 @@ export class GzipCopies {
   /** Makes the copy of a module when nothing else is to be done; never throws. */
   async make(module: Digest): Promise<void> {
     const { signal, log } = this.#options;
-    if (this.#sizes.has(module)) return;
+    if (this.#sizes.has(module) || this.#making.has(module)) return;
     const making = this.#limit
       .run(() => this.#write(module), signal)
       .catch((error: unknown) => {
         if (!signal.aborted) log.debug("no compressed copy was made", { module, error });
       });
-    this.#making.add(making);
-    await making.finally(() => this.#making.delete(making));
+    this.#making.set(module, making);
+    await making.finally(() => this.#making.delete(module));
   }
 
   /** Once nothing is written any more; after the signal. */
   async ended(): Promise<void> {
-    await Promise.all(this.#making);
+    await Promise.all(this.#making.values());
   }
 
   /** Opens the copy; the caller closes it. `undefined` when there is none. */
@@ -80,23 +80,34 @@ export class GzipCopies {
   async #write(module: Digest): Promise<void> {
     const { dir, modules, hasSpare, signal } = this.#options;
     const size = await modules.check(module);
-    if (size === undefined || size < WORTH_IT || !(await hasSpare(size))) return;
+    if (size === undefined || size < WORTH_IT || !hasSpare(size)) return;
     const draft = await createDraft(dir);
+    const hash = startDigest(module);
     try {
       // A file that stays open after a failure would keep its room on a disk that is full.
       await pipeline(
         createReadStream(modules.pathOf(module)),
+        async function* (pieces: AsyncIterable<Uint8Array>) {
+          for await (const piece of pieces) {
+            hash.update(piece);
+            yield piece;
+          }
+        },
         createGzip({ level: LEVEL }),
         async (packed: AsyncIterable<Uint8Array>) => {
           for await (const piece of packed) await draft.handle.writeFile(piece);
         },
         { signal },
       );
+      // Altered or evicted while it was read: a copy of that would be served as long as this process lives.
+      if (hash.digest() !== module || !modules.has(module)) return;
       await draft.commit(this.#pathOf(module), 0o644);
     } finally {
       await draft.discard();
     }
-    this.#sizes.set(module, (await stat(this.#pathOf(module))).size);
+    const { size: packed } = await stat(this.#pathOf(module));
+    if (modules.has(module)) this.#sizes.set(module, packed);
+    else await this.remove(module);
   }
 
   #pathOf(module: Digest): string {

@@ -3,7 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
 import type { CachedImage } from "./cached-image.ts";
 import type { ContentFolder } from "./content-folder.ts";
-import type { Limit } from "./limit.ts";
+import type { Limits } from "./limit.ts";
 import type { ListEntry } from "./list-entry.ts";
 import type { NodeState } from "./node-state.ts";
 import { isDenied } from "./pull-failure.ts";
@@ -19,10 +19,10 @@ export interface ImageSourceDeps {
   readonly blobs: ContentFolder;
   readonly room: Room;
   readonly state: NodeState;
-  /** The docker configuration that belongs to an image, by the keys of the list. */
-  readonly secretOf: (keys: readonly string[]) => string | undefined;
-  /** So many pulls at a time. */
-  readonly limit: Limit;
+  /** The docker configuration that belongs to an image, by its key of the list. */
+  readonly secretOf: (key: string) => string | undefined;
+  /** So many pulls at a time from each registry. */
+  readonly limits: Limits;
   readonly onPull: (result: "ok" | "failed", ms: number) => void;
   readonly elapsed: () => number;
 }
@@ -62,12 +62,12 @@ export class ImageSource {
     if (reference === undefined) {
       throw new WasmeError("usage", "REFERENCE_INVALID", entry.problem ?? "the reference cannot be read");
     }
-    const { modules, state } = this.#deps;
+    const { modules } = this.#deps;
     const known = this.known(entry);
     if (reference.digest !== undefined && known !== undefined && (await modules.check(known.module)) !== undefined) {
       return { image: known, isNew: false };
     }
-    const secret = this.#deps.secretOf([entry.key]);
+    const secret = this.#deps.secretOf(entry.key);
     try {
       return await this.#bringWith({ entry, reference, secret }, signal);
     } catch (error) {
@@ -79,9 +79,31 @@ export class ImageSource {
       signal.throwIfAborted();
       if (brought === undefined) throw error;
       return brought;
-    } finally {
-      await state.save().catch(() => undefined);
     }
+  }
+
+  /**
+   * Fetches what belongs to an image beside its module and is missing. False when that cannot be had now: only who asks
+   * for it by the registry's rules misses it. Throws the signal's reason.
+   */
+  async complete(entry: ListEntry, image: CachedImage, signal: AbortSignal): Promise<boolean> {
+    const { reference } = entry;
+    if (reference === undefined || (await this.#isWhole(image))) return true;
+    const { access, secretOf } = this.#deps;
+    try {
+      await this.#pull(access.open(reference, secretOf(entry.key)), { reference, top: image.top }, signal);
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
+    return await this.#isWhole(image);
+  }
+
+  async #isWhole({ manifest, blobs }: CachedImage): Promise<boolean> {
+    for (const { digest } of [manifest, ...blobs]) {
+      if ((await this.#deps.blobs.check(digest)) === undefined) return false;
+    }
+    return true;
   }
 
   async #bringWith(
@@ -96,10 +118,23 @@ export class ImageSource {
     const isHere = held !== undefined && (await modules.check(held.module)) !== undefined;
     const image = isHere
       ? held
-      : await this.#images.run(top, () => this.#pull(opened, { reference, top }, signal), signal);
-    state.images.set(image.manifest.digest, image);
-    if (reference.digest === undefined) state.tags.set(entry.id, top);
+      : await this.#images.run(
+          `${reference.host} ${top}`,
+          () => this.#pull(opened, { reference, top }, signal),
+          signal,
+        );
+    this.#remember(image, reference.digest === undefined ? entry.id : undefined);
     return { image, isNew: !isHere };
+  }
+
+  /** Written soon; nobody needs to wait for it. */
+  #remember(image: CachedImage, tag: string | undefined): void {
+    const { state } = this.#deps;
+    const isKnown = state.images.get(image.manifest.digest) === image;
+    if (isKnown && (tag === undefined || state.tags.get(tag) === image.top)) return;
+    state.images.set(image.manifest.digest, image);
+    if (tag !== undefined) state.tags.set(tag, image.top);
+    state.save().catch(() => undefined);
   }
 
   async #pull(
@@ -107,10 +142,10 @@ export class ImageSource {
     { reference, top }: { readonly reference: ImageReference; readonly top: Digest },
     signal: AbortSignal,
   ): Promise<CachedImage> {
-    const { modules, blobs, room, state, limit, onPull, elapsed } = this.#deps;
+    const { modules, blobs, room, state, limits, onPull, elapsed } = this.#deps;
     const moduleOf = (layer: Digest): ModuleFacts | undefined =>
       [...state.images.values()].find((image) => image.layer === layer);
-    return await limit.run(async () => {
+    const work = async (): Promise<CachedImage> => {
       const began = elapsed();
       let result: "ok" | "failed" = "failed";
       try {
@@ -121,7 +156,8 @@ export class ImageSource {
       } finally {
         onPull(result, elapsed() - began);
       }
-    }, signal);
+    };
+    return await limits.run(reference.host, work, signal);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Digest } from "../domain/digest.ts";
+import { WasmeError } from "../domain/errors.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { CachedImage } from "./cached-image.ts";
 import type { BroughtImage } from "./image-source.ts";
@@ -18,13 +19,15 @@ export interface KeeperDeps {
     bring(entry: ListEntry, signal: AbortSignal): Promise<BroughtImage>;
     /** Whether its module is on the node. */
     holds(image: CachedImage): Promise<boolean>;
+    /** Fetches what is missing beside its module; false when that cannot be had now. */
+    complete(entry: ListEntry, image: CachedImage, signal: AbortSignal): Promise<boolean>;
   };
   /** How often a reference without a digest is looked up again. Milliseconds. */
   readonly tagIntervalMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Keeps what the list names on the node: one task for each entry, none of which can hold up another. */
+/** Keeps what the list names on the node: one task for each entry; only those of one registry wait for each other. */
 export class Keeper {
   readonly #deps: KeeperDeps;
   readonly #tasks = new Map<string, EntryTask>();
@@ -73,6 +76,17 @@ export class Keeper {
     }
   }
 
+  /** A module is not here any more: what means it is fetched again, and not ready until then. */
+  lost(module: Digest): void {
+    const { book } = this.#deps;
+    for (const [id, task] of this.#tasks) {
+      const { state, image } = book.of(id) ?? {};
+      if (image?.module !== module) continue;
+      if (state === "ready") book.set(task.entry, { state: "pulling", image });
+      task.wake();
+    }
+  }
+
   /** Somebody asks for this module: what may mean it and waits for its next try need not wait any longer. */
   asked(module: Digest): void {
     const { book } = this.#deps;
@@ -91,6 +105,7 @@ class EntryTask {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   #failures = 0;
+  #isBusy = false;
   #failingSince: number | undefined;
   #triedAt = 0;
 
@@ -109,9 +124,13 @@ class EntryTask {
     this.#wake.now();
   }
 
-  /** As {@link wake}, but not too often, and patience is not counted anew. */
+  /**
+   * As {@link wake}, but patience is not counted anew, and the less often the longer it failed: requests must not make a
+   * registry be asked all the time, and never one that said that it is asked too much.
+   */
   nudge(): void {
-    if (this.#deps.clock.elapsed() - this.#triedAt >= NUDGE_MS) this.#wake.now();
+    const apart = Math.min(MOST_APART_MS, APART_MS * 2 ** Math.max(0, this.#failures - 1));
+    if (!this.#isBusy && this.#deps.clock.elapsed() - this.#triedAt >= apart) this.#wake.now();
   }
 
   /** Ends when it is stopped; never throws. */
@@ -142,7 +161,9 @@ class EntryTask {
       book.set(entry, { state: "ready", image, isNew });
       // Until now nobody knew that the entry means this module: it may have been evicted this very moment.
       if (!(await source.holds(image))) return 0;
-      return entry.reference?.digest === undefined ? jitter(tagIntervalMs) : undefined;
+      const isWhole = await source.complete(entry, image, this.#signal);
+      if (entry.reference?.digest === undefined) return jitter(tagIntervalMs);
+      return isWhole ? undefined : jitter(COMPLETE_MS);
     } catch (error) {
       this.#signal.throwIfAborted();
       return await this.#failed(error);
@@ -155,12 +176,15 @@ class EntryTask {
     const { book, source, clock, log, tagIntervalMs } = this.#deps;
     const { entry } = this;
     this.#failures += 1;
+    this.#isBusy = error instanceof WasmeError && error.code === "REGISTRY_BUSY";
     this.#failingSince ??= clock.elapsed();
     const { sort, message, retryMs } = judgeFailure(error, this.#failures);
     log.warn(`cannot bring ${entry.text}`, { error, failures: this.#failures, retryMs: retryMs ?? null });
     const image = source.known(entry);
     const isTag = entry.reference !== undefined && entry.reference.digest === undefined;
-    if (isTag && image !== undefined && (await source.holds(image))) {
+    const isServed = isTag && image !== undefined && (await source.holds(image));
+    this.#signal.throwIfAborted(); // its line went with it, and must not come back
+    if (isServed) {
       // What the tag meant last is served on; the report says that nobody knows what it means now.
       book.set(entry, { state: "ready", image, error: message });
       return jitter(Math.max(retryMs ?? 0, tagIntervalMs));
@@ -174,8 +198,15 @@ class EntryTask {
 /** After so long even what may pass any moment is reported as failed; it is tried on. Milliseconds. */
 const GIVE_UP_MS = 5 * 60_000;
 
-/** Requests make a registry be asked at most once in so many milliseconds. */
-const NUDGE_MS = 3000;
+/**
+ * Requests make a registry be asked at most once in so many milliseconds, twice that after the next failure and so on,
+ * but always once while a proxy waits.
+ */
+const APART_MS = 3000;
+const MOST_APART_MS = 15_000;
+
+/** What is missing beside a module is tried again after so long. Milliseconds. */
+const COMPLETE_MS = 10 * 60_000;
 
 /** A tenth less or more, so that nodes do not ask all at the same time. */
 function jitter(ms: number): number {

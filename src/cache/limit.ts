@@ -28,3 +28,28 @@ export class Limit {
     }
   }
 }
+
+/** A {@link Limit} for each of many: one that is slow holds up nobody else. */
+export class Limits {
+  readonly #limits = new Map<string, Limit>();
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get isBusy(): boolean {
+    return this.#limits.size > 0;
+  }
+
+  /** As {@link Limit.run} among those of the same key. */
+  async run<T>(key: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const limit = this.#limits.get(key) ?? new Limit(this.#most);
+    this.#limits.set(key, limit);
+    try {
+      return await limit.run(work, signal);
+    } finally {
+      if (!limit.isBusy) this.#limits.delete(key);
+    }
+  }
+}

@@ -11,7 +11,7 @@ import { GzipCopies } from "./gzip-copies.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { ImageSource } from "./image-source.ts";
 import { Keeper } from "./keeper.ts";
-import { Limit } from "./limit.ts";
+import { Limits } from "./limit.ts";
 import type { ListEntry } from "./list-entry.ts";
 import { NodeState, STATE_FILE } from "./node-state.ts";
 import type { RegistryAccess } from "./registry-access.ts";
@@ -26,7 +26,7 @@ export interface NodeCacheOptions {
   readonly clock: SteadyClock;
   readonly log: Log;
   readonly access: RegistryAccess;
-  readonly secretOf: (keys: readonly string[]) => string | undefined;
+  readonly secretOf: (key: string) => string | undefined;
   /** Milliseconds. */
   readonly tagIntervalMs: number;
   /** Milliseconds. */
@@ -71,21 +71,21 @@ export class NodeCache {
       onLost: (module, why) => this.#lost(module, why),
     });
     this.blobs = new ContentFolder({ dir: join(directory, BLOB_FOLDER), suffix: "" });
-    const usedBytes = (): Promise<number> => this.usedBytes();
-    const makeRoom = (bytes: number): Promise<void> => this.#makeRoom(bytes);
+    const usedBytes = (): number => this.usedBytes();
+    const makeRoom = (bytes: number): Promise<number> => this.#makeRoom(bytes);
     const room = new Room({ maxBytes: options.maxBytes, usedBytes, makeRoom });
-    const hasSpare = (bytes: number): Promise<boolean> => room.hasSpare(bytes);
+    const hasSpare = (bytes: number): boolean => room.hasSpare(bytes);
     const { modules, blobs, state, book } = this;
     this.copies = new GzipCopies({ dir: join(directory, COPY_FOLDER), modules, hasSpare, log, signal });
-    const limit = new Limit(PULLS);
+    const limits = new Limits(PULLS);
     const onEvicted = async (module: Digest): Promise<void> => {
       await this.copies.remove(module);
       this.#keeper.wake({ module }); // listed again in this very moment
     };
-    const isPulling = (): boolean => limit.isBusy;
+    const isPulling = (): boolean => limits.isBusy;
     this.#evictor = new Evictor({ ...options, modules, blobs, state, book, isPulling, onEvicted });
     const elapsed = (): number => clock.elapsed();
-    const source = new ImageSource({ ...options, modules, blobs, room, state, limit, elapsed });
+    const source = new ImageSource({ ...options, modules, blobs, room, state, limits, elapsed });
     this.#keeper = new Keeper({ ...options, book, source });
   }
 
@@ -97,7 +97,7 @@ export class NodeCache {
     await this.blobs.open();
     await this.copies.clear();
     const hadState = await this.state.load();
-    await this.#evictor.sweepBlobs();
+    if (hadState) await this.#evictor.sweepBlobs();
     const modules = this.modules.digests().length;
     if (modules > 0 && !hadState) log.warn("no memory of what is here: images are looked up anew", { modules });
     log.info("opened the directory", { directory, modules });
@@ -105,11 +105,17 @@ export class NodeCache {
 
   /** Reads and verifies everything that is here. */
   async verify(): Promise<void> {
-    const { log, signal } = this.#options;
+    await this.#look().catch((error: unknown) => this.#options.log.error("cannot verify what is here", { error }));
+  }
+
+  /** Finds what was altered or removed: proxies that read files ask nobody. Reads only what looks different. */
+  async #look(): Promise<void> {
+    const faults: unknown[] = [];
     for (const module of this.modules.digests()) {
-      if (signal.aborted) return;
-      await this.modules.check(module).catch((error: unknown) => log.error("cannot verify", { module, error }));
+      if (this.#options.signal.aborted) return;
+      await this.modules.check(module).catch((error: unknown) => faults.push(error));
     }
+    if (faults.length > 0) throw new AggregateError(faults, messageOf(faults[0]));
   }
 
   setEntries(entries: readonly ListEntry[]): void {
@@ -129,18 +135,21 @@ export class NodeCache {
   /** Once nothing is written any more; after the signal. */
   async ended(): Promise<void> {
     await Promise.all([this.#keeper.ended(), this.copies.ended()]);
+    await this.state.written();
   }
 
-  usedBytes(): Promise<number> {
-    const folders = [this.modules.usedBytes(), this.blobs.usedBytes()];
-    return Promise.all(folders).then(([modules = 0, blobs = 0]) => modules + blobs + this.copies.usedBytes());
+  usedBytes(): number {
+    return this.modules.usedBytes() + this.blobs.usedBytes() + this.copies.usedBytes();
   }
 
-  /** Evicts what was unlisted for long enough, again and again, until the signal ends it. Never throws. */
+  /**
+   * Looks at what is here, evicts what was unlisted for long enough and makes the copies that are missing, again and
+   * again, until the signal ends it. Never throws.
+   */
   async tidy(): Promise<void> {
     const { clock, signal, lingerMs, log, onEvicted } = this.#options;
     const every = Math.min(MOST_TICK_MS, Math.max(LEAST_TICK_MS, lingerMs / 10));
-    let before = clock.elapsed();
+    let [before, saved] = [clock.elapsed(), clock.elapsed()];
     let said = "";
     while (!signal.aborted) {
       await clock.sleep(every, signal).catch(() => undefined);
@@ -150,13 +159,25 @@ export class NodeCache {
         const removed = await this.#evictor.tick(now - before);
         onEvicted(removed);
         if (removed > 0) this.#keeper.wake("unready"); // there may be room now
-        await this.state.save();
+        this.#copyListed();
+        if (removed > 0 || now - saved >= SAVE_TICKS * every) {
+          await this.state.save();
+          saved = now;
+        }
+        await this.#look();
         said = "";
       } catch (error) {
         if (said !== messageOf(error)) log.warn("cannot tidy up, trying again", { error });
         said = messageOf(error);
       }
       before = now;
+    }
+  }
+
+  /** Those that were thrown away to make room come back when there is some. */
+  #copyListed(): void {
+    for (const { state } of this.book.lines()) {
+      if (state.state === "ready" && state.image !== undefined) void this.copies.make(state.image.module);
     }
   }
 
@@ -170,7 +191,7 @@ export class NodeCache {
     log.warn(why === "altered" ? "a module was altered: removed" : "a module is gone", { module });
     onLost(why);
     void this.copies.remove(module);
-    this.#keeper.wake({ module });
+    this.#keeper.lost(module);
   }
 
   #changed(change: EntryChange | undefined): void {
@@ -179,20 +200,22 @@ export class NodeCache {
   }
 
   /** Copies go first: they are made again when there is room. */
-  async #makeRoom(bytes: number): Promise<void> {
+  async #makeRoom(bytes: number): Promise<number> {
     const freed = this.copies.usedBytes();
     await this.copies.clear();
-    if (freed < bytes) await this.#evictor.makeRoom(bytes - freed);
+    return freed < bytes ? await this.#evictor.makeRoom(bytes - freed) : 0;
   }
 }
 
-/** So many images are pulled at a time. */
+/** So many images are pulled at a time from each registry. */
 const PULLS = 4;
 const BLOB_FOLDER = ".images";
 const COPY_FOLDER = ".gzip";
 /** Milliseconds. */
 const MOST_TICK_MS = 10_000;
 const LEAST_TICK_MS = 100;
+/** How long modules linger is remembered every so many ticks. */
+const SAVE_TICKS = 3;
 
 /** Only what is ours: the directory may hold other things. */
 async function clearFolder(directory: string): Promise<void> {

@@ -62,6 +62,11 @@ export class NodeState {
     return saved;
   }
 
+  /** Once everything that was to be saved is, or failed. */
+  async written(): Promise<void> {
+    await this.#writing;
+  }
+
   async #write(): Promise<void> {
     const text = JSON.stringify({
       version: 1,

@@ -1,5 +1,6 @@
 import { messageOf, WasmeError } from "../domain/errors.ts";
 import { redact } from "../domain/redact.ts";
+import { isRoomSoon } from "./room.ts";
 
 /** What a failure to bring an image to the node means. */
 export interface PullFailure {
@@ -16,7 +17,7 @@ export interface PullFailure {
 
 /**
  * Judges a failure. `failures` counts those in a row, this one included.
- * - passing (network, 408, 429, 5xx, full or broken disk, bugs): after 1 s, doubled each time, at most 60 s;
+ * - passing (network, 408, 429, 5xx, full or broken disk, no room yet, bugs): after 1 s, doubled each time, at most 60 s;
  * - refused (401, 403, 404, damaged bytes, no room below the size cap): the first one counts as passing, since a pull
  *   secret may come a moment after its image; then after 30 s, doubled, at most 10 min;
  * - lasting (no filter image, no module, too large, a reference that cannot be read): never.
@@ -38,7 +39,7 @@ function sortOf(error: unknown): PullFailure["sort"] {
   if (!(error instanceof WasmeError)) return "passing";
   if (error.kind === "incompatible" || error.code === "REFERENCE_INVALID") return "lasting";
   if (error.kind === "not-found" || error.kind === "unauthorised" || error.kind === "usage") return "refused";
-  return REFUSED.has(error.code) ? "refused" : "passing";
+  return REFUSED.has(error.code) && !isRoomSoon(error) ? "refused" : "passing";
 }
 
 /** True when other credentials might help. */
@@ -62,7 +63,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   "REGISTRY_REFUSED",
 ]);
 
-/** Reports of thousands of images have to fit into one object. */
+/** One line that a person reads: reports of thousands of images have to fit into one object. */
 function tidy(message: string): string {
   const line = redact(message.replaceAll(/\s+/gu, " ").trim());
   return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;

@@ -48,7 +48,11 @@ export async function pullImage(deps: PullDeps, reference: ImageReference, top: 
   const layout = findLayout(image.manifest, where);
   if (layout.packing === "raw" && layout.module.size > MAX_MODULE) throw tooLarge(where);
   const kept = blobsBeside(image, layout);
-  const facts = await deps.layers.run(layout.module.digest, () => bringModule(deps, layout, where), signal);
+  const facts = await deps.layers.run(
+    `${reference.host} ${layout.module.digest}`,
+    () => bringModule(deps, layout, where),
+    signal,
+  );
   for (const blob of kept) await keepBeside(deps, image, blob);
   const { mediaType, digest, size } = image.descriptor;
   return {
@@ -117,8 +121,9 @@ async function writeModule(
     const { size: bytes } = draft;
     return { module: await draft.publish(isRaw ? layout.module.digest : undefined), bytes };
   } finally {
-    await draft?.discard();
+    // First: a file that is there counts by itself.
     room.release();
+    await draft?.discard();
   }
 }
 
@@ -132,8 +137,9 @@ async function keepBlob(deps: PullDeps, blob: CachedBlob, bytes?: Uint8Array): P
     for await (const piece of content) await draft.write(piece);
     await draft.publish(blob.digest);
   } finally {
-    await draft?.discard();
+    // First: a file that is there counts by itself.
     room.release();
+    await draft?.discard();
   }
 }
 

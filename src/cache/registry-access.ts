@@ -19,18 +19,28 @@ export interface OpenRepository {
   readonly usedCredential: () => boolean;
 }
 
+interface Access {
+  readonly client: RegistryClient;
+  /** Repositories that asked for a credential and were given one. */
+  readonly asked: ReadonlySet<string>;
+}
+
 /**
  * Clients by pull secret: tokens got with one secret are never used for an image of another. A secret that changed is
- * another one.
+ * another one. A client that is dropped is not closed: a pull may be in the middle of it, and idle connections end by
+ * themselves.
  */
 export class RegistryAccess {
   readonly #deps: RegistryAccessDeps;
-  readonly #clients = new Map<string, RegistryClient>();
-  /** Repositories that asked for a credential and were given one, by client. */
-  readonly #asked = new Set<string>();
+  readonly #known = new Map<string, Access>();
 
   constructor(deps: RegistryAccessDeps) {
     this.#deps = deps;
+  }
+
+  /** How many clients there are. */
+  get count(): number {
+    return this.#known.size;
   }
 
   /**
@@ -38,37 +48,47 @@ export class RegistryAccess {
    * `AUTH_FILE_INVALID` (usage) for a secret that cannot be read.
    */
   open(reference: ImageReference, secret: string | undefined): OpenRepository {
-    const key = secret === undefined ? "" : digestOf(secret);
-    const client = this.#clients.get(key) ?? this.#create(key, secret);
-    const place = placeOf(key, reference.host, reference.repository);
-    return { repository: client.repository(reference), usedCredential: () => this.#asked.has(place) };
+    const key = keyOf(secret);
+    const { client, asked } = this.#known.get(key) ?? this.#create(key, secret);
+    const place = placeOf(reference.host, reference.repository);
+    return { repository: client.repository(reference), usedCredential: () => asked.has(place) };
   }
 
   /** Forgets tokens and credentials that were refused: the next try asks for them anew. */
   forget(secret: string | undefined): void {
-    const key = secret === undefined ? "" : digestOf(secret);
-    // Not closed: another pull may be in the middle of it. Its idle connections end by themselves.
-    this.#clients.delete(key);
+    this.#known.delete(keyOf(secret));
+  }
+
+  /** Forgets what belongs to other secrets than these: secrets that are renewed every few hours would pile up. */
+  keep(secrets: Iterable<string>): void {
+    const keys = new Set([keyOf(undefined), ...[...secrets].map(keyOf)]);
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
   }
 
   close(): void {
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    for (const { client } of this.#known.values()) client.close();
+    this.#known.clear();
   }
 
-  #create(key: string, secret: string | undefined): RegistryClient {
+  #create(key: string, secret: string | undefined): Access {
     const own = secret === undefined ? undefined : parseAuthFile(secret, "the pull secret");
+    const asked = new Set<string>();
     const client = this.#deps.createClient(async (host, repository) => {
       const found = own === undefined ? undefined : findAuth(own, host, repository);
       const credential = found ?? (await this.#deps.common(host, repository));
-      if (credential !== undefined) this.#asked.add(placeOf(key, host, repository ?? ""));
+      if (credential !== undefined) asked.add(placeOf(host, repository ?? ""));
       return credential;
     });
-    this.#clients.set(key, client);
-    return client;
+    const access = { client, asked };
+    this.#known.set(key, access);
+    return access;
   }
 }
 
-function placeOf(key: string, host: string, repository: string): string {
-  return `${key} ${host}/${repository}`;
+function keyOf(secret: string | undefined): string {
+  return secret === undefined ? "" : digestOf(secret);
+}
+
+function placeOf(host: string, repository: string): string {
+  return `${host}/${repository}`;
 }

@@ -5,9 +5,12 @@ export interface RoomOptions {
   /** Bytes of all files together. */
   readonly maxBytes: number;
   /** Bytes that are taken now. */
-  readonly usedBytes: () => Promise<number>;
-  /** Frees at least so many bytes if it can, by what nobody lists any more. */
-  readonly makeRoom: (bytes: number) => Promise<void>;
+  readonly usedBytes: () => number;
+  /**
+   * Frees at least so many bytes if it can, by what nobody lists any more; tells how many more there will be to free when
+   * that has been served on for a while.
+   */
+  readonly makeRoom: (bytes: number) => Promise<number>;
 }
 
 /** Room for content that is on its way. Its use is counted until it is released: from then on its file is. */
@@ -45,16 +48,17 @@ export class Room {
   }
 
   /** True when so much is left, without anything being freed for it. Takes nothing. */
-  async hasSpare(bytes: number): Promise<boolean> {
-    return (await this.#missing(bytes)) <= 0;
+  hasSpare(bytes: number): boolean {
+    return this.#missing(bytes) <= 0;
   }
 
   #claim(bytes: number): Promise<void> {
     const claim = async (): Promise<void> => {
       const { maxBytes, usedBytes, makeRoom } = this.#options;
-      const lack = await this.#missing(bytes);
-      if (lack > 0) await makeRoom(lack);
-      if (lack > 0 && (await this.#missing(bytes)) > 0) throw full(bytes, await usedBytes(), maxBytes);
+      const lack = this.#missing(bytes);
+      const later = lack > 0 ? await makeRoom(lack) : 0;
+      const missing = this.#missing(bytes);
+      if (missing > 0) throw full(bytes, { used: usedBytes(), max: maxBytes, isSoon: later >= missing });
       this.#promised += bytes;
     };
     const asked = this.#asking.then(claim);
@@ -62,15 +66,27 @@ export class Room {
     return asked;
   }
 
-  async #missing(bytes: number): Promise<number> {
+  #missing(bytes: number): number {
     const { maxBytes, usedBytes } = this.#options;
-    return (await usedBytes()) + this.#promised + bytes - maxBytes;
+    return usedBytes() + this.#promised + bytes - maxBytes;
   }
 }
 
-function full(bytes: number, used: number, max: number): WasmeError {
+/** True when there will be room after a while, without anybody doing anything. */
+export function isRoomSoon(error: WasmeError): boolean {
+  return error.code === "CACHE_FULL" && error.details?.["roomSoon"] === true;
+}
+
+interface Fullness {
+  readonly used: number;
+  readonly max: number;
+  readonly isSoon: boolean;
+}
+
+function full(bytes: number, { used, max, isSoon }: Fullness): WasmeError {
   const message = `the cache has no room for ${bytes} bytes more: it holds ${used} of at most ${max}`;
-  return new WasmeError("failed", "CACHE_FULL", message, {
+  return new WasmeError("failed", "CACHE_FULL", isSoon ? `${message}, some of it served on for a moment` : message, {
     hint: "take images off the list that nobody needs, or give the cache a larger --max-size",
+    details: { roomSoon: isSoon },
   });
 }

@@ -1,24 +1,23 @@
 import { usageError } from "../domain/errors.ts";
 import type { Digest } from "../domain/digest.ts";
-import { createRecorder, type Recorder } from "../controller/event-recorder.ts";
-import { createHealth, type Health } from "../controller/health.ts";
 import type { Metrics } from "../controller/metrics.ts";
 import type { KubePort } from "../kube/port.ts";
+import { aborted } from "../platform/abort.ts";
 import type { ListenAddress } from "../platform/listen-address.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import { answerRequest } from "./answer-request.ts";
-import { type CacheName, recordChange } from "./cache-events.ts";
-import { createCacheMetrics } from "./cache-metrics.ts";
+import type { CacheName } from "./cache-events.ts";
+import { type CacheHealth, createCacheHealth } from "./cache-health.ts";
+import { type CacheMetrics, createCacheMetrics } from "./cache-metrics.ts";
 import { type CacheServer, startCacheServer } from "./cache-server.ts";
-import { type ClusterFollower, followCluster } from "./follow-cluster.ts";
+import { type ClusterList, createClusterList, MEMORY_MS } from "./cluster-list.ts";
 import { followFile } from "./follow-file.ts";
 import { ImageLists, type ListSource } from "./image-lists.ts";
 import { NodeCache } from "./node-cache.ts";
-import { type NodeIdentity, ReportWriter } from "./node-report-writer.ts";
-import { Readiness } from "./readiness.ts";
+import type { NodeIdentity } from "./node-report-writer.ts";
+import { NodeReports } from "./node-reports.ts";
 import { RegistryAccess, type RegistryAccessDeps } from "./registry-access.ts";
-import type { EntryChange } from "./report-book.ts";
 
 /** What the cache of a node is to do. */
 export interface ServeCacheRequest {
@@ -80,7 +79,7 @@ export async function serveCache(deps: ServeCacheDeps, request: ServeCacheReques
     log.info("serving modules", { url: server.url, directory: request.directory, lists: sources });
     deps.onServing?.(server.url);
     const work = program.follow();
-    await ended(signal);
+    await aborted(signal);
     log.info("ending: unready from now on, serving on for a moment", { drainMs: request.drainMs });
     await program.end(server);
     await work;
@@ -110,54 +109,60 @@ class Program {
   readonly #stop = new AbortController();
   readonly #lists: ImageLists;
   readonly #cache: NodeCache;
-  readonly #health: Health;
+  readonly #health: CacheHealth;
   readonly #access: RegistryAccess;
-  readonly #cluster: ClusterFollower | undefined;
-  readonly #recorder: Recorder | undefined;
-  readonly #writer: ReportWriter | undefined;
-  readonly #counters: ReturnType<typeof createCacheMetrics>;
+  readonly #reports: NodeReports;
+  readonly #counters: CacheMetrics;
+  #cluster: ClusterList | undefined;
   #secrets: ReadonlyMap<string, string> = new Map();
 
   constructor(deps: ServeCacheDeps, request: ServeCacheRequest, sources: readonly ListSource[]) {
     this.#deps = deps;
     this.#request = request;
-    const { clock, log, metrics, port } = deps;
+    const { metrics } = deps;
     this.#lists = new ImageLists(sources, (entries) => this.#cache.setEntries(entries));
     this.#access = new RegistryAccess(deps.registries);
     this.#cache = new NodeCache({
       ...request,
-      clock,
-      log,
+      ...deps,
       access: this.#access,
-      secretOf: (keys) => keys.map((key) => this.#secrets.get(key)).find((secret) => secret !== undefined),
+      secretOf: (key) => this.#secrets.get(key),
       listKnown: () => this.#lists.isKnown,
-      onChange: (change) => this.#changed(change),
+      onChange: (change) => this.#reports.changed(change),
       onPull: (result, ms) => this.#counters.pull(result, ms),
       onLost: (why) => this.#counters.lost(why),
       onEvicted: (count) => this.#counters.evicted(count),
       signal: this.#stop.signal,
     });
     const { book, held, modules } = this.#cache;
+    this.#reports = new NodeReports({ ...deps, ...request, book });
     this.#counters = createCacheMetrics(metrics, {
       book,
       held: () => held.count,
       modules: () => modules.digests().length,
       bytes: () => this.#cache.usedBytes(),
     });
-    const { cache, identity } = request;
-    if (cache !== undefined && port !== undefined) {
-      this.#cluster = this.#followCluster(port, cache);
-      const instance = identity.pod?.name ?? identity.node;
-      this.#recorder = createRecorder({ port, clock, log, controller: "wasme.io/cache", instance });
-      this.#writer = new ReportWriter({ port, clock, log, cache, identity, reports: () => book.reports() });
-    }
-    this.#health = this.#createHealth();
+    this.#health = createCacheHealth({
+      metrics,
+      refresh: () => this.#counters.refresh(),
+      lists: this.#lists,
+      book,
+      trouble: () => this.#cluster?.trouble(),
+    });
   }
 
   async open(): Promise<void> {
     await this.#cache.open({ clear: this.#request.clear });
-    const { list } = this.#cache.state;
-    if (this.#request.cache !== undefined && list !== undefined) this.#lists.setData(list, "memory");
+    const { port } = this.#deps;
+    const { cache } = this.#request;
+    if (cache === undefined || port === undefined) return;
+    const { state } = this.#cache;
+    const onSecrets = (secrets: ReadonlyMap<string, string>, changed: ReadonlySet<string>): void => {
+      this.#secrets = secrets;
+      this.#access.keep(secrets.values());
+      this.#cache.secretsChanged(changed);
+    };
+    this.#cluster = createClusterList({ ...this.#deps, port, cache, lists: this.#lists, state, onSecrets });
   }
 
   listen(): Promise<CacheServer> {
@@ -191,7 +196,7 @@ class Program {
       this.#cache.verify(),
       this.#cache.tidy(),
       ...(refFile === undefined ? [] : [followFile({ path: refFile, clock, log, onText }, signal)]),
-      ...(this.#cluster === undefined ? [] : [this.#cluster.run(signal), this.#settleForMemory()]),
+      ...(this.#cluster === undefined ? [] : [this.#cluster.run(signal)]),
       this.#report(),
     ];
     await Promise.all(tasks.map((task) => task.catch((error: unknown) => this.#broke(error))));
@@ -199,13 +204,12 @@ class Program {
 
   /** Turns unready, serves on, lets bodies end; those who are held hear that they may try elsewhere. */
   async end(server: CacheServer): Promise<void> {
-    const { clock } = this.#deps;
     this.#health.shutDown();
     server.lastAnswers();
-    await clock.sleep(this.#request.drainMs);
+    await this.#deps.clock.sleep(this.#request.drainMs);
     this.#cache.held.close();
     await server.close(BODIES_MS);
-    await Promise.race([this.#recorder?.flush(), clock.sleep(FLUSH_MS)]);
+    await this.#reports.flush();
     await this.#cache.state.save().catch(() => undefined);
     this.close();
   }
@@ -225,81 +229,14 @@ class Program {
     const { clock, signal: asked } = this.#deps;
     const signal = AbortSignal.any([asked, this.#stop.signal]);
     await Promise.race([this.#lists.known, clock.sleep(MEMORY_MS, signal).catch(() => undefined)]);
-    await this.#writer?.run(signal);
-  }
-
-  #followCluster(port: KubePort, cache: CacheName): ClusterFollower {
-    const { clock, log } = this.#deps;
-    return followCluster({
-      port,
-      clock,
-      log,
-      cache,
-      onList: (data) => this.#listed(data),
-      onSecrets: (secrets, changed) => {
-        this.#secrets = secrets;
-        this.#cache.secretsChanged(changed);
-      },
-    });
-  }
-
-  /** A list that was deleted says nothing: whoever deletes it by mistake must not take filters away. */
-  #listed(data: Readonly<Record<string, string>> | undefined): void {
-    const { log } = this.#deps;
-    const { state } = this.#cache;
-    if (data === undefined) log.warn("the list's ConfigMap is not there: what was listed last is kept");
-    else state.list = data;
-    this.#lists.setData(data ?? state.list ?? {});
-    state.save().catch((error: unknown) => log.warn("cannot remember the list", { error }));
-  }
-
-  /** A restart while the API server is away must not keep this node's proxies away from what is here. */
-  async #settleForMemory(): Promise<void> {
-    const { clock, log } = this.#deps;
-    await clock.sleep(MEMORY_MS, this.#stop.signal).catch(() => undefined);
-    if (this.#stop.signal.aborted || this.#lists.isKnown || this.#cache.state.list === undefined) return;
-    log.warn("the API server does not answer: going by the list of the last run");
-    this.#lists.settle("cluster");
-  }
-
-  #createHealth(): Health {
-    const { metrics } = this.#deps;
-    const render = async (): ReturnType<Metrics["render"]> => {
-      await this.#counters.refresh();
-      return await metrics.render();
-    };
-    const health = createHealth({ metrics: { render } });
-    const trouble = (): string | undefined => this.#cluster?.trouble();
-    const readiness = new Readiness({ lists: this.#lists, book: this.#cache.book, trouble });
-    health.addReady("images", () => readiness.check());
-    return health;
-  }
-
-  #changed(change: EntryChange | undefined): void {
-    this.#writer?.changed();
-    if (change === undefined) return;
-    const { entry, before, after } = change;
-    const { cache } = this.#request;
-    if (cache !== undefined && this.#recorder !== undefined) recordChange(this.#recorder, cache, change);
-    const { module, bytes } = after.image ?? {};
-    if (before?.state === after.state && before.image?.module === module) return;
-    this.#deps.log.info(`image ${after.state}`, { image: entry.text, module, bytes, why: after.error });
+    await this.#reports.run(signal);
   }
 
   #broke(error: unknown): void {
     this.#deps.log.error("a part of the cache ended: this is a bug", { error });
+    this.#health.broke();
   }
 }
 
 /** How long bodies may take after nobody is sent here any more. Milliseconds. */
 const BODIES_MS = 40_000;
-const FLUSH_MS = 2000;
-/** How long the API server may take to tell the list before that of the last run counts. Milliseconds. */
-const MEMORY_MS = 10_000;
-
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}

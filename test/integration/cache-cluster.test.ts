@@ -76,14 +76,17 @@ describe.skipIf("skip" in cluster)("a node's cache in a cluster", () => {
   });
 
   /** Who owns the report must be there: the report goes with it. */
-  const createPod = async (namespace: string): Promise<{ readonly name: string; readonly uid: string }> => {
+  const createPod = async (
+    namespace: string,
+    name = "cache-abc",
+  ): Promise<{ readonly name: string; readonly uid: string }> => {
     const { body } = await client.request<KubeObject>("POST", `/api/v1/namespaces/${namespace}/pods`, {
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name: "cache-abc" },
+      metadata: { name },
       spec: { containers: [{ name: "cache", image: "cache" }] },
     });
-    return { name: "cache-abc", uid: String(body.metadata["uid"]) };
+    return { name, uid: String(body.metadata["uid"]) };
   };
 
   it("follows the list, serves what it names and reports it, with exactly the shipped rules", async () => {
@@ -132,11 +135,40 @@ describe.skipIf("skip" in cluster)("a node's cache in a cluster", () => {
     const namespace = await client.namespace("cache");
     const image = testImage(10_000, "deleted");
     await list(namespace, await listed(image, "team/deleted:v1"));
-    await start(namespace, { speed: 30 });
+    await start(namespace, { speed: 100 });
     await report(namespace, keyOf(image), ({ state }) => state === "ready");
     const path = `/api/v1/namespaces/${namespace}/configmaps/${nodeReportName({ name: NAME }, "node-1")}`;
     expect((await client.request("DELETE", path)).status).toBe(200);
     await report(namespace, keyOf(image), ({ state }) => state === "ready");
+  });
+
+  it("leaves the report to the pod that came last, until that one is gone", async () => {
+    const namespace = await client.namespace("cache");
+    const image = testImage(10_000, "surge");
+    await list(namespace, await listed(image, "team/surge:v1"));
+    const [old, next] = [await createPod(namespace, "cache-old"), await createPod(namespace, "cache-new")];
+    const path = `/api/v1/namespaces/${namespace}/configmaps/${nodeReportName({ name: NAME }, "node-1")}`;
+    const owned = async (pod: { readonly name: string }): Promise<void> => {
+      await client.eventually<KubeObject>(path, ({ metadata }) => {
+        const owners = metadata["ownerReferences"] as readonly { readonly name: string }[];
+        return owners.map(({ name }) => name).join() === pod.name;
+      });
+    };
+    // Both come to write about twice a second.
+    const first = await start(namespace, { identity: { node: "node-1", pod: old }, speed: 200 });
+    await owned(old);
+    const second = await start(namespace, { identity: { node: "node-1", pod: next }, speed: 200 });
+    await owned(next);
+    const said = await waitFor("the first to notice", () =>
+      first.log.find(({ msg }) => String(msg).includes("another pod of this node writes its report")),
+    );
+    expect(said["level"]).toBe("info");
+    await owned(next);
+    expect(second.log.filter(({ msg }) => String(msg).includes("report"))).toEqual([]);
+    await second.stop();
+    // As its garbage collector does when a pod is gone.
+    await client.request("DELETE", path);
+    await owned(old);
   });
 
   it("takes the old tool's list, and tells of it in events that the old tool waits for", async () => {

@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf, digestParts } from "../../src/domain/digest.ts";
 import { waitFor } from "../components/wait.ts";
@@ -151,6 +153,28 @@ describe("what is asked by name", () => {
       expect([path, await status(path)]).toEqual([path, 404]);
     }
     expect(registry.requests.filter(({ path }) => path.includes("unlisted"))).toEqual([]);
+  });
+
+  it("is not refused as long as nobody knows what is listed", async () => {
+    const cache = await startTestCache({ refFile: "/there/is/no/such/file" });
+    for (const path of [reference, `v2/team/http/manifests/v1`, `v2/team/http/blobs/${module}`]) {
+      const { status, headers } = await cache.get(`/${path}`);
+      expect([path, status, headers["retry-after"]]).toEqual([path, 503, "1"]);
+    }
+  });
+
+  it("that is listed and missing is not refused, and comes back with the next start", async () => {
+    const cache = await serving();
+    const { directory } = cache;
+    const path = `/v2/team/http/blobs/${image.configDescriptor.digest}`;
+    const file = join(directory, ".images", digestParts(image.configDescriptor.digest).hex);
+    await rm(file);
+    const answer = await cache.get(path);
+    expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "1"]);
+    await cache.stop();
+    await rm(file, { force: true });
+    const again = await startTestCache({ references: [pinned(reference, image)], directory });
+    await waitFor("the blob", async () => ((await again.get(path)).status === 200 ? true : undefined));
   });
 
   it("is a read-only registry of what is listed", async () => {

@@ -170,6 +170,31 @@ describe("a node's cache", () => {
     expect(await cache.metric('wasme_cache_lost_files_total{why="gone"}')).toBe(1);
   });
 
+  it("notices that a module is gone although nobody asks for it: proxies that read files ask nobody", async () => {
+    fresh();
+    const image = testImage(SIZE, "unasked");
+    const reference = await push(registry.host, "team/unasked:v1", image);
+    const cache = await startTestCache({ references: [pinned(reference, image)] });
+    await cache.ready();
+    await rm(fileOf(cache, image));
+    await waitFor("the file", async () => (await readFile(fileOf(cache, image)).catch(() => undefined)) ?? undefined);
+    expect(await cache.metric('wasme_cache_lost_files_total{why="gone"}')).toBe(1);
+  });
+
+  it("fetches from one registry while another is silent", async () => {
+    fresh();
+    const dead = await startFaultRegistry();
+    onTestFinished(() => dead.close());
+    dead.on(() => true, silence());
+    const image = testImage(SIZE, "alive");
+    const good = await push(registry.host, "team/alive:v1", image);
+    const stuck = Array.from({ length: 9 }, (_, index) => `${dead.host}/team/s${index}@${digestOf(String(index))}`);
+    const cache = await startTestCache({ references: [...stuck, pinned(good, image)], speed: 1, holdMs: 30_000 });
+    expect((await cache.module(image.moduleDescriptor.digest)).status).toBe(200);
+    expect(await cache.metric('wasme_cache_pulls_total{result="failed"}')).toBe(0);
+    expect(await cache.metric('wasme_cache_entries{state="pulling"}')).toBeGreaterThanOrEqual(9);
+  });
+
   it("publishes nothing of what a registry altered, says so, and heals", async () => {
     fresh();
     const image = testImage(SIZE, "damaged");
@@ -317,6 +342,10 @@ describe("the size cap", () => {
     for (const image of [old, listed]) expect((await cache.module(image.moduleDescriptor.digest)).status).toBe(200);
 
     await writeFile(list, [b, c].join("\n"));
+    await waitFor("the word that there will be room", () =>
+      cache.log.find(({ error }) => JSON.stringify(error ?? "").includes("served on for a moment")),
+    );
+    expect((await cache.module(old.moduleDescriptor.digest)).status).toBe(200);
     await waitFor("the large module", async () =>
       (await cache.module(large.moduleDescriptor.digest)).status === 200 ? true : undefined,
     );

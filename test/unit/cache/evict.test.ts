@@ -100,15 +100,40 @@ describe("eviction", () => {
   });
 
   it("makes room by what was unlisted longest, and no more than it must", async () => {
-    const { evictor, here, state } = await bench(["old", "new", "mid"], 1000);
+    const { evictor, here, state } = await bench(["old", "new", "mid"], 1_000_000);
     for (const [text, ms] of [
-      ["old", 900],
-      ["new", 10],
-      ["mid", 500],
+      ["old", 900_000],
+      ["new", 100_000],
+      ["mid", 500_000],
     ] as const)
       state.lingered.set(digestOf(text), ms);
-    await evictor.makeRoom(4);
+    expect(await evictor.makeRoom(4)).toBe(0);
     expect(here()).toEqual(["new"]);
+  });
+
+  it("makes no room by what was listed a moment ago, but tells that it will", async () => {
+    const { evictor, here, state } = await bench(["old", "fresh"], 1_000_000);
+    state.lingered.set(digestOf("old"), 60_000);
+    state.lingered.set(digestOf("fresh"), 59_999);
+    expect(await evictor.makeRoom(100)).toBe(5);
+    expect(here()).toEqual(["fresh"]);
+  });
+
+  it("spares what nobody can place while some image is not known, unless its room is needed", async () => {
+    const { evictor, here, book, state } = await bench(["placed", "unknown"]);
+    state.images.delete(imageOf("unknown").manifest.digest);
+    const [entry] = entriesOfText("x/y:v1");
+    if (entry === undefined) throw new Error("no entry");
+    book.set(entry, { state: "failed", error: "its registry is away" });
+    await evictor.tick(0);
+    await evictor.tick(1000);
+    expect(here()).toEqual(["unknown"]);
+    book.set(entry, { state: "pulling" });
+    await evictor.makeRoom(1);
+    expect(here()).toEqual(["unknown"]);
+    book.set(entry, { state: "failed", error: "its registry is away" });
+    await evictor.makeRoom(1);
+    expect(here()).toEqual([]);
   });
 });
 
@@ -192,7 +217,7 @@ describe("the memory of a cache", () => {
 });
 
 describe("readiness", () => {
-  it("waits for what the list held at the start, and for nothing that comes later", () => {
+  it("waits for what the list holds until it is there once, and for nothing that comes later", () => {
     const lists = new ImageLists(["file"], () => undefined);
     const book = new ReportBook(
       () => 0,
@@ -208,7 +233,14 @@ describe("readiness", () => {
     book.set(a, { state: "ready", image: imageOf("a") });
     book.set(b, { state: "failed", error: "no" });
     expect(readiness.check()).toBe("1 of 3 images of the list are not on the node yet");
+    // Listed while this node was passed over since it is not ready: nobody waits for it here.
+    lists.setText("file", "a:v1\nb:v1\nd:v1");
+    const d = lists.entries[2];
+    if (d === undefined) throw new Error("a new entry");
     book.remove(c.id);
+    book.set(d, { state: "pulling" });
+    expect(readiness.check()).toBe("1 of 3 images of the list are not on the node yet");
+    book.set(d, { state: "ready", image: imageOf("d") });
     expect(readiness.check()).toBeUndefined();
     book.set(a, { state: "pulling" });
     expect(readiness.check()).toBeUndefined();

@@ -164,7 +164,9 @@ describe("bodies under way", () => {
       });
       await file.handle.close();
     };
-    const taken = async (count: number): Promise<void> => expect.poll(() => given.length).toBe(count);
+    const taken = async (count: number): Promise<void> => {
+      await expect.poll(() => given.length).toBe(count);
+    };
     await writeFile(path, "good");
     const all = [take(), take(), take(5)];
     await taken(3);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HeldRequests, type Wait, type WaitEnd } from "../../../src/cache/held-requests.ts";
-import { Limit } from "../../../src/cache/limit.ts";
+import { Limit, Limits } from "../../../src/cache/limit.ts";
+import { judgeFailure } from "../../../src/cache/pull-failure.ts";
 import { Room } from "../../../src/cache/room.ts";
 import { SingleFlight } from "../../../src/cache/single-flight.ts";
 import { Wake } from "../../../src/cache/wake.ts";
@@ -103,9 +104,23 @@ describe("a limit", () => {
   });
 });
 
+describe("limits", () => {
+  it("hold up nobody of another key", async () => {
+    const limits = new Limits(2);
+    let end: () => void = () => undefined;
+    const dead = new Promise<void>((resolve) => (end = resolve));
+    const stuck = Array.from({ length: 5 }, () => limits.run("dead", () => dead, never));
+    expect(await limits.run("alive", () => Promise.resolve("done"), never)).toBe("done");
+    expect(limits.isBusy).toBe(true);
+    end();
+    await Promise.all(stuck);
+    expect(limits.isBusy).toBe(false);
+  });
+});
+
 describe("room", () => {
   it("is promised once, however many ask at the same time", async () => {
-    const room = new Room({ maxBytes: 100, usedBytes: () => Promise.resolve(20), makeRoom: () => Promise.resolve() });
+    const room = new Room({ maxBytes: 100, usedBytes: () => 20, makeRoom: () => Promise.resolve(0) });
     const asked = await Promise.allSettled([room.take(50), room.take(50)]);
     expect(asked.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
     const [taken] = asked;
@@ -116,14 +131,27 @@ describe("room", () => {
 
   it("is made when something can be freed", async () => {
     let used = 90;
-    const makeRoom = (bytes: number): Promise<void> => {
+    const makeRoom = (bytes: number): Promise<number> => {
       used -= bytes;
-      return Promise.resolve();
+      return Promise.resolve(0);
     };
-    const room = new Room({ maxBytes: 100, usedBytes: () => Promise.resolve(used), makeRoom });
-    expect(await room.hasSpare(30)).toBe(false);
+    const room = new Room({ maxBytes: 100, usedBytes: () => used, makeRoom });
+    expect(room.hasSpare(30)).toBe(false);
     await room.take(30);
     expect(used).toBe(70);
+  });
+});
+
+describe("a lack of room", () => {
+  it("passes when what lingers will be enough, and is refused when it will not", async () => {
+    for (const [later, sort] of [
+      [80, "passing"],
+      [79, "refused"],
+    ] as const) {
+      const room = new Room({ maxBytes: 100, usedBytes: () => 90, makeRoom: () => Promise.resolve(later) });
+      const error: unknown = await room.take(90).catch((reason: unknown) => reason);
+      expect(judgeFailure(error, 3).sort).toBe(sort);
+    }
   });
 });
 
