@@ -45,7 +45,17 @@ export async function createMetrics(): Promise<Metrics> {
     new H({ name, help, labelNames: [...labels], buckets: [...buckets], registers });
   const requests = counter("rest_client_requests_total", "Requests to the API server.", ["code", "method", "host"]);
   const leader = gauge("leader_election_master_status", "1 for who leads.", ["name"]);
-  const observe = createObservers({ counter, gauge, histogram });
+  const measured: Make["measured"] = (name, help, read) =>
+    void new G({
+      name,
+      help,
+      labelNames: ["name"],
+      registers,
+      collect() {
+        for (const [label, value] of read()) this.set({ name: label }, value);
+      },
+    });
+  const observe = createObservers({ counter, gauge, histogram, measured });
   return {
     registry,
     observe,
@@ -58,15 +68,17 @@ export async function createMetrics(): Promise<Metrics> {
   };
 }
 
-function createObservers({
-  counter,
-  gauge,
-  histogram,
-}: Pick<Metrics, "counter" | "gauge" | "histogram">): Metrics["observe"] {
+interface Make extends Pick<Metrics, "counter" | "gauge" | "histogram"> {
+  /** A gauge whose values, by name, are read when somebody scrapes. */
+  readonly measured: (name: string, help: string, read: () => Iterable<readonly [string, number]>) => void;
+}
+
+function createObservers({ counter, gauge, histogram, measured }: Make): Metrics["observe"] {
   const byController = ["controller"] as const;
   const byName = ["name"] as const;
   const total = counter("controller_runtime_reconcile_total", "Reconciles by result.", ["controller", "result"]);
   const errors = counter("controller_runtime_reconcile_errors_total", "Failed reconciles.", byController);
+  const terminal = counter("controller_runtime_terminal_reconcile_errors_total", "Failures for good.", byController);
   const panics = counter("controller_runtime_reconcile_panics_total", "Reconciles that broke by a bug.", byController);
   const time = histogram("controller_runtime_reconcile_time_seconds", "Time of a reconcile.", {
     labels: byController,
@@ -85,21 +97,30 @@ function createObservers({
     labels: byName,
     buckets: QUEUE_SECONDS,
   });
+  const unfinished = observeUnfinished(measured);
   return (controller, workers = 1) => {
     const name = controller;
+    const running = unfinished(name);
     most.set({ controller }, workers);
     active.set({ controller }, 0);
     depth.set({ name }, 0);
     errors.inc({ controller }, 0);
     panics.inc({ controller }, 0);
+    terminal.inc({ controller }, 0);
     for (const result of ["success", "error", "requeue_after", "requeue"]) total.inc({ controller, result }, 0);
     return {
       queue: {
         depth: (keys) => depth.set({ name }, keys),
         added: () => adds.inc({ name }),
         retried: () => retries.inc({ name }),
-        taken: (ms) => queued.observe({ name }, ms / 1000),
-        done: (ms) => worked.observe({ name }, ms / 1000),
+        taken: (ms, key) => {
+          running.set(key, performance.now());
+          queued.observe({ name }, ms / 1000);
+        },
+        done: (ms, key) => {
+          running.delete(key);
+          worked.observe({ name }, ms / 1000);
+        },
       },
       reconcile: {
         started: () => active.inc({ controller }),
@@ -112,6 +133,28 @@ function createObservers({
         },
       },
     };
+  };
+}
+
+/** What tells of workers that do not come back: each queue's keys in work, with the time they were taken at. */
+function observeUnfinished(measured: Make["measured"]): (name: string) => Map<string, number> {
+  const queues = new Map<string, Map<string, number>>();
+  const seconds = (combine: (...values: readonly number[]) => number) => (): Iterable<readonly [string, number]> =>
+    [...queues].map(([name, running]) => {
+      const now = performance.now();
+      return [name, combine(0, ...[...running.values()].map((since) => (now - since) / 1000))] as const;
+    });
+  const sum = (...values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+  measured("workqueue_unfinished_work_seconds", "Seconds all keys in work have been in work.", seconds(sum));
+  measured(
+    "workqueue_longest_running_processor_seconds",
+    "Seconds the key longest in work has been in work.",
+    seconds(Math.max),
+  );
+  return (name) => {
+    const running = new Map<string, number>();
+    queues.set(name, running);
+    return running;
   };
 }
 

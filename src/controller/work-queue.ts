@@ -19,9 +19,9 @@ export interface QueueObserver {
   readonly added?: () => void;
   readonly retried?: () => void;
   /** A key was handed out after so long in the queue. */
-  readonly taken?: (waitedMs: number) => void;
+  readonly taken?: (waitedMs: number, key: string) => void;
   /** A key was done after so long in work. */
-  readonly done?: (workedMs: number) => void;
+  readonly done?: (workedMs: number, key: string) => void;
 }
 
 /** Knobs of {@link createQueue}. */
@@ -148,7 +148,7 @@ class Queue implements WorkQueue {
     const since = this.#working.get(key);
     if (since === undefined) return;
     this.#working.delete(key);
-    this.#observer.done?.(this.#clock.elapsed() - since);
+    this.#observer.done?.(this.#clock.elapsed() - since, key);
     const again = this.#waiting.get(key);
     if (again !== undefined) this.#schedule(key, again);
   }
@@ -199,7 +199,7 @@ class Queue implements WorkQueue {
     this.#setSize(this.#size - 1);
     const now = this.#clock.elapsed();
     this.#working.set(key, now);
-    this.#observer.taken?.(now - waiting.dueAt);
+    this.#observer.taken?.(now - waiting.dueAt, key);
     return { key, priority: best.priority };
   }
 

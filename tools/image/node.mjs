@@ -33,11 +33,17 @@ export async function nodeLayer({ arch, locked, cache }) {
   };
 }
 
-/** The entry of the lock file for a version. */
+/** The entry of the lock file for a version: what the registry says of it, whatever lies in the cache. */
 export async function lockNode({ arch, version, cache }) {
   const archive = join(cache, `${PACKAGES[arch]}-${version}.tgz`);
   if (!(await exists(archive))) await fetchNode(arch, version, archive);
-  return { version, integrity: integrityOf(await readFile(archive)) };
+  const integrity = integrityOf(await readFile(archive));
+  const { stdout } = await run("npm", ["view", "--silent", `${PACKAGES[arch]}@${version}`, "dist.integrity"]);
+  const published = stdout.trim();
+  if (published !== integrity) {
+    throw new Error(`${archive} has ${integrity}, the registry says ${published}; remove it and try again`);
+  }
+  return { version, integrity };
 }
 
 async function fetchNode(arch, version, archive) {

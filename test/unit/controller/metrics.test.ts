@@ -30,6 +30,11 @@ describe("the metrics", () => {
     const during = await metrics.render();
     expect(during.text).toContain('controller_runtime_active_workers{controller="filterdeployment"} 3');
     expect(during.text).toContain('workqueue_depth{name="filterdeployment"} 2');
+    const [, unfinished] =
+      /^workqueue_unfinished_work_seconds\{name="filterdeployment"\} (.+)$/mu.exec(during.text) ?? [];
+    const [, longest] = /^workqueue_longest_running_processor_seconds\{.*\} (.+)$/mu.exec(during.text) ?? [];
+    expect(Number(longest)).toBeGreaterThan(0);
+    expect(Number(unfinished)).toBeGreaterThan(Number(longest));
     await clock.advance(5000);
     stop.abort();
     await running;
@@ -47,6 +52,8 @@ describe("the metrics", () => {
     expect(of(`controller_runtime_max_concurrent_reconciles{${controllerLabel}}`)).toBe(3);
     expect(of(`controller_runtime_active_workers{${controllerLabel}}`)).toBe(0);
     expect(of(`controller_runtime_reconcile_time_seconds_sum{${controllerLabel}}`)).toBeCloseTo((errors + 5) * 0.3, 5);
+    expect(of(`controller_runtime_terminal_reconcile_errors_total{${controllerLabel}}`)).toBe(0);
+    expect(of('workqueue_unfinished_work_seconds{name="filterdeployment"}')).toBe(0);
     expect(of('workqueue_depth{name="filterdeployment"}')).toBe(0);
     expect(of('workqueue_retries_total{name="filterdeployment"}')).toBe(errors);
     expect(of('workqueue_adds_total{name="filterdeployment"}')).toBe(5 + errors + 1);
