@@ -60,7 +60,7 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const resumed = ours.length === 0 || noted.length > 0;
   const unneeded = { left: staying, denied: found.denied };
   // A deletion must not hang on what somebody else broke.
-  const seen = request.owner === undefined ? { readable: targets, notes: [] } : readableAmong(targets);
+  const seen = readableAmong(targets, { strict: request.owner === undefined });
   const mounts = await planUnmounts(
     deps,
     seen.readable,

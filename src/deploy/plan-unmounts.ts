@@ -86,12 +86,13 @@ function volumesOf(objects: readonly KubeObject[]): (name: string, target: Targe
 
 /**
  * Those of the workloads whose annotations can be read, and notes on the others: what somebody broke holds nothing that
- * could be taken out of it.
+ * could be taken out of it. `strict`: all of them, and whoever reads it is told.
  */
-export function readableAmong(targets: readonly Target[]): {
-  readonly readable: readonly Target[];
-  readonly notes: readonly string[];
-} {
+export function readableAmong(
+  targets: readonly Target[],
+  { strict }: { readonly strict: boolean },
+): { readonly readable: readonly Target[]; readonly notes: readonly string[] } {
+  if (strict) return { readable: targets, notes: [] };
   const notes: string[] = [];
   const readable = targets.filter(({ live, workload }) => {
     try {

@@ -13,6 +13,7 @@ import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
 import { ownSteps } from "./own-steps.ts";
 import { failureOf } from "./judgement.ts";
+import type { PullCredential } from "./pull-secret.ts";
 import type { Work } from "./work.ts";
 
 /** What became of the workloads. */
@@ -32,50 +33,76 @@ export interface Verified {
   readonly spec: FilterDeploymentSpec;
   readonly image: ResolvedImage;
   readonly targets: readonly Target[];
+  /** What its pull secret holds; absent: it names none. */
+  readonly pull: PullCredential | undefined;
 }
 
 /**
- * Plans and applies for all workloads at once; when one of them stands in the way, for each by itself, so that it does
- * not hold up the others. Throws what concerns all of them: a server that cannot be reached, a conflict to try again.
+ * Plans and applies for all workloads at once; when one of them stands in the way, for each half by itself, down to that
+ * one, so that it does not hold up the others. Throws what concerns all of them: a server that cannot be reached, a
+ * conflict to try again.
  */
 export async function bringAbout(work: Work, verified: Verified): Promise<Brought> {
   try {
     return await bringTo(work, verified);
   } catch (error) {
     if (!concernsOne(error) || verified.targets.length < 2) throw error;
+    return await bringToHalves(work, verified);
   }
-  const parts: Brought[] = [];
-  for (const target of verified.targets) parts.push(await bringToOne(work, verified, target));
+}
+
+async function bringToHalves(work: Work, verified: Verified): Promise<Brought> {
+  const { targets } = verified;
+  const middle = Math.ceil(targets.length / 2);
+  const first = await bringToSome(work, { ...verified, targets: targets.slice(0, middle) });
+  const second = await bringToSome(work, { ...verified, targets: targets.slice(middle) });
+  const parts = [first, second];
+  const awaiting = parts.find((part) => part.awaiting !== undefined)?.awaiting;
   return {
     results: parts.flatMap(({ results }) => results),
     wanted: parts.flatMap(({ wanted }) => wanted),
     plan: parts.find(({ plan }) => plan !== undefined)?.plan,
-    ...firstAwaiting(parts),
+    ...(awaiting === undefined ? {} : { awaiting }),
     failures: parts.flatMap(({ failures }) => failures),
   };
 }
 
-async function bringToOne(work: Work, verified: Verified, target: Target): Promise<Brought> {
+async function bringToSome(work: Work, verified: Verified): Promise<Brought> {
+  const { targets, spec } = verified;
+  const names = targets.map(({ workload }) => workload.name);
   try {
-    return await bringTo(work, { ...verified, targets: [target] }, [target.workload.name]);
+    return await bringTo(work, verified, names);
   } catch (error) {
     if (!(error instanceof WasmeError) || !concernsOne(error)) throw error;
-    const { name } = target.workload;
-    // What it has of the filter stays: it was refused the new one, not the old.
-    const object = filterObjectName(name, verified.spec.id);
+    const [name, ...others] = names;
+    if (name === undefined || others.length > 0) return await bringToHalves(work, verified);
     return {
       results: [{ name, state: "Failed", reason: adviceOf(error) }],
-      wanted: FILTER_KINDS.map((kind) => ({ kind, name: object, namespace: work.namespace })),
+      // What it has of the filter stays: it was refused the new one, not the old.
+      wanted: possibleObjects(name, spec.id).map((ref) => ({ ...ref, namespace: work.namespace })),
       failures: [error],
     };
   }
 }
 
-async function bringTo(work: Work, { spec, image, targets }: Verified, names?: readonly string[]): Promise<Brought> {
+/** What a workload may have of a filter; nothing when its name leaves no room for an object's. */
+function possibleObjects(workload: string, id: string): readonly ObjectRef[] {
+  try {
+    const name = filterObjectName(workload, id);
+    return FILTER_KINDS.map((kind) => ({ kind, name }));
+  } catch (error) {
+    if (error instanceof WasmeError) return [];
+    throw error;
+  }
+}
+
+async function bringTo(work: Work, verified: Verified, names?: readonly string[]): Promise<Brought> {
   const { cluster, deps, live } = work;
+  const { spec, image, targets } = verified;
   const request = requestOf(live, spec, { cache: deps.settings.cache, ...(names === undefined ? {} : { names }) });
   const plan = await planDeploy(cluster, request, image);
-  const steps = ownSteps(plan.steps, deps.settings.cache);
+  refuseUnread(verified, plan);
+  const steps = ownSteps(work, plan.steps);
   const applied = await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
   const wanted = plan.steps.flatMap((step) => (isFilter(step) ? [step.ref] : []));
   return {
@@ -85,6 +112,16 @@ async function bringTo(work: Work, { spec, image, targets }: Verified, names?: r
     ...(applied.awaiting === undefined ? {} : { awaiting: applied.awaiting }),
     failures: [],
   };
+}
+
+/** With this delivery proxies read the Secret themselves, and what they cannot read they refuse every request for. */
+function refuseUnread({ pull, spec }: Verified, { delivery }: DeployPlan): void {
+  if (delivery !== "registry" || pull === undefined || pull.forProxies) return;
+  const secret = `Secret ${spec.pullSecret ?? ""}`;
+  const message = `with delivery registry the proxies read ${secret} themselves, and they take none but type kubernetes.io/dockerconfigjson`;
+  throw new WasmeError("usage", "PULL_SECRET_UNUSABLE", message, {
+    hint: "kubectl create secret docker-registry makes one; or install the node cache",
+  });
 }
 
 function isFilter(step: Step): step is Extract<Step, { readonly type: "apply" }> {
@@ -113,13 +150,9 @@ function concernsOne(error: unknown): boolean {
 
 const ALL: ReadonlySet<string> = new Set([
   "CACHE_NOT_INSTALLED",
+  "PULL_SECRET_UNUSABLE",
   "VIA_UNSUITABLE",
   "DELIVERY_UNSUITABLE",
   "KUBE_KIND_NOT_SERVED",
   "ISTIO_NOT_INSTALLED",
 ]);
-
-function firstAwaiting(parts: readonly Brought[]): Pick<Brought, "awaiting"> {
-  const found = parts.find(({ awaiting }) => awaiting !== undefined)?.awaiting;
-  return found === undefined ? {} : { awaiting: found };
-}

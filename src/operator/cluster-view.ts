@@ -25,6 +25,8 @@ export interface ClusterView {
   readonly pods: KindView;
   /** The cache's list and its nodes' reports; absent without a cache. */
   readonly configMaps: KindView | undefined;
+  /** Where the cache's pods are. */
+  readonly cacheNamespace: string | undefined;
   readonly all: readonly KindView[];
   /** The view that knows all objects of a kind in a namespace; `undefined` when there is none. */
   find(kind: ResourceKind, namespace: string | undefined): KindView | undefined;
@@ -70,6 +72,7 @@ export function createClusterView(
     filters,
     pods,
     configMaps,
+    cacheNamespace: cache?.namespace,
     all,
     find: (kind, namespace) => all.find((view) => view.kind === kind && view.covers(namespace)),
   };

@@ -1,36 +1,35 @@
 import { WasmeError } from "../domain/errors.ts";
 import { numberAt } from "../kube/objects.ts";
 import type { Brought } from "./bring-about.ts";
-import { adviceOf, type Condition, type ConditionType, no, unknown, type WorkloadResult, yes } from "./conditions.ts";
+import { adviceOf, type Condition, conditionsWith, no, unknown, type WorkloadResult, yes } from "./conditions.ts";
 import { PATIENCE_MS } from "./desired.ts";
 import type { FoundImage } from "./find-image.ts";
-import { factsOf, failureOf, type Judgement, type Known, stopped, verifiedCondition } from "./judgement.ts";
+import { factsOf, failureOf, type Judgement, type Known, verifiedCondition } from "./judgement.ts";
 import { conditionIn, conditionSince } from "./status.ts";
 import type { Work } from "./work.ts";
 
-type Verified = Known & Pick<FoundImage, "image" | "verified" | "pull">;
+type Verified = Known & Pick<FoundImage, "image" | "verified">;
 
 /** The end of a reconcile that got as far as the workloads. */
 export function conclude(work: Work, known: Verified, brought: Brought): Judgement {
   const { results, plan, awaiting, failures } = brought;
-  const unread = unreadSecret(known, plan?.delivery);
-  if (unread !== undefined)
-    return { findings: stopped(work, known, { reason: "PullSecretUnusable", message: unread }) };
   const failed = results.filter(({ state }) => state === "Failed");
-  const [failure] = failures;
+  // What may get better soon decides when to look again, and is the one to tell of.
+  const failure = failures.find((one) => failureOf(one).soon) ?? failures[0];
   const wait = awaiting === undefined ? undefined : waitOf(awaiting.step.type, awaiting.message);
   const Ready = readyCondition(results, failure, wait);
-  const conditions: Record<ConditionType, Condition> = {
+  const conditions = conditionsWith({
     Ready,
     ImageVerified: verifiedCondition(known),
     CacheReady: cacheCondition(plan?.delivery, wait),
     WorkloadsUpdated: updatedCondition(results, failure, wait),
     Degraded: failed.length > 0 ? yes("SomeFailed", Ready.message) : lateCondition(work, wait),
-  };
+  });
   const facts = { ...factsOf(work, known), ...(plan && { via: plan.via, delivery: plan.delivery }) };
   const findings = { ...facts, conditions, workloads: results };
   if (failure !== undefined && failureOf(failure).soon) return { findings, failure };
-  return { findings, againMs: wait === undefined ? nextLook(work, known) : AWAITING_MS };
+  const isOver = wait === undefined && Ready.status === "True";
+  return { findings, againMs: isOver ? nextLook(work, known) : AWAITING_MS };
 }
 
 /** Nothing matches: all is well, and nothing is done. */
@@ -40,13 +39,13 @@ export function noWorkloads(work: Work, known: Verified): Judgement {
   const which = labels.length === 0 ? "" : ` with ${labels.length === 1 ? "label" : "labels"} ${labels.join(",")}`;
   const message = `there is no ${spec?.kind ?? "workload"} in namespace ${work.namespace}${which}: correct spec.deployment.istio, or make one`;
   const none = no("NoWorkloads", message);
-  const conditions = {
+  const conditions = conditionsWith({
     Ready: none,
     ImageVerified: verifiedCondition(known),
     CacheReady: unknown("nothing needs the module"),
     WorkloadsUpdated: none,
     Degraded: no("NothingDeployed", "no proxy has the filter"),
-  };
+  });
   return { findings: { ...factsOf(work, known), conditions, workloads: [] }, againMs: nextLook(work, known) };
 }
 
@@ -71,7 +70,9 @@ function readyCondition(
     return no("SomeFailed", `${failed} of ${results.length} workloads cannot get the filter: ${adviceOf(failure)}`);
   }
   if (wait !== undefined) return wait.condition;
-  return yes("Deployed", `${succeeded} of ${results.length} workloads have the filter`);
+  const message = `${succeeded} of ${results.length} workloads have the filter`;
+  const open = results.find(({ state }) => state === "Pending");
+  return open === undefined ? yes("Deployed", message) : no("InProgress", `${message}: ${open.reason ?? open.name}`);
 }
 
 function cacheCondition(delivery: string | undefined, wait: Wait | undefined): Condition {
@@ -89,7 +90,8 @@ function updatedCondition(
   const ready = readyCondition(results, failure, undefined);
   if (failure !== undefined) return ready;
   if (wait?.at === "WorkloadsUpdated") return wait.condition;
-  return wait === undefined ? yes("AllUpdated", ready.message) : no("WaitingForNodes", "the nodes come first");
+  if (wait !== undefined) return no("WaitingForNodes", "the nodes come first");
+  return ready.status === "True" ? yes("AllUpdated", ready.message) : ready;
 }
 
 /** A wait is normal, unless it takes too long. */
@@ -100,12 +102,6 @@ function lateCondition({ live, deps }: Work, wait: Wait | undefined): Condition 
   const isLate = began !== undefined && deps.clock.now() - began > PATIENCE_MS;
   if (!isLate) return no("InProgress", wait.condition.message);
   return yes("TakesTooLong", `for more than ${PATIENCE_MS / 60_000} minutes: ${wait.condition.message}`);
-}
-
-/** Proxies read the Secret themselves with this delivery, and only of one type. */
-function unreadSecret({ pull, spec }: Verified, delivery: string | undefined): string | undefined {
-  if (delivery !== "registry" || pull === undefined || pull.forProxies) return undefined;
-  return `with delivery registry the proxies read Secret ${spec?.pullSecret ?? ""} themselves, and they take none but type kubernetes.io/dockerconfigjson: kubectl create secret docker-registry makes one, or install the node cache`;
 }
 
 /** When to look again although nothing happened: a tag may have been pushed anew. Spread, so that not all come at once. */

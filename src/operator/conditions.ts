@@ -43,6 +43,13 @@ export const yes = (reason: string, message: string): Condition => ({ status: "T
 export const no = (reason: string, message: string): Condition => ({ status: "False", reason, message });
 export const unknown = (message = "not looked at yet"): Condition => ({ status: "Unknown", reason: "NotYet", message });
 
+/** All conditions: what is not said is not known yet. */
+export function conditionsWith(
+  said: Partial<Record<ConditionType, Condition>> & Readonly<Record<"Ready" | "Degraded", Condition>>,
+): Readonly<Record<ConditionType, Condition>> {
+  return { ImageVerified: unknown(), CacheReady: unknown(), WorkloadsUpdated: unknown(), ...said };
+}
+
 /** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
 export function adviceOf(error: WasmeError): string {
   const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;

@@ -1,3 +1,4 @@
+import { filterIdOf } from "../domain/filter-deployment.ts";
 import { at, type KubeObject, stringAt } from "../kube/objects.ts";
 import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 import type { CachedPort } from "./cached-port.ts";
@@ -45,6 +46,15 @@ export function leavingHolder(
   return deps.view.filterDeployments
     .list({ namespace })
     .find(({ metadata }) => metadata.uid !== uid && owners.has(metadata.uid ?? ""));
+}
+
+/** Whether an object made for a FilterDeployment has an id that this one gave up and another one wants. */
+export function isWantedByOthers(view: ClusterView, live: KubeObject, object: KubeObject): boolean {
+  const id = object.metadata.labels?.[FILTER_LABEL];
+  const { namespace, uid } = live.metadata;
+  if (id === undefined || filterIdOf(live) === id) return false;
+  const wanting = view.filterDeployments.list({ index: { name: ID_INDEX, value: idKey(namespace, id) } });
+  return wanting.some(({ metadata }) => metadata.uid !== uid && metadata.deletionTimestamp === undefined);
 }
 
 /** By when they were made; two of one second by their uids, so that all who compare agree. */

@@ -7,6 +7,7 @@ import { stringAt } from "../kube/objects.ts";
 import {
   adviceOf,
   type Condition,
+  conditionsWith,
   type ConditionType,
   type Findings,
   no,
@@ -48,14 +49,12 @@ export interface Stop {
 export function stopped(work: Work, known: Known, stop: Stop): Findings {
   const { reason, message, at } = stop;
   const failed = no(reason, message);
-  const image = verifiedCondition(known);
-  const conditions: Record<ConditionType, Condition> = {
+  const conditions = conditionsWith({
     Ready: failed,
-    ImageVerified: at === "ImageVerified" ? failed : image,
-    CacheReady: at === "CacheReady" ? failed : unknown(),
-    WorkloadsUpdated: at === "WorkloadsUpdated" ? failed : unknown(),
+    ImageVerified: verifiedCondition(known),
     Degraded: degraded(work, reason, message),
-  };
+    ...(at === undefined ? {} : { [at]: failed }),
+  });
   return { ...factsOf(work, known), conditions, workloads: stop.workloads ?? [] };
 }
 
@@ -75,8 +74,8 @@ export function factsOf(work: Work, { spec, image, verified }: Known): Omit<Find
   return {
     id: spec?.id ?? before("filter"),
     image: pinned ?? before("image"),
-    rootId: image === undefined ? before("rootId") : (spec?.rootId ?? rootIdsOf(image.runtimeConfig)[0] ?? ""),
     moduleDigest: image?.moduleDigest ?? before("moduleDigest"),
+    rootId: image === undefined ? before("rootId") : (spec?.rootId ?? rootIdsOf(image.runtimeConfig)[0] ?? ""),
     via: before("via"),
     delivery: before("delivery"),
     verified: verified ?? before("verified"),
@@ -99,6 +98,7 @@ export function failureOf(error: WasmeError): {
 } {
   const message = adviceOf(error);
   if (error.code === "CACHE_NOT_INSTALLED") return { reason: "CacheNotInstalled", message, soon: false };
+  if (error.code === "PULL_SECRET_UNUSABLE") return { reason: "PullSecretUnusable", message, soon: true };
   if (error.code === "KUBE_FORBIDDEN") return { reason: "Forbidden", message, soon: true };
   if (error.code === "KUBE_KIND_NOT_SERVED" || error.code === "ISTIO_NOT_INSTALLED") {
     return { reason: "KindNotServed", message, soon: false };

@@ -30,5 +30,6 @@ export async function removeAllBut(work: Work, keep: readonly ObjectRef[]): Prom
     keep,
   } as const;
   const plan = await planUndeploy(cluster, request);
-  await applyPlan(cluster, { steps: ownSteps(plan.steps, deps.settings.cache) }, { force: true, waits: "stop" });
+  for (const { message } of plan.warnings) cluster.events({ type: "warning", message });
+  await applyPlan(cluster, { steps: ownSteps(work, plan.steps) }, { force: true, waits: "stop" });
 }

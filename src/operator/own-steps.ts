@@ -1,13 +1,19 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { Step } from "../deploy/plan.ts";
+import { keyOf } from "../controller/object-store.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
-import type { CacheLocation } from "./settings.ts";
+import type { Work } from "./work.ts";
 
 /**
  * The steps without those that make, change or delete the node cache itself: it is installed apart, by who may, and stays
- * when it is empty. Throws `CACHE_NOT_INSTALLED` (incompatible) when the plan would make it.
+ * when it is empty. Nor do entries go that another FilterDeployment, in work at this moment, is about to need. Throws
+ * `CACHE_NOT_INSTALLED` (incompatible) when the plan would make the cache.
  */
-export function ownSteps(steps: readonly Step[], cache: CacheLocation | undefined): readonly Step[] {
+export function ownSteps(
+  { deps, live }: Pick<Work, "deps"> & Partial<Pick<Work, "live">>,
+  steps: readonly Step[],
+): readonly Step[] {
+  const { cache } = deps.settings;
   if (steps.some((step) => isForeign(step) && step.action === "create")) {
     const where =
       cache === undefined
@@ -17,9 +23,16 @@ export function ownSteps(steps: readonly Step[], cache: CacheLocation | undefine
       hint: "wasme cache manifests | kubectl apply -f -; or write spec.deployment.istio.delivery: registry",
     });
   }
+  const own = live === undefined ? undefined : keyOf(live);
+  const needed = new Set([...deps.announced].flatMap(([who, key]) => (who === own ? [] : [key])));
   return steps
-    .filter((step) => !isForeign(step))
+    .filter((step) => !isForeign(step) && !(isRelease(step) && needed.has(step.key)))
     .map((step): Step => (step.type === "release" ? { ...step, withCache: false } : step));
+}
+
+/** What takes an entry of the list away, or its credentials. */
+function isRelease(step: Step): step is Extract<Step, { readonly key: string }> {
+  return step.type === "mark" || step.type === "release" || (step.type === "secret" && step.value === null);
 }
 
 /** An object applied or deleted that carries no filter: one of the cache's. */

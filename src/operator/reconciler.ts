@@ -8,20 +8,21 @@ import { targetOf } from "../deploy/live-workload.ts";
 import { isFor } from "../deploy/our-objects.ts";
 import { refTo } from "../deploy/plan.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
-import { Kinds, workloadResource } from "../kube/kinds.ts";
+import { kindOf, Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
 import { checkFilterId, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
 import { type Log, logEvents } from "../platform/json-log.ts";
 import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
-import { inFields, no } from "./conditions.ts";
-import { holderOf, leavingHolder, ownedBy } from "./contenders.ts";
+import { adviceOf, inFields, no } from "./conditions.ts";
+import { holderOf, isWantedByOthers, leavingHolder, ownedBy } from "./contenders.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
 import { findImage, type FoundImage, type NoImage, withPullSecret } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
+import { conditionIn } from "./status.ts";
 import { sweep } from "./sweep.ts";
 import type { ReconcilerDeps, Work } from "./work.ts";
 import { writeStatus } from "./write-status.ts";
@@ -32,15 +33,23 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const { name, namespace = "" } = partsOf(key);
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
     const log = deps.log.with({ filterDeployment: key });
-    const cluster = { port: deps.port, clock: deps.clock, events: tell(log), signal, trial: false, live: deps.port.live };
+    const cluster = {
+      port: deps.port,
+      clock: deps.clock,
+      events: tell(log),
+      signal,
+      trial: false,
+      live: deps.port.live,
+    };
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
     if (live === undefined) {
+      deps.announced.delete(key);
       await sweep({ deps, cluster, namespace });
       return {};
     }
     const work: Work = { deps, live, namespace, cluster, signal };
     if (live.metadata.deletionTimestamp !== undefined) {
-      await remove(work);
+      if (hasFinalizer(live)) await remove(work);
       return {};
     }
     const judgement = await judge(work);
@@ -62,14 +71,20 @@ function tell(log: Log): EventSink {
   };
 }
 
-/** What was made goes first, then the object may go. */
+/** What was made goes first, then the object may go; what keeps it is told, since who deleted it waits. */
 async function remove(work: Work): Promise<void> {
   const { deps, live, cluster, namespace, signal } = work;
-  if (!hasFinalizer(live)) return;
-  await removeAllBut(work, []);
-  deps.announced.delete(live.metadata.uid ?? "");
-  await sweep({ deps, cluster, namespace, without: live });
-  await removeFinalizer(deps.port, live, signal);
+  try {
+    await removeAllBut(work, []);
+    deps.announced.delete(keyOf(live));
+    await sweep({ deps, cluster, namespace, without: live });
+    await removeFinalizer(deps.port, live, signal);
+  } catch (error) {
+    if (!(error instanceof WasmeError) || signal.aborted || PASSING.has(error.code)) throw error;
+    const message = `what was made for it cannot be taken away, so it stays: ${adviceOf(error)}`;
+    await writeStatus(work, stopped(work, {}, { reason: "CannotRemove", message, at: "WorkloadsUpdated" }));
+    throw error;
+  }
 }
 
 /** Works out what is the case, and changes what has to be changed. Never throws for what a person has to correct. */
@@ -77,11 +92,13 @@ async function judge(work: Work): Promise<Judgement | "later"> {
   const { deps, live } = work;
   const parsed = parseFilterDeployment(live);
   if (parsed.spec === undefined) {
+    await handOver(work);
     return { findings: stopped(work, {}, { reason: "InvalidSpec", message: problemsText(parsed.problems) }) };
   }
   const { spec } = parsed;
   const idProblem = problemOf(() => checkFilterId(spec.id));
   if (idProblem !== undefined) {
+    await handOver(work);
     const message = inFields(`spec.filter.id: ${idProblem.message}; ${idProblem.hint ?? ""}`);
     return { findings: stopped(work, {}, { reason: "InvalidSpec", message }) };
   }
@@ -89,10 +106,10 @@ async function judge(work: Work): Promise<Judgement | "later"> {
   try {
     return await judgeSpec(work, spec, (found) => Object.assign(known, found));
   } catch (error) {
-    if (!(error instanceof WasmeError) || work.signal.aborted) throw error;
+    if (!(error instanceof WasmeError) || work.signal.aborted || PASSING.has(error.code)) throw error;
     const { reason, message, soon } = failureOf(error);
     const workloads = targetsOf(work, spec).map(({ workload }) => ({ name: workload.name, state: "Failed" as const }));
-    const at = error.code === "CACHE_NOT_INSTALLED" ? "CacheReady" : "WorkloadsUpdated";
+    const at = OF_CACHE.has(error.code) ? "CacheReady" : "WorkloadsUpdated";
     const findings = stopped(work, known, { reason, message, at, workloads });
     return soon ? { findings, failure: error } : { findings, againMs: deps.settings.resyncMs };
   }
@@ -107,13 +124,16 @@ async function judgeSpec(
   if (holder.metadata.uid !== work.live.metadata.uid) return await giveWay(work, spec, holder);
   const leaving = leavingHolder(work.deps, work.live, spec.id);
   if (leaving !== undefined) {
-    const message = `waits until FilterDeployment ${leaving.metadata.name} has taken its filter ${spec.id} away`;
+    const ready = conditionIn(leaving, "Ready");
+    const why = ready?.status === "False" ? `; it says ${ready.reason}: ${ready.message}` : "";
+    const message = `waits until FilterDeployment ${leaving.metadata.name} has taken its filter ${spec.id} away${why}`;
     return { findings: stopped(work, { spec }, { reason: "IdInUse", message }), againMs: SOON_MS };
   }
   const targets = targetsOf(work, spec);
   const found = await findSoon(work, spec);
   if (found === undefined) return "later";
   if ("stop" in found) {
+    await handOver(work);
     const pending = targets.map(({ workload }) => ({ name: workload.name, state: "Pending" as const }));
     const findings = stopped(work, { ...found.known, spec }, { ...found.stop, workloads: pending });
     if (found.failure !== undefined) return { findings, failure: found.failure };
@@ -129,12 +149,21 @@ async function judgeSpec(
     await removeUnwanted(held, []);
     return noWorkloads(held, known);
   }
-  const verified = { spec, image: found.image, targets };
+  const verified = { spec, image: found.image, targets, pull: found.pull };
   const { key } = cacheEntry(found.image);
-  work.deps.announced.set(work.live.metadata.uid ?? "", key);
+  work.deps.announced.set(keyOf(work.live), key);
   const brought = await bringAbout(withPullSecret(held, spec, found.pull), verified);
   await removeUnwanted(held, [...brought.wanted, ...stillNeeded(held, verified, brought)]);
   return conclude(held, known, brought);
+}
+
+/** The image, unless finding it out takes long: the key is enqueued again then, once it is known. */
+async function findSoon(work: Work, spec: FilterDeploymentSpec): Promise<FoundImage | NoImage | undefined> {
+  const { deps, live, cluster } = work;
+  const about = `${live.metadata.uid} ${live.metadata.generation}`;
+  return await deps.later.get(keyOf(live), about, (signal) =>
+    findImage({ ...work, signal, cluster: { ...cluster, signal } }, spec),
+  );
 }
 
 /**
@@ -150,15 +179,6 @@ function stillNeeded({ deps, live }: Work, { spec, targets }: Verified, brought:
       .map((object) => refTo(kind, object)),
   );
 }
-/** The image, unless finding it out takes long: the key is enqueued again then, once it is known. */
-async function findSoon(work: Work, spec: FilterDeploymentSpec): Promise<FoundImage | NoImage | undefined> {
-  const { deps, live, cluster } = work;
-  const about = `${live.metadata.uid} ${live.metadata.generation}`;
-  return await deps.later.get(keyOf(live), about, (signal) =>
-    findImage({ ...work, signal, cluster: { ...cluster, signal } }, spec),
-  );
-}
-
 
 /** Most of the time there is nothing to remove, and finding that out is to cost nothing. */
 async function removeUnwanted(work: Work, keep: readonly ObjectRef[]): Promise<void> {
@@ -172,11 +192,27 @@ async function removeUnwanted(work: Work, keep: readonly ObjectRef[]): Promise<v
 /** Another FilterDeployment has the id: whatever was made for this one would be in its way. */
 async function giveWay(work: Work, spec: FilterDeploymentSpec, holder: KubeObject): Promise<Judgement> {
   await removeUnwanted(work, []);
+  work.deps.announced.delete(keyOf(work.live));
   const { name } = holder.metadata;
   const message = `FilterDeployment ${name} has the filter id ${spec.id} in this namespace and is older: write another spec.filter.id`;
   const findings = stopped(work, { spec }, { reason: "IdTaken", message });
   const conditions = { ...findings.conditions, Degraded: no("NothingDeployed", "no proxy has the filter") };
-  return { findings: { ...findings, conditions, image: undefined, moduleDigest: undefined } };
+  return { findings: { ...findings, conditions, image: undefined, moduleDigest: undefined, rootId: undefined } };
+}
+
+/**
+ * What goes no further keeps its filter as it was, but not under an id that it gave up and that another one wants: the
+ * other one would wait for it.
+ */
+async function handOver(work: Work): Promise<void> {
+  const all = ownedBy(work.deps.port, work.live);
+  const keep = all.filter((object) => !isWantedByOthers(work.deps.view, work.live, object));
+  if (keep.length === all.length) return;
+  const refs = keep.flatMap((object) => {
+    const kind = kindOf(object);
+    return kind === undefined ? [] : [refTo(kind, object)];
+  });
+  await removeAllBut(work, refs);
 }
 
 function targetsOf({ deps, namespace }: Work, spec: FilterDeploymentSpec): readonly Target[] {
@@ -198,5 +234,14 @@ function problemOf(check: () => void): WasmeError | undefined {
   }
 }
 
+/** Somebody else was quicker, or leads now: nothing is wrong with the object. */
+const PASSING: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "LEADER_LOST"]);
+/** What the node cache is to blame for. */
+const OF_CACHE: ReadonlySet<string> = new Set([
+  "CACHE_NOT_INSTALLED",
+  "CACHE_GONE",
+  "CACHE_WITHOUT_FILES",
+  "MODULE_NOT_FETCHED",
+]);
 const SOON_MS = 5000;
 const CHANGED = / (?:created|changed|deleted)$/u;

@@ -10,6 +10,7 @@ import { planCacheRelease } from "../deploy/plan-cache-release.ts";
 import { planUnmounts } from "../deploy/plan-unmounts.ts";
 import type { ClusterDeps } from "../deploy/request.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
+import { keyOf } from "../controller/object-store.ts";
 import { workloadResource } from "../kube/kinds.ts";
 import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
@@ -93,7 +94,7 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
     remaining,
   );
   if (steps.length === 0) return;
-  await applyPlan(cluster, { steps: ownSteps([...marks, ...steps], cache) }, { force: true, waits: "stop" });
+  await applyPlan(cluster, { steps: ownSteps({ deps }, [...marks, ...steps]) }, { force: true, waits: "stop" });
 }
 
 /** The keys that this operator put on the list. */
@@ -116,8 +117,9 @@ function isUsed(
   without: KubeObject | undefined,
 ): boolean {
   const others = (uid: string | undefined): boolean => uid !== without?.metadata.uid;
+  const own = without && keyOf(without);
   if (view.filters.some((kind) => kind.list({ index: { name: USE_INDEX, value: use } }).length > 0)) return true;
-  for (const [uid, own] of announced) if (own === key && others(uid)) return true;
+  for (const [who, needed] of announced) if (needed === key && who !== own) return true;
   const named = view.filterDeployments.list({ index: { name: IMAGE_INDEX, value: key } });
   return named.some(({ metadata }) => others(metadata.uid));
 }

@@ -34,7 +34,9 @@ export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqu
   }
   view.pods.onChange(({ initial, before, after }) => {
     const { namespace } = (after ?? before)?.metadata ?? {};
-    if (!initial && namespace !== undefined) wake(waiting(view, namespace));
+    if (initial || namespace === undefined) return;
+    // The cache's pods serve all namespaces.
+    wake(waiting(view, namespace === view.cacheNamespace ? undefined : namespace));
   });
   view.configMaps?.onChange((change) => {
     if (!change.initial) wake(concernedByMap(view, change));
@@ -49,17 +51,24 @@ export function wakeAll(view: ClusterView, enqueue: Enqueue): void {
 type Wake = (objects: Iterable<KubeObject>, initial?: boolean) => void;
 
 function onFilterDeployment(view: ClusterView, { before, after, initial }: StoreChange, wake: Wake): void {
+  const subject = after ?? before;
   // Our own status comes back as a change: it says nothing new.
-  if (before === undefined || after === undefined || isNews(before, after))
-    wake([after ?? before].filter(isThere), initial);
+  if (before === undefined || after === undefined || isNews(before, after)) wake([subject].filter(isThere), initial);
   const ids = new Set([before, after].flatMap((object) => (object === undefined ? [] : [idOf(object)])));
   const changed = before === undefined || after === undefined || ids.size > 1 || isGoing(after) !== isGoing(before);
   if (!changed || initial) return;
   for (const id of ids) {
     if (id === undefined) continue;
-    const others = view.filterDeployments.list({ index: { name: ID_INDEX, value: id } });
-    wake(others.filter(({ metadata }) => metadata.uid !== (after ?? before)?.metadata.uid));
+    wake(concernedById(view, id).filter(({ metadata }) => metadata.uid !== subject?.metadata.uid));
   }
+}
+
+/** Those that want an id, and those that wanted it before and may have objects of it still. */
+function concernedById(view: ClusterView, id: string): readonly KubeObject[] {
+  const index = { name: ID_INDEX, value: id };
+  const objects = view.filters.flatMap((kind) => kind.list({ index }));
+  const owners = objects.flatMap((object) => concernedByFilter(view, { after: object }));
+  return [...view.filterDeployments.list({ index }), ...owners];
 }
 
 function isNews(before: KubeObject, after: KubeObject): boolean {
@@ -126,7 +135,10 @@ function isOwnWrite(port: CachedPort, kind: ResourceKind, { after }: StoreChange
 }
 
 /** Its owners, and whoever else has to do with its filter id. */
-function concernedByFilter(view: ClusterView, { before, after }: StoreChange): readonly KubeObject[] {
+function concernedByFilter(
+  view: ClusterView,
+  { before, after }: Pick<StoreChange, "before" | "after">,
+): readonly KubeObject[] {
   const states = [before, after].filter(isThere);
   const owners = new Set(states.flatMap((object) => ownersOf(object)));
   const ids = new Set(

@@ -22,7 +22,7 @@ export interface ReconcilerDeps {
   readonly recorder: Recorder;
   readonly log: Log;
   readonly settings: OperatorSettings;
-  /** Keys of the cache's list that FilterDeployments (by uid) are about to need, though no status says so yet. */
+  /** Keys of the cache's list that FilterDeployments (`namespace/name`) are about to need, though no status says so yet. */
   readonly announced: Map<string, string>;
 }
 

@@ -113,6 +113,23 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
       await installIstioCrds(client, (await clusterProgram()).istioCrds, "istio");
       const object = await reason("PullSecretUnusable");
       expect(messageOf(object)).toContain("kubernetes.io/dockerconfigjson");
+      // A proxy that is told of what it cannot fetch refuses every request.
+      expect(await tracesIn(client, namespace)).toEqual([]);
+      const { user } = images.running;
+      const auth = Buffer.from(`${user?.username}:${user?.password}`).toString("base64");
+      const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+      await client.request("DELETE", `${secrets}/regcred`);
+      await client.request("POST", secrets, {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "regcred", namespace },
+        type: "kubernetes.io/dockerconfigjson",
+        stringData: { ".dockerconfigjson": JSON.stringify({ auths: { [images.host]: { auth } } }) },
+      });
+      // Nobody tells of a Secret: it looks again by itself.
+      const well = await reason("Deployed");
+      expect(well.status?.delivery).toBe("registry");
+      expect(await tracesIn(client, namespace)).toEqual(["trafficextensions/web-hello"]);
     });
 
     it("hands the credentials to the node cache when it comes, and takes them back", async () => {

@@ -248,6 +248,35 @@ export async function startOperator(
   };
 }
 
+/** Has the server refuse to delete WasmPlugins of a namespace, seen at this one; the way to take that back. */
+export async function forbidDeletion(client: Cluster, namespace: string, plugin: string): Promise<() => Promise<void>> {
+  const name = `keep-${namespace}`;
+  const base = "/apis/admissionregistration.k8s.io/v1";
+  const rules = { apiGroups: ["extensions.istio.io"], apiVersions: ["*"], resources: ["wasmplugins"] };
+  const selector = { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } } };
+  const about = { apiVersion: "admissionregistration.k8s.io/v1", metadata: { name } };
+  await client.request("POST", `${base}/validatingadmissionpolicies`, {
+    ...about,
+    kind: "ValidatingAdmissionPolicy",
+    spec: {
+      matchConstraints: { resourceRules: [{ ...rules, operations: ["DELETE"] }] },
+      validations: [{ expression: "false", message: "nothing is deleted here" }],
+    },
+  });
+  await client.request("POST", `${base}/validatingadmissionpolicybindings`, {
+    ...about,
+    kind: "ValidatingAdmissionPolicyBinding",
+    spec: { policyName: name, validationActions: ["Deny"], matchResources: selector },
+  });
+  await waitFor("deletions to be refused", async () =>
+    (await client.request("DELETE", `${plugin}?dryRun=All`)).status === 200 ? undefined : true,
+  );
+  return async () => {
+    await client.request("DELETE", `${base}/validatingadmissionpolicybindings/${name}`);
+    await client.request("DELETE", `${base}/validatingadmissionpolicies/${name}`);
+  };
+}
+
 /** What a FilterDeployment of a test says. */
 export interface Shape {
   readonly name?: string;

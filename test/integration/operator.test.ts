@@ -6,6 +6,7 @@ import { workload } from "./deploy-support.ts";
 import {
   conditionsOf,
   filterDeployment,
+  forbidDeletion,
   type ImageRegistry,
   installKinds,
   type LiveFilterDeployment,
@@ -221,8 +222,14 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
       plugin("web-hello"),
       ({ metadata }) => metadata.ownerReferences?.length === 1 && Object.keys(metadata.labels ?? {}).length > 3,
     );
-    await client.request("DELETE", plugin("web-hello"));
-    await client.eventually(plugin("web-hello"), same);
+    for (const _ of ["once", "twice", "again"]) {
+      const { body } = await client.request<{ metadata: { uid: string } }>("GET", plugin("web-hello"));
+      await client.request("DELETE", plugin("web-hello"));
+      await client.eventually<{ spec: object; metadata: { uid: string } }>(
+        plugin("web-hello"),
+        (object) => same(object) && object.metadata.uid !== body.metadata.uid,
+      );
+    }
     const list = "/api/v1/namespaces/wasme/configmaps/wasme-cache";
     await patch(list, { data: { [v1.key]: null } });
     await client.eventually<{ data?: Record<string, string> }>(list, ({ data }) => data?.[v1.key] === v1.pinned);
@@ -265,6 +272,23 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     await remove("older");
     await until("younger has it again", isReady, "younger");
     await remove("younger");
+    expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("gives up an id that another one wants, although it gets no further itself", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.reference, { name: "first" });
+    await until("first", isReady, "first");
+    await apply(`${images.host}/team/nothing:v1`, { name: "first", filter: { id: "renamed" } });
+    await until("not found", isReason("ImageNotFound"), "first");
+    // Nobody wants the old id yet: the filter stays.
+    await pluginsToBe("web-hello");
+    await apply(v1.reference, { name: "other" });
+    await until("it is the other one's", isReady, "other");
+    await pluginsToBe("web-hello");
+    await remove("first");
+    await pluginsToBe("web-hello");
+    await remove("other");
     expect(await tracesIn(client, namespace)).toEqual([]);
   });
 
@@ -335,6 +359,32 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
       () => true,
     );
     expect(web.spec.template.metadata.annotations).toEqual(own);
+  });
+
+  it("goes although somebody broke the annotations of a workload", async () => {
+    await client.apply([workload(namespace), workload(namespace, { name: "api", labels: { app: "web" } })]);
+    await apply(v1.reference, { istio: { via: "envoyfilter", delivery: "cache-file" } });
+    await until("deployed", isReady);
+    const annotations = { "sidecar.istio.io/userVolume": "[{oops" };
+    await patch(deployments("web"), { spec: { template: { metadata: { annotations } } } });
+    await until("refused for one", isReason("SomeFailed"));
+    await remove();
+    expect(await tracesIn(client, namespace)).toEqual(["mount in web"]);
+    expect(operator.log.text()).toContain("whether web has volumes of ours cannot be seen");
+  });
+
+  it("says what keeps it from going, and goes once that is over", async () => {
+    await client.apply(workload(namespace));
+    await apply(v1.pinned);
+    await until("deployed", isReady);
+    const release = await forbidDeletion(client, namespace, plugin("web-hello"));
+    await client.request("DELETE", path());
+    const object = await until("cannot go", isReason("CannotRemove"));
+    expect(messageOf(object)).toContain("nothing is deleted here");
+    expect(conditionsOf(object)["Degraded"]).toBe("True OldFilterStays");
+    await release();
+    await gone();
+    expect(await tracesIn(client, namespace)).toEqual([]);
   });
 
   it("goes when the operator was down, when it never got ready and when the namespace goes", async () => {

@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { digestOf } from "../../../src/domain/digest.ts";
+import { parseImageReference } from "../../../src/domain/image-reference.ts";
+import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
+import type { KubeObject } from "../../../src/kube/objects.ts";
+import type { Brought } from "../../../src/operator/bring-about.ts";
+import { conclude } from "../../../src/operator/conclude.ts";
+import { adviceOf, conditionsWith, no, yes } from "../../../src/operator/conditions.ts";
+import { nextStatus } from "../../../src/operator/status.ts";
+import type { Work } from "../../../src/operator/work.ts";
+import { manualClock } from "../../support/manual-clock.ts";
+
+const LIVE: KubeObject = {
+  apiVersion: "wasme.io/v1",
+  kind: "FilterDeployment",
+  metadata: { name: "hello", namespace: "shop", uid: "u", generation: 3 },
+  spec: {},
+};
+const IMAGE = {
+  reference: parseImageReference("ghcr.io/acme/hello:v1"),
+  manifestDigest: digestOf("manifest"),
+  moduleDigest: digestOf("module"),
+} as ResolvedImage;
+
+function end(brought: Partial<Brought>): ReturnType<typeof conclude> {
+  const settings = { resolveMs: 300_000, resyncMs: 600_000 };
+  const work = { live: LIVE, namespace: "shop", deps: { settings, clock: manualClock() } } as unknown as Work;
+  return conclude(work, { image: IMAGE, verified: "v" }, { results: [], wanted: [], failures: [], ...brought });
+}
+
+const DENIED = new WasmeError("failed", "KUBE_DENIED", "a policy says no");
+const WRONG = new WasmeError("usage", "ANNOTATION_INVALID", "the annotation is no JSON");
+
+describe("the end of a reconcile", () => {
+  it("tries again soon when one of several failures may pass, whichever came first", () => {
+    const results = [
+      { name: "a", state: "Failed" },
+      { name: "b", state: "Failed" },
+    ] as const;
+    for (const failures of [
+      [WRONG, DENIED],
+      [DENIED, WRONG],
+    ]) {
+      const { failure, findings } = end({ results, failures });
+      expect(failure).toBe(DENIED);
+      expect(findings.conditions.Ready).toEqual(
+        no("SomeFailed", "2 of 2 workloads cannot get the filter: a policy says no"),
+      );
+    }
+    expect(end({ results, failures: [WRONG] })).toMatchObject({ againMs: expect.any(Number) as number });
+  });
+
+  it("is not ready while a workload has nothing, although nothing is waited for", () => {
+    const results = [
+      { name: "a", state: "Succeeded" },
+      { name: "b", state: "Pending", reason: "nothing is planned for Deployment b" },
+    ] as const;
+    const { findings, againMs } = end({ results });
+    const open = no("InProgress", "1 of 2 workloads have the filter: nothing is planned for Deployment b");
+    expect(findings.conditions).toMatchObject({ Ready: open, WorkloadsUpdated: open });
+    expect(againMs).toBe(5000);
+    const done = end({ results: results.slice(0, 1) });
+    expect(done.findings.conditions.Ready).toEqual(yes("Deployed", "1 of 1 workloads have the filter"));
+    expect(done.againMs).toBeGreaterThan(100_000);
+  });
+});
+
+describe("the status", () => {
+  const findings = {
+    id: "hello",
+    conditions: conditionsWith({ Ready: no("Refused", "first"), Degraded: no("NothingDeployed", "none") }),
+    workloads: [],
+  };
+
+  it("is written when it says something new, and keeps the time of what stays", () => {
+    const first = nextStatus(LIVE, findings, Date.UTC(2026, 0, 1));
+    expect(first?.["conditions"]).toMatchObject([
+      { type: "Ready", status: "False", lastTransitionTime: "2026-01-01T00:00:00Z", observedGeneration: 3 },
+      { type: "ImageVerified", status: "Unknown", reason: "NotYet" },
+      { type: "CacheReady", status: "Unknown" },
+      { type: "WorkloadsUpdated", status: "Unknown" },
+      { type: "Degraded", status: "False" },
+    ]);
+    const live = { ...LIVE, status: first };
+    expect(nextStatus(live, findings, Date.UTC(2026, 0, 2))).toBeUndefined();
+    const changed = { ...findings, conditions: { ...findings.conditions, Ready: no("Refused", "second") } };
+    expect(nextStatus(live, changed, Date.UTC(2026, 0, 2))?.["conditions"]).toMatchObject([
+      { message: "second", lastTransitionTime: "2026-01-01T00:00:00Z" },
+      {},
+      {},
+      {},
+      {},
+    ]);
+    const well = { ...findings, conditions: { ...findings.conditions, Ready: yes("Deployed", "all") } };
+    const next = nextStatus(live, well, Date.UTC(2026, 0, 2));
+    expect(next?.["conditions"]).toMatchObject([{ lastTransitionTime: "2026-01-02T00:00:00Z" }, {}, {}, {}, {}]);
+    expect(next).not.toHaveProperty("reason");
+  });
+
+  it("shows what went wrong first, and no more than anybody reads", () => {
+    const good = Array.from({ length: 80 }, (_, index) => ({ name: `a${index}`, state: "Succeeded" as const }));
+    const bad = { name: "z", state: "Failed" as const, reason: "x".repeat(5000) };
+    const status = nextStatus(LIVE, { ...findings, workloads: [...good, bad] }, 0);
+    expect(status).toMatchObject({ ready: "80/81", counts: { matched: 81, succeeded: 80, failed: 1, pending: 0 } });
+    const shown = status?.["workloads"] as Record<string, { reason?: string }>;
+    expect(Object.keys(shown)).toHaveLength(50);
+    expect(Object.keys(shown)[0]).toBe("z");
+    expect(shown["z"]?.reason).toHaveLength(1001);
+  });
+});
+
+describe("advice", () => {
+  it("says flags of the command line as fields of the object", () => {
+    const error = new WasmeError("usage", "X", "cannot be used with --via wasmplugin and --delivery", {
+      hint: "deploy with --delivery cache-http, or without --pull-secret",
+    });
+    expect(adviceOf(error)).toBe(
+      "cannot be used with spec.deployment.istio.via: wasmplugin and spec.deployment.istio.delivery; deploy with spec.deployment.istio.delivery: cache-http, or without spec.filter.imagePullOptions.pullSecret",
+    );
+    expect(adviceOf(new WasmeError("failed", "X", "broken", { hint: "run the same command again" }))).toBe("broken");
+  });
+});
