@@ -3,7 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { applyChange, type Run, startRun } from "./apply-change.ts";
 import { applyMark } from "./apply-list.ts";
 import { settleInParallel } from "./in-parallel.ts";
-import { type ObjectOutcome, type OutcomeWord, withOutcome } from "./outcomes.ts";
+import { type ObjectOutcome, Outcomes, type OutcomeWord } from "./outcomes.ts";
 import { type Change, changesOf, isWait, type Plan, refTitle, type Step, type Wait } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { waitOnce, waitThrough } from "./wait-step.ts";
@@ -104,14 +104,14 @@ async function applyBatch(run: Run, steps: readonly Change[], done: Done): Promi
 class Done {
   readonly #events: EventSink;
   readonly #steps = new Set<Change>();
-  #outcomes: readonly ObjectOutcome[] = [];
+  readonly #outcomes = new Outcomes();
 
   constructor(events: EventSink) {
     this.#events = events;
   }
 
   get outcomes(): readonly ObjectOutcome[] {
-    return this.#outcomes;
+    return this.#outcomes.list;
   }
 
   has(step: Change): boolean {
@@ -120,7 +120,7 @@ class Done {
 
   add(step: Change, outcome: OutcomeWord): void {
     this.#steps.add(step);
-    this.#outcomes = withOutcome(this.#outcomes, { ref: step.ref, outcome });
+    this.#outcomes.add({ ref: step.ref, outcome });
     if (outcome !== "unchanged") this.#events({ type: "milestone", message: `${refTitle(step.ref)} ${outcome}` });
   }
 }

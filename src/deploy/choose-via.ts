@@ -98,7 +98,8 @@ function withoutCluster(question: ViaQuestion): ViaChoice {
   );
 }
 
-function noIstio(): WasmeError {
+/** The error of a cluster without any of Istio's kinds. */
+export function noIstio(): WasmeError {
   const kinds = PREFERENCE.map((via) => VIA_KIND[via].kind).join(", ");
   return new WasmeError("incompatible", "ISTIO_NOT_INSTALLED", `this cluster serves none of Istio's kinds ${kinds}`, {
     hint: "is Istio installed there? kubectl api-resources | grep istio.io",

@@ -10,13 +10,24 @@ export interface ObjectOutcome {
   readonly outcome: OutcomeWord;
 }
 
-/** Outcomes with one more; an object written in several steps is listed once, a new one stays "created". */
-export function withOutcome(outcomes: readonly ObjectOutcome[], added: ObjectOutcome): readonly ObjectOutcome[] {
-  const at = outcomes.findIndex(({ ref }) => refTitle(ref) === refTitle(added.ref));
-  const before = outcomes[at];
-  if (before === undefined) return [...outcomes, added];
-  const stays = added.outcome === "unchanged" || (before.outcome === "created" && added.outcome === "changed");
-  return stays ? outcomes : outcomes.with(at, added);
+/** What became of objects, in order; an object written in several steps is listed once, a new one stays "created". */
+export class Outcomes {
+  readonly #byTitle = new Map<string, ObjectOutcome>();
+
+  get list(): readonly ObjectOutcome[] {
+    return [...this.#byTitle.values()];
+  }
+
+  add(added: ObjectOutcome): void {
+    const title = refTitle(added.ref);
+    const before = this.#byTitle.get(title)?.outcome;
+    const stays = before !== undefined && (added.outcome === "unchanged" || isStillNew(before, added.outcome));
+    if (!stays) this.#byTitle.set(title, added);
+  }
+}
+
+function isStillNew(before: OutcomeWord, added: OutcomeWord): boolean {
+  return before === "created" && added === "changed";
 }
 
 /** What the changes of a plan would do to each object. */
@@ -27,6 +38,7 @@ export function expectedOutcomes(plan: Pick<Plan, "steps">): readonly ObjectOutc
     delete: "deleted",
     unchanged: "unchanged",
   };
-  const none: readonly ObjectOutcome[] = [];
-  return changesOf(plan).reduce((list, { ref, action }) => withOutcome(list, { ref, outcome: word[action] }), none);
+  const outcomes = new Outcomes();
+  for (const { ref, action } of changesOf(plan)) outcomes.add({ ref, outcome: word[action] });
+  return outcomes.list;
 }

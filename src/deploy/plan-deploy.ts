@@ -2,7 +2,6 @@ import type { Delivery } from "../domain/delivery.ts";
 import type { Filter } from "../domain/filter.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import type { Workload } from "../domain/workload.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
@@ -31,10 +30,10 @@ import { planTidying } from "./plan-tidying.ts";
 import { planWay, wayAccess, type WayRequest } from "./plan-way.ts";
 import { filesObstacle, mountObstacle, readNamespace } from "./read-namespace.ts";
 import { refuseTaken } from "./refuse-taken.ts";
-import type { ClusterDeps, DeployRequest, Via, WorkloadQuery } from "./request.ts";
+import type { ClusterDeps, DeployRequest, Via } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
 import { says } from "./same-object.ts";
-import { selectWorkloads } from "./select-workloads.ts";
+import { type Selected, selectWorkloads } from "./select-workloads.ts";
 import { settleObjects } from "./settle-objects.ts";
 import { targetWarnings } from "./target-warnings.ts";
 import { VIA_KIND } from "./via-kind.ts";
@@ -81,7 +80,6 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   refuseTaken(objects, chosen, request);
   const replaced = await planReplaced(deps, { ...request, via, namespace, targets }, oursAmong(found));
   const tidying = await planTidying(deps, { request, namespace, targets, cache, objects, replaced, found });
-  const neighbours = await neighboursOf(deps, { ...request.workloads, namespace }, targets);
   const edits = [...steps.edits, ...tidying.edits];
   const restarts = edits.some(({ action }) => action === "update");
   const better = betterWay({ delivery, reason: "" }, question) ?? [];
@@ -101,7 +99,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
       ...tidying.notes,
     ],
     warnings: [
-      ...overlapWarnings(chosen, neighbours, delivery),
+      ...overlapWarnings(chosen, place.all, delivery),
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
     ],
@@ -132,9 +130,8 @@ export function headNotes(
 }
 
 /** What is there before anything is decided. */
-interface Surroundings {
+interface Surroundings extends Selected {
   readonly labels: Readonly<Record<string, string>> | undefined;
-  readonly targets: readonly Target[];
   readonly served: ReadonlySet<Via>;
   readonly found: FilterObjects;
   readonly cache: CacheLook;
@@ -149,14 +146,14 @@ async function lookAround(
   const { request, image, namespace } = what;
   const { port, signal } = deps;
   const labels = await readNamespace(deps, namespace);
-  const targets = await selectWorkloads(port, { ...request.workloads, namespace }, signal);
+  const selected = await selectWorkloads(port, { ...request.workloads, namespace }, signal);
   const served = await servedVias(deps);
   const [found, cache, kubernetes] = await Promise.all([
     readFilterObjects(deps, served, namespace),
     lookAtCache(deps, request.cache, image),
     port.version(signal),
   ]);
-  return { labels, targets, served, found, cache, kubernetes, namespace };
+  return { labels, ...selected, served, found, cache, kubernetes, namespace };
 }
 
 function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroundings): ViaQuestion {
@@ -214,18 +211,6 @@ function objectAccess(via: Via, wanted: readonly KubeObject[]): readonly Access[
   const [object] = wanted;
   if (object === undefined) return [];
   return writeAccess(VIA_KIND[via], object).map(({ name: _name, ...access }) => access);
-}
-
-/** All workloads of the kind in the namespace, those chosen among them. */
-async function neighboursOf(
-  deps: ClusterDeps,
-  query: WorkloadQuery & { readonly namespace: string },
-  targets: readonly Target[],
-): Promise<readonly Workload[]> {
-  const everything = Object.keys(query.labels).length === 0 && query.names === undefined;
-  const wider = { ...query, labels: {}, names: undefined };
-  const all = everything ? targets : await selectWorkloads(deps.port, wider, deps.signal);
-  return all.map(({ workload }) => workload);
 }
 
 function registryWarnings(delivery: Delivery, image: ResolvedImage): Plan["warnings"] {

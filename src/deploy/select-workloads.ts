@@ -1,30 +1,38 @@
 import { WasmeError } from "../domain/errors.ts";
+import type { Workload } from "../domain/workload.ts";
 import { workloadResource } from "../kube/kinds.ts";
 import type { KubePort } from "../kube/port.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import type { WorkloadQuery } from "./request.ts";
 
+/** The workloads of a kind in a namespace, by name. */
+export interface Selected {
+  /** Those that a query matches. */
+  readonly targets: readonly Target[];
+  /** All of them: a filter reaches pods by their labels, whoever's they are. */
+  readonly all: readonly Workload[];
+}
+
 /**
- * The workloads of a cluster that a query matches, by name. Throws `WORKLOAD_NOT_FOUND` (not-found) when there are
- * none: a deploy that changes nothing must not look like one that worked.
+ * The workloads of a cluster that a query matches, among their neighbours, in one list. Throws `WORKLOAD_NOT_FOUND`
+ * (not-found) when there are none: a deploy that changes nothing must not look like one that worked.
  */
 export async function selectWorkloads(
   port: Pick<KubePort, "list">,
   query: WorkloadQuery & { readonly namespace: string },
   signal?: AbortSignal,
-): Promise<readonly Target[]> {
-  const selection = {
-    kind: workloadResource(query.kind),
-    namespace: query.namespace,
-    labelSelector: labelText(query.labels),
-  };
-  const { items } = await port.list(selection, signal);
-  const targets = items
+): Promise<Selected> {
+  const { kind, namespace, labels, names } = query;
+  const { items } = await port.list({ kind: workloadResource(kind), namespace }, signal);
+  const all = items
     .filter((item) => item.metadata.deletionTimestamp === undefined)
-    .filter((item) => query.names?.includes(item.metadata.name) !== false)
-    .map((item) => targetOf(query.kind, item, query.namespace));
+    .map((item) => targetOf(kind, item, namespace))
+    .toSorted((a, b) => (a.workload.name < b.workload.name ? -1 : 1));
+  const targets = all.filter(
+    ({ workload }) => hasLabels(workload.labels, labels) && names?.includes(workload.name) !== false,
+  );
   if (targets.length === 0) throw noWorkload(query);
-  return targets.toSorted((a, b) => (a.workload.name < b.workload.name ? -1 : 1));
+  return { targets, all: all.map(({ workload }) => workload) };
 }
 
 /** True when a workload has every label of the query. */

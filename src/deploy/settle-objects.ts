@@ -41,9 +41,10 @@ export async function settleObjects(
   });
 }
 
-/** True when somebody else wrote fields of the object. */
+/** True when somebody else wrote fields of the object that we may want to write: the status that istiod writes is not. */
 function isShared(object: KubeObject): boolean {
-  return (object.metadata.managedFields ?? []).some(({ manager }) => !isOurManager(manager));
+  const rows = object.metadata.managedFields ?? [];
+  return rows.some(({ manager, ["subresource"]: part = "" }) => part === "" && !isOurManager(manager));
 }
 
 const REASON: Readonly<Record<Via, string>> = {

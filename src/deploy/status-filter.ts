@@ -16,7 +16,7 @@ import {
 import { cacheUseOf, deliveryOf, type OurObject } from "./our-objects.ts";
 import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
-import { hasLabels } from "./select-workloads.ts";
+import { hasLabels, labelText } from "./select-workloads.ts";
 import { cacheSteps } from "./status-cache.ts";
 import { operatorStep } from "./status-operator.ts";
 import { type PodQuestion, selectedPods, sidecarStep, volumeSteps } from "./status-pods.ts";
@@ -44,7 +44,7 @@ export async function statusOf(
   const { object, via } = one;
   const found = findWorkload(object, around.seen);
   if ("seen" in found.all && !hasLabels(found.workload?.metadata.labels ?? {}, around.labels)) return undefined;
-  const again = againFor(object, found);
+  const again = againFor(one, found);
   const question = podQuestion(object, found, { seen: around.seen, again });
   const cached = cachePart(question, { object, seen: around.seen, now: around.now, again });
   const owner = operatorStep(object, around.wishes);
@@ -154,8 +154,12 @@ function objectStep(object: KubeObject, via: Via, again: string): StatusStep {
   return failed("object", `${name} does not name ${digest}: somebody changed it`, `${again} --force-conflicts`);
 }
 
-/** The command that brings a filter about anew; what the operator made it makes again by itself. */
-function againFor(object: KubeObject, { namespace, kind, id, workload }: FoundWorkload): string {
+/**
+ * How a filter is brought about anew. What it was configured with is not all told by its object, so the command is only the
+ * beginning of the one that made it; with all labels of the workload, it reaches no other than that one did. What the operator
+ * made it makes again by itself.
+ */
+function againFor({ object, via }: OurObject, { namespace, kind, id, workload }: FoundWorkload): string {
   const owner = listAt(object, "metadata", "ownerReferences").find(
     (one) => isObject(one) && one["kind"] === Kinds.filterDeployment.kind,
   );
@@ -163,8 +167,9 @@ function againFor(object: KubeObject, { namespace, kind, id, workload }: FoundWo
     return `the operator mends that: is it running? kubectl describe filterdeployment ${stringAt(owner, "name") ?? ""} -n ${namespace}`;
   }
   const image = object.metadata.annotations?.[IMAGE_ANNOTATION] ?? "IMAGE";
-  const [label] = Object.entries(workload?.metadata.labels ?? {});
-  const labels = label === undefined ? "" : ` -l ${label.join("=")}`;
+  const labels = labelText(workload?.metadata.labels ?? {});
+  const which = labels === "" ? "" : ` -l ${labels}`;
   const type = kind === "Deployment" ? "" : ` -t ${kind.toLowerCase()}`;
-  return `wasme deploy istio ${image} --id ${id} -n ${namespace}${labels}${type}`;
+  const command = `wasme deploy istio ${image} --id ${id} -n ${namespace}${which}${type}`;
+  return `deploy it again as before, with its --config and other options: ${command} --via ${via} --delivery ${deliveryOf(object)}`;
 }

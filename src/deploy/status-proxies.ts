@@ -99,7 +99,10 @@ async function askPod(
 
 type Verdict = Pick<ProxyState, "state" | "message">;
 
-/** The metrics count all filters of the pod: none that runs is certain, some that run are a good sign. */
+/**
+ * The metrics count all filters of the pod: none that runs is certain, all fetched and some running is a good sign. A
+ * failure may be this filter's or another's, and of any time since the start.
+ */
 function verdictOf({ fetched, failures, running }: ProxyStats): Verdict {
   const reasons = [...failures].map(([why, count]) => `${count} × ${why}`).join(", ");
   const parts = [
@@ -109,8 +112,9 @@ function verdictOf({ fetched, failures, running }: ProxyStats): Verdict {
   ];
   if (parts.length === 0) return { state: "unknown", message: "its metrics say nothing of modules" };
   const message = `modules since the proxy started: ${parts.join("; ")}`;
-  const none = running === 0 || (running === undefined && (fetched ?? 0) === 0);
-  return { state: none ? "failed" : "ok", message };
+  if (running === 0 || (running === undefined && (fetched ?? 0) === 0)) return { state: "failed", message };
+  if (reasons === "") return { state: "ok", message };
+  return { state: "unknown", message: `${message}; whether this filter is among those that failed, they do not say` };
 }
 
 /** Envoy's own word for this filter, where it can be had. */

@@ -1,9 +1,11 @@
 import { didYouMean } from "../domain/did-you-mean.ts";
 import { WasmeError } from "../domain/errors.ts";
+import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import type { WorkloadKind } from "../domain/workload.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
+import { noIstio } from "./choose-via.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
@@ -65,6 +67,7 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   if (request.id !== undefined && filters.length === 0) {
     throw notDeployed(request.id, { namespace, everything, wishes });
   }
+  const notes = unshown(wishes, request);
   const denied = [
     ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
     ...("denied" in wishes ? [wishes.denied] : []),
@@ -73,8 +76,19 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   return {
     namespace,
     filters: filters.toSorted((a, b) => (order(a) < order(b) ? -1 : 1)),
-    notes: denied.map(({ message, fix }) => `${message}; ${fix}`),
+    notes: [...denied.map(({ message, fix }) => `${message}; ${fix}`), ...notes],
   };
+}
+
+/** What a FilterDeployment without objects will be for is told by its selector only, not by labels of a workload. */
+function unshown(wishes: Sight<readonly KubeObject[]>, { labels }: StatusRequest): readonly string[] {
+  const some = "seen" in wishes && wishes.seen.length > 0 && Object.keys(labels).length > 0;
+  return some ? ["FilterDeployments that have made nothing yet are shown without -l only"] : [];
+}
+
+/** The kind of workload a FilterDeployment is for. */
+function wishedKind(wish: KubeObject): WorkloadKind | undefined {
+  return parseFilterDeployment(wish).spec?.kind;
 }
 
 /** FilterDeployments that have no object of their own yet. */
@@ -91,7 +105,8 @@ function unmade(
         object.metadata.namespace === namespace &&
         object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL] === workloadLabel(name),
     );
-    return !has && (request.id === undefined || ownFilterId(wish) === request.id);
+    const isMeant = request.id === undefined || ownFilterId(wish) === request.id;
+    return !has && isMeant && (request.kind === undefined || wishedKind(wish) === request.kind);
   });
   return alone.map((wish): FilterStatus => {
     const steps = [operatorStep(wish, wishes)].filter((step) => step !== undefined);
@@ -164,11 +179,4 @@ function nothingSeen(denied: readonly Via[], namespace: string | undefined): Was
   const [first = VIAS[0] ?? "envoyfilter"] = denied;
   const { message, fix } = deniedTo("list", VIA_KIND[first], namespace);
   return new WasmeError("unauthorised", "KUBE_FORBIDDEN", message.replace(/: cannot tell$/u, ""), { hint: fix });
-}
-
-function noIstio(): WasmeError {
-  const kinds = VIAS.map((via) => VIA_KIND[via].kind).join(", ");
-  return new WasmeError("incompatible", "ISTIO_NOT_INSTALLED", `this cluster serves none of Istio's kinds ${kinds}`, {
-    hint: "is Istio installed there? kubectl api-resources | grep istio.io",
-  });
 }

@@ -95,6 +95,8 @@ class Progress {
   look(objects: Snapshot): ObjectRef | undefined {
     for (const ref of this.#open.values()) {
       const live = objects.get(ref.name);
+      // One change is told at a time, and all others are as they were.
+      if (live !== undefined && this.#seen.get(ref.name) === live) continue;
       const state = live === undefined ? { status: "failed", message: "it was deleted" } : rolloutState(live);
       if (live !== undefined) this.#seen.set(ref.name, live);
       if (this.#said.get(ref.name) !== state.message) {

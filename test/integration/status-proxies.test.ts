@@ -139,6 +139,7 @@ describe("what proxies say, from a real Envoy", () => {
       AGENT,
       `${AGENT}envoy_wasm_envoy_wasm_runtime_v8_active{} 2\n`,
       `${AGENT}envoy_wasm_envoy_wasm_runtime_v8_active{} 0\n`,
+      `${AGENT.replaceAll(/^.*failure.*\n/gmu, "")}envoy_wasm_envoy_wasm_runtime_v8_active{} 2\n`,
       "# nothing\n",
     ];
     const states = [];
@@ -150,10 +151,12 @@ describe("what proxies say, from a real Envoy", () => {
       server.close();
     }
     const since = "modules since the proxy started: 1 fetched; failed: 3 × download_failure, 2 × fetch_failure";
+    const which = "whether this filter is among those that failed, they do not say";
     expect(states.map(({ state, message }) => [state, message])).toEqual([
-      ["ok", since],
-      ["ok", `${since}; 2 running`],
+      ["unknown", `${since}; ${which}`],
+      ["unknown", `${since}; 2 running; ${which}`],
       ["failed", `${since}; 0 running`],
+      ["ok", "modules since the proxy started: 1 fetched; 2 running"],
       ["unknown", "its metrics say nothing of modules"],
     ]);
   });

@@ -209,8 +209,9 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
   });
 
   it("finds pods whose injector did not add the volume", async () => {
-    const bench = await withWeb("inject");
+    const bench = await withWeb("inject", { annotations: {} });
     await bench.deploy({ via: "envoyfilter", delivery: "cache-file" });
+    await patch(web(bench), { spec: { template: { metadata: { annotations: SIDECAR } } } });
     const step = await settles(bench, "rollout", "failed");
     expect(step.message).toMatch(/^2 of 2 pods lack the volume wasme-cache, such as web-/u);
     expect(step.fix).toContain(`kubectl rollout restart deployment/web -n ${bench.namespace}`);
@@ -273,12 +274,14 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
   });
 
   it("finds an object that somebody changed", async () => {
-    const bench = await withWeb("changed");
-    await bench.deploy({ via: "wasmplugin", delivery: "registry" });
+    const bench = await withWeb("changed", { labels: { "app.kubernetes.io/managed-by": "Helm" } });
+    await bench.deploy({ via: "wasmplugin", delivery: "registry", config: '{"a":1}' });
     await patch(plugin(bench), { spec: { url: "oci://elsewhere.example.com/x:1", sha256: null } });
     const step = await settles(bench, "object", "failed");
     expect(step.message).toMatch(/^WasmPlugin\/web-hello does not name sha256:[0-9a-f]{64}: somebody changed it$/u);
-    expect(step.fix).toMatch(/--force-conflicts$/u);
+    expect(step.fix).toMatch(
+      /^deploy it again as before, with its --config .*: wasme deploy istio .* -l app=web,app.kubernetes.io\/managed-by=Helm --via wasmplugin --delivery registry --force-conflicts$/u,
+    );
   });
 
   it("says plainly what it may not see, instead of failing", async () => {
@@ -373,6 +376,11 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
       message: "no operator has looked at FilterDeployment mine yet",
     });
     expect(await one(bench, { id: "hello" })).toMatchObject({ filterDeployment: "mine", workload: undefined });
+    expect((await look(bench, { kind: "DaemonSet" })).filters).toEqual([]);
+    expect(await look(bench, { labels: { app: "web" } })).toMatchObject({
+      filters: [],
+      notes: ["FilterDeployments that have made nothing yet are shown without -l only"],
+    });
     const told = async (status: string, reason: string, message: string): Promise<StatusStep | undefined> => {
       const condition = {
         type: "Ready",

@@ -5,7 +5,7 @@ import { usageError, WasmeError } from "../../../src/domain/errors.ts";
 import { withDeadline } from "../../../src/deploy/deadline.ts";
 import { applyMergePatch } from "../../../src/deploy/edit-workload.ts";
 import { deploymentTools, isGateway, stuckReason, type Target } from "../../../src/deploy/live-workload.ts";
-import { withOutcome } from "../../../src/deploy/outcomes.ts";
+import { Outcomes } from "../../../src/deploy/outcomes.ts";
 import type { OurObject } from "../../../src/deploy/our-objects.ts";
 import { overlapWarnings } from "../../../src/deploy/overlap-warnings.ts";
 import { planReplaced } from "../../../src/deploy/plan-replaced.ts";
@@ -79,13 +79,14 @@ describe("retryConflicts", () => {
   });
 });
 
-describe("withOutcome", () => {
-  it("lists an object once: new stays new, and a change beats none", () => {
+describe("Outcomes", () => {
+  it("list an object once: new stays new, and a change beats none", () => {
     const ref = { kind: Kinds.configMap, name: "m", namespace: "n" };
-    const words = (list: readonly ("created" | "changed" | "unchanged" | "deleted")[]): unknown =>
-      list
-        .reduce<ReturnType<typeof withOutcome>>((all, outcome) => withOutcome(all, { ref, outcome }), [])
-        .map(({ outcome }) => outcome);
+    const words = (list: readonly ("created" | "changed" | "unchanged" | "deleted")[]): unknown => {
+      const outcomes = new Outcomes();
+      for (const outcome of list) outcomes.add({ ref, outcome });
+      return outcomes.list.map(({ outcome }) => outcome);
+    };
     expect(words(["created", "changed", "unchanged"])).toEqual(["created"]);
     expect(words(["unchanged", "changed", "unchanged"])).toEqual(["changed"]);
     expect(words(["changed", "deleted"])).toEqual(["deleted"]);
@@ -242,5 +243,30 @@ describe("overlapWarnings", () => {
     expect(texts([web], "registry")).toEqual([expect.stringMatching(/canary.*runs there too$/u)]);
     expect(texts([web], "cache-file")).toEqual([expect.stringMatching(/canary.*refuse their listeners$/u)]);
     expect(texts([canary, other], "image-volume")).toEqual([]);
+  });
+
+  it("names a few of many, and counts the rest", () => {
+    const many = Array.from({ length: 1000 }, (_, i) => pods(`web-${i}`, { app: "web" }));
+    const messages = overlapWarnings(many, many, "registry").map(({ message }) => message);
+    expect(messages).toHaveLength(6);
+    expect(messages[0]).toBe(
+      "pods of deployment/web-0 carry all labels of deployment/web-1's pods and of 998 more: the filter runs there twice",
+    );
+    expect(messages[5]).toBe("so do pods of 995 more workloads");
+  });
+
+  it("compares labels of a thousand workloads a few thousand times, not a million", () => {
+    let looks = 0;
+    const counted = (name: string): Workload => {
+      const get = (labels: Record<string, string>, key: string | symbol): unknown => {
+        looks += 1;
+        return Reflect.get(labels, key);
+      };
+      const labels = { "app.kubernetes.io/managed-by": "Helm", app: name };
+      return pods(name, new Proxy<Record<string, string>>(labels, { get }));
+    };
+    const many = Array.from({ length: 1000 }, (_, i) => counted(`web-${i}`));
+    expect(overlapWarnings(many, many, "registry")).toEqual([]);
+    expect(looks).toBeLessThan(20_000);
   });
 });
