@@ -2,7 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import type { StoreQuery } from "../controller/object-store.ts";
 import { isKubeObject, type KubeObject } from "../kube/objects.ts";
-import type { KubePort, ObjectRef, Selection } from "../kube/port.ts";
+import type { KubePort, ObjectRef, Selection, ServerVersion } from "../kube/port.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import { type ClusterView, FILTER_KINDS } from "./cluster-view.ts";
 import { Memory } from "./memory.ts";
@@ -32,6 +32,7 @@ export interface CachedPort extends KubePort {
  */
 export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedPort {
   const written = new Written(view);
+  const versions = new Memory<ServerVersion>(clock, VERSION_MS);
   const remembered = new Memory<KubeObject | undefined>(clock, (object) =>
     object === undefined ? ABSENT_MS : REMEMBER_MS,
   );
@@ -86,6 +87,7 @@ export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedP
     patch: (ref, patch, options = {}) => writing(ref, options.dryRun, () => live.patch(ref, patch, options)),
     jsonPatch: (ref, patch, options = {}) => writing(ref, options.dryRun, () => live.jsonPatch(ref, patch, options)),
     delete: (ref, options = {}) => writing(ref, options.dryRun, () => live.delete(ref, options)),
+    version: (signal) => versions.get("", () => live.version(signal)),
     served: (kind, signal) => {
       const own = FILTER_KINDS.includes(kind) ? view.all.find((one) => one.kind === kind) : undefined;
       return own === undefined ? live.served(kind, signal) : Promise.resolve(own.served);
@@ -133,5 +135,7 @@ const REREAD: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "KUBE_ALREADY_EXIS
 /** Kinds of which single objects are read, the same ones again and again. */
 const REMEMBERED: ReadonlySet<ResourceKind> = new Set([Kinds.namespace, Kinds.service, Kinds.daemonSet]);
 const REMEMBER_MS = 10_000;
+/** Servers are upgraded now and then. */
+const VERSION_MS = 600_000;
 /** What is not there may be made any moment: a node cache, say. */
 const ABSENT_MS = 1000;
