@@ -1,6 +1,7 @@
 import { type Digest, digestOf, digestParts, isDigest } from "../domain/digest.ts";
 import { messageOf } from "../domain/errors.ts";
 import { formatReference, type ImageReference, parseImageReference, withDigest } from "../domain/image-reference.ts";
+import { redact } from "../domain/redact.ts";
 
 /** One image the list names, or a line of it that names none. */
 export interface ListEntry {
@@ -8,7 +9,7 @@ export interface ListEntry {
   readonly id: string;
   /** The key under which it is listed, or would be: that of its report until its manifest is known. */
   readonly key: string;
-  /** As listed. */
+  /** As listed, without secrets: others read it in reports and events. */
   readonly text: string;
   /** What it means; `undefined` for what cannot be read. */
   readonly reference: ImageReference | undefined;
@@ -53,7 +54,7 @@ function entryOf(text: string): ListEntry {
     const reference = parseImageReference(text);
     const id = formatReference(reference);
     const key = reference.digest === undefined ? nameKey(id) : keyOfManifest(reference.digest);
-    return { id, key, text, reference };
+    return { id, key, text: redact(text), reference };
   } catch (error) {
     return broken(nameKey(text), text, messageOf(error));
   }
@@ -68,11 +69,17 @@ function pinnedEntry(key: string, pin: Digest, text: string): ListEntry {
     return broken(key, text, `its key names the manifest ${pin}, its reference ${digest}`);
   }
   const reference = withDigest(entry.reference, pin);
-  return { id: formatReference(reference), key, text, reference };
+  return { id: formatReference(reference), key, text: entry.text, reference };
 }
 
 function broken(key: string, text: string, problem: string): ListEntry {
-  return { id: `${key}=${text}`, key, text: text.slice(0, LONGEST_TEXT), reference: undefined, problem };
+  return {
+    id: `${key}=${text}`,
+    key,
+    text: redact(text).slice(0, LONGEST_TEXT),
+    reference: undefined,
+    problem: redact(problem),
+  };
 }
 
 function pinOf(key: string): Digest | undefined {

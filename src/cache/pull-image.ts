@@ -4,10 +4,9 @@ import { WasmeError } from "../domain/errors.ts";
 import { formatReference, type ImageReference, withDigest } from "../domain/image-reference.ts";
 import { isNonDistributable } from "../domain/media-types.ts";
 import type { WasmLayout } from "../domain/wasm-layout.ts";
-import { findLayout, openModule } from "../images/read-image.ts";
+import { checkMagic, findLayout, openModule } from "../images/read-image.ts";
 import { fetchImage, type RemoteImage, type RemoteRepository } from "../images/remote.ts";
 import { MAX_MODULE } from "../wasm/check-module.ts";
-import { fileKind } from "../wasm/file-kind.ts";
 import type { CachedBlob, CachedImage } from "./cached-image.ts";
 import type { ContentDraft, ContentFolder } from "./content-folder.ts";
 import type { Room } from "./room.ts";
@@ -156,18 +155,6 @@ function heldContent(folder: ContentFolder): Fetcher {
       }
     },
   };
-}
-
-function checkMagic(head: Uint8Array, where: string): void {
-  const found = fileKind(head);
-  if (found.kind === "module" && head.byteLength >= 8) return;
-  const isComponent = found.kind === "component";
-  const message = isComponent
-    ? `${where} holds a WebAssembly component, not a module`
-    : `${where} does not hold a WebAssembly module`;
-  throw new WasmeError("incompatible", isComponent ? "MODULE_IS_COMPONENT" : "IMAGE_NOT_WASM", message, {
-    hint: "proxies load core modules only, which begin with 00 61 73 6d 01 00 00 00",
-  });
 }
 
 function tooLarge(where: string): WasmeError {

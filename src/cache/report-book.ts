@@ -93,9 +93,14 @@ function reportOf(entry: ListEntry, { state, image, error }: EntryState, time: s
 function isSame(one: EntryState, other: EntryState): boolean {
   return (
     one.state === other.state &&
-    one.error === other.error &&
+    steady(one.error) === steady(other.error) &&
     one.image?.manifest.digest === other.image?.manifest.digest
   );
+}
+
+/** A registry may name the request or the time in what it says: that alone is no news. */
+function steady(error: string | undefined): string | undefined {
+  return error?.replaceAll(/[0-9a-f-]{16,}|\d+/giu, "#");
 }
 
 /** ISO 8601 with seconds, UTC. */

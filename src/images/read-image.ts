@@ -77,7 +77,11 @@ async function checkHeader(stream: AsyncIterable<Uint8Array>, { where, onModule 
   checkMagic(head, where);
 }
 
-function checkMagic(head: Uint8Array, where: string): void {
+/**
+ * Throws `MODULE_IS_COMPONENT` and `IMAGE_NOT_WASM` (incompatible) for what does not begin as a module does; `head` is at
+ * least its first 512 bytes, if it has as many.
+ */
+export function checkMagic(head: Uint8Array, where: string): void {
   const found = fileKind(head);
   if (found.kind === "module" && head.byteLength >= 8) return;
   if (found.kind === "component") {

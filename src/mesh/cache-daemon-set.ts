@@ -18,7 +18,7 @@ export interface CachePodSettings extends ProgramSettings {
    * namespace. False: they lie in the pod's own `emptyDir` and are served over HTTP only, in a restricted namespace.
    */
   readonly files: boolean;
-  /** Replaces the program's arguments; probes and ports are left out then, since nothing is known of that program. */
+  /** Replaces the program's arguments; probes are left out then, since nothing is known of that program. */
   readonly customCommand?: readonly string[] | undefined;
 }
 
@@ -84,7 +84,9 @@ function container(settings: CachePodSettings, mounts: readonly JsonObject[], en
       { name: "HOME", value: "/tmp" },
       ...env,
     ],
-    ...(customCommand === undefined ? { ports: [{ name: "http", containerPort: HTTP_PORT }], ...probes("http") } : {}),
+    // The Service goes by this name, whatever the program is.
+    ports: [{ name: "http", containerPort: HTTP_PORT }],
+    ...(customCommand === undefined ? probes("http") : {}),
     resources: settings.resources ?? RESOURCES,
     securityContext: containerSecurity(),
     volumeMounts: [{ name: MODULE_VOLUME, mountPath: MODULE_DIRECTORY }, { name: "tmp", mountPath: "/tmp" }, ...mounts],

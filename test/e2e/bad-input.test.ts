@@ -134,6 +134,10 @@ const VALUES: readonly (readonly [string, Refusal])[] = [
     { exit: 2, code: "PASSWORD_EMPTY", says: /stdin holds no password/u, hint: /--password-stdin/u },
   ],
   [
+    "cache serve a.example/b:v1 --hold 2m",
+    { exit: 2, code: "DURATION_INVALID", says: /--hold is longer than 50s/u, hint: /15 s/u },
+  ],
+  [
     "pull localhost:5000/a -u a -p b --password-stdin",
     { exit: 2, code: "CREDENTIAL_TWICE", says: /exclude each other/u, hint: false },
   ],

@@ -68,4 +68,14 @@ describe("several lists", () => {
     lists.settle("cluster");
     expect([lists.isKnown, lists.entries.length]).toEqual([true, 1]);
   });
+
+  it("names no secrets of what is listed: others read reports and events", () => {
+    for (const entries of [
+      entriesOfText("https://user:s3cret-1@registry.example/team/x:v1"),
+      entriesOfConfigMap({ [`sha256-${"ab".repeat(32)}`]: "https://user:s3cret-1@registry.example/team/x:v1" }),
+    ]) {
+      expect(entries).toHaveLength(1);
+      expect(JSON.stringify(entries.map(({ text, problem }) => [text, problem]))).not.toContain("s3cret-1");
+    }
+  });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { HeldRequests, type Wait, type WaitEnd } from "../../../src/cache/held-requests.ts";
+import { entriesOfText } from "../../../src/cache/list-entry.ts";
 import { Limit, Limits } from "../../../src/cache/limit.ts";
 import { judgeFailure } from "../../../src/cache/pull-failure.ts";
+import { ReportBook } from "../../../src/cache/report-book.ts";
 import { Room } from "../../../src/cache/room.ts";
 import { SingleFlight } from "../../../src/cache/single-flight.ts";
 import { Wake } from "../../../src/cache/wake.ts";
@@ -139,6 +141,24 @@ describe("room", () => {
     expect(room.hasSpare(30)).toBe(false);
     await room.take(30);
     expect(used).toBe(70);
+  });
+});
+
+describe("the book of a node", () => {
+  it("takes for no change what only names another request or time", () => {
+    let changes = 0;
+    const book = new ReportBook(
+      () => 0,
+      () => (changes += 1),
+    );
+    const [entry] = entriesOfText("x/y:v1");
+    if (entry === undefined) throw new Error("no entry");
+    const failed = (error: string): void => book.set(entry, { state: "failed", error });
+    failed("denied (request 5e2b8a10-9c1d-4f5e-8a77-0123456789ab at 12:31:07)");
+    failed("denied (request 0a9c8b7d-1111-4f5e-8a77-ba9876543210 at 12:32:09)");
+    expect(changes).toBe(1);
+    failed("not found (request 0a9c8b7d-1111-4f5e-8a77-ba9876543210 at 12:32:09)");
+    expect(changes).toBe(2);
   });
 });
 

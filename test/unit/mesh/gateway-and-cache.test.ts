@@ -83,6 +83,9 @@ describe("the node cache", () => {
     expect(daemonSet).toContain('"args":["sleep","1"]');
     expect(daemonSet).toContain('"tolerations":[{"operator":"Exists"}]');
     expect(daemonSet).not.toContain("Probe");
+    // Or its Service would lead nowhere.
+    expect(daemonSet).toContain('"ports":[{"name":"http","containerPort":9110}]');
+    expect(JSON.stringify(objects.find((object) => object.kind === "Service"))).toContain('"targetPort":"http"');
   });
 
   it("has an entry of its own for each image", () => {

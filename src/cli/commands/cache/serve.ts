@@ -131,7 +131,7 @@ async function readRequest(context: Context, input: Input): Promise<ServeCacheRe
     identity: readIdentity(context),
     tagIntervalMs: Math.max(LEAST_INTERVAL_MS, duration(options, "tagInterval", "1m")),
     lingerMs: duration(options, "linger", "10m"),
-    holdMs: duration(options, "hold", "10s"),
+    holdMs: readHold(options),
     drainMs: duration(options, "drain", "10s"),
     maxBytes: byteSize(options, "maxSize", LEAST_SIZE_KIB) ?? DEFAULT_SIZE,
     maxHeld: Math.max(0, integer(options, "maxHeld", 1000)),
@@ -143,6 +143,17 @@ const LEAST_INTERVAL_MS = 100;
 const LEAST_SIZE_KIB = 64;
 /** Bytes. */
 const DEFAULT_SIZE = 1024 * 1024 * 1024;
+
+/** Milliseconds; less than the time after which a connection is cut on which nothing moves. */
+function readHold(options: Values): number {
+  const hold = duration(options, "hold", "10s");
+  if (hold <= MOST_HOLD_MS) return hold;
+  throw usageError("DURATION_INVALID", "--hold is longer than 50s, after which no client waits any more", {
+    hint: "proxies wait for 15 s: take less than that",
+  });
+}
+
+const MOST_HOLD_MS = 50_000;
 
 async function readListen(options: Values): Promise<ListenAddress> {
   const { parseListenAddress } = await import("../../../platform/listen-address.ts");
