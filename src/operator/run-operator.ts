@@ -107,6 +107,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
   const port = createCachedPort({ live, view, clock });
   const recorder = createRecorder({ port: live, clock, log, controller: "wasme.io/operator", instance });
   const images = new Images({ connect: deps.connectRegistry, clock, resolveMs: settings.resolveMs });
+  const announced = new Map<string, string>();
   const later = new Later(clock, PATIENCE_MS);
   const verifier = new Verifier({
     most: VERIFIED_AT_ONCE,
@@ -131,7 +132,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
       recorder,
       log,
       settings,
-      announced: new Map(),
+      announced,
     }),
     observe: metrics.observe("filterdeployment", settings.workers),
   });
@@ -141,7 +142,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
   later.onAnswer = (key) => queue.enqueue(key);
   try {
     await settled(view, { clock, log, signal: AbortSignal.any([signal, leadership.lost]) });
-    wakeOnChanges(view, port, queue.enqueue);
+    wakeOnChanges({ view, port, announced }, queue.enqueue);
     wakeAll(view, queue.enqueue);
     hooks.onWorking?.();
     log.info("reconciling", { filterDeployments: view.filterDeployments.list().length });

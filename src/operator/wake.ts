@@ -4,19 +4,23 @@ import type { StoreChange } from "../controller/reflector.ts";
 import { LOW_PRIORITY } from "../controller/work-queue.ts";
 import { rolloutState } from "../deploy/rollout-state.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
-import type { ResourceKind } from "../kube/kinds.ts";
+import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { CachedPort } from "./cached-port.ts";
-import { type ClusterView, ID_INDEX, idKey, ownerLabelKey, ownersOf, pinnedKey } from "./cluster-view.ts";
+import { type ClusterView, ID_INDEX, idKey, IMAGE_INDEX, ownerLabelKey, ownersOf } from "./cluster-view.ts";
 import type { KindView } from "./kind-view.ts";
 import { conditionIn } from "./status.ts";
+import type { ReconcilerDeps } from "./work.ts";
 import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 
 /** Wants a FilterDeployment to be reconciled. */
 export type Enqueue = (key: string, options?: { readonly priority?: number }) => void;
 
 /** Has every change of the cluster wake the FilterDeployments it may concern. */
-export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqueue): void {
+export function wakeOnChanges(
+  { view, port, announced }: Pick<ReconcilerDeps, "view" | "port" | "announced">,
+  enqueue: Enqueue,
+): void {
   const wake = (objects: Iterable<KubeObject>, initial = false): void => {
     for (const object of objects) {
       // A deletion somebody waits for comes before whatever else there is.
@@ -24,7 +28,9 @@ export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqu
       enqueue(keyOf(object), { priority });
     }
   };
-  view.filterDeployments.onChange((change) => onFilterDeployment(view, change, wake));
+  view.filterDeployments.onChange((change) => {
+    onFilterDeployment(view, change, { wake, isOwn: isOwnWrite(port, Kinds.filterDeployment, change) });
+  });
   for (const kind of view.workloads) kind.onChange((change) => wake(concernedBy(view, kind, change)));
   for (const kind of view.filters) {
     kind.onChange((change) => {
@@ -39,7 +45,7 @@ export function wakeOnChanges(view: ClusterView, port: CachedPort, enqueue: Enqu
     wake(waiting(view, namespace === view.cacheNamespace ? undefined : namespace));
   });
   view.configMaps?.onChange((change) => {
-    if (!change.initial) wake(concernedByMap(view, change));
+    if (!change.initial) wakeByMap(view, change, { wake, enqueue, announced });
   });
 }
 
@@ -50,10 +56,15 @@ export function wakeAll(view: ClusterView, enqueue: Enqueue): void {
 
 type Wake = (objects: Iterable<KubeObject>, initial?: boolean) => void;
 
-function onFilterDeployment(view: ClusterView, { before, after, initial }: StoreChange, wake: Wake): void {
+function onFilterDeployment(
+  view: ClusterView,
+  { before, after, initial }: StoreChange,
+  { wake, isOwn }: { readonly wake: Wake; readonly isOwn: boolean },
+): void {
   const subject = after ?? before;
-  // Our own status comes back as a change: it says nothing new.
-  if (before === undefined || after === undefined || isNews(before, after)) wake([subject].filter(isThere), initial);
+  // Our own status and finalizer come back as changes: they say nothing new.
+  if (before === undefined || after === undefined || isNews(before, after, isOwn))
+    wake([subject].filter(isThere), initial);
   const ids = new Set([before, after].flatMap((object) => (object === undefined ? [] : [idOf(object)])));
   const changed = before === undefined || after === undefined || ids.size > 1 || isGoing(after) !== isGoing(before);
   if (!changed || initial) return;
@@ -71,12 +82,12 @@ function concernedById(view: ClusterView, id: string): readonly KubeObject[] {
   return [...view.filterDeployments.list({ index }), ...owners];
 }
 
-function isNews(before: KubeObject, after: KubeObject): boolean {
+function isNews(before: KubeObject, after: KubeObject, isOwn: boolean): boolean {
   return (
     before.metadata.uid !== after.metadata.uid ||
     before.metadata.generation !== after.metadata.generation ||
     isGoing(before) !== isGoing(after) ||
-    text(before.metadata, "finalizers") !== text(after.metadata, "finalizers")
+    (!isOwn && text(before.metadata, "finalizers") !== text(after.metadata, "finalizers"))
   );
 }
 
@@ -162,16 +173,21 @@ function waiting(view: ClusterView, namespace: string | undefined): readonly Kub
     .filter((one) => WAITS.has(conditionIn(one, "Ready")?.reason ?? ""));
 }
 
-/** Those whose image is meant by an entry that changed in the cache's list or a node's report. */
-function concernedByMap(view: ClusterView, { before, after }: StoreChange): readonly KubeObject[] {
+/**
+ * Wakes those whose image is meant by an entry that changed in the cache's list or a node's report: by their status, and by
+ * what was announced for them before their status says so. A map that comes or goes may be a node cache that does.
+ */
+function wakeByMap(
+  view: ClusterView,
+  { before, after }: StoreChange,
+  to: { readonly wake: Wake; readonly enqueue: Enqueue; readonly announced: ReadonlyMap<string, string> },
+): void {
+  if (before === undefined || after === undefined) to.wake(waiting(view, undefined));
   const [old, now] = [before, after].map((map) => (map === undefined ? {} : stringMapAt(map, "data")));
   const keys = new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})]);
   const changed = new Set([...keys].filter((key) => old?.[key] !== now?.[key]));
-  if (changed.size === 0) return [];
-  return view.filterDeployments.list().filter((one) => {
-    const key = pinnedKey(one);
-    return (key !== undefined && changed.has(key)) || WAITS.has(conditionIn(one, "Ready")?.reason ?? "");
-  });
+  for (const key of changed) to.wake(view.filterDeployments.list({ index: { name: IMAGE_INDEX, value: key } }));
+  for (const [who, key] of to.announced) if (changed.has(key)) to.enqueue(who);
 }
 
 function isThere(object: KubeObject | undefined): object is KubeObject {
@@ -183,4 +199,10 @@ function text(value: object, field: string): string {
 }
 
 const FIRST = 1;
-const WAITS: ReadonlySet<string> = new Set(["WaitingForNodes", "WaitingForRollout", "IdInUse"]);
+const WAITS: ReadonlySet<string> = new Set([
+  "CacheNotInstalled",
+  "WaitingForNodes",
+  "WaitingForRollout",
+  "IdInUse",
+  "CacheNotInstalled",
+]);

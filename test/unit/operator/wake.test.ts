@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import type { KubeObject } from "../../../src/kube/objects.ts";
+import { wakeOnChanges } from "../../../src/operator/wake.ts";
+import { type HandCluster, startHandCluster, versioned } from "./hand-cluster.ts";
+
+let cluster: HandCluster;
+let woken: (readonly [string, number | undefined])[] = [];
+const announced = new Map<string, string>();
+const [ONE, TWO] = ["1".repeat(64), "2".repeat(64)];
+
+beforeEach(async () => {
+  cluster = await startHandCluster();
+  announced.clear();
+  woken = [];
+  wakeOnChanges({ ...cluster, announced }, (key, options) => woken.push([key, options?.priority]));
+});
+afterEach(() => cluster.stop());
+
+function filterDeployment(name: string, image?: string, metadata: object = {}): KubeObject {
+  return {
+    apiVersion: "wasme.io/v1",
+    kind: "FilterDeployment",
+    metadata: { name, namespace: "shop", uid: name, generation: 1, resourceVersion: cluster.version(), ...metadata },
+    spec: { filter: { id: name, image: "example.com/a:v1" } },
+    status: {
+      ...(image === undefined ? {} : { image: `example.com/a:v1@sha256:${image}` }),
+      conditions: [{ type: "Ready", status: "False", reason: "WaitingForNodes" }],
+    },
+  };
+}
+
+function report(data: object): KubeObject {
+  const metadata = { name: "wasme-cache-node-a", namespace: "wasme", resourceVersion: cluster.version() };
+  return { apiVersion: "v1", kind: "ConfigMap", metadata, data };
+}
+
+it("wakes those alone whose module a report tells of, by status or because it was announced for them", async () => {
+  await cluster.tell(Kinds.configMap, "ADDED", report({ [`sha256-${TWO}`]: "pulling" }));
+  await cluster.tell(Kinds.filterDeployment, "ADDED", filterDeployment("one", ONE));
+  await cluster.tell(Kinds.filterDeployment, "ADDED", filterDeployment("two", TWO));
+  await cluster.tell(Kinds.filterDeployment, "ADDED", filterDeployment("three"));
+  announced.set("shop/three", `sha256-${ONE}`);
+  woken = [];
+  await cluster.tell(Kinds.configMap, "MODIFIED", report({ [`sha256-${TWO}`]: "pulling", [`sha256-${ONE}`]: "ready" }));
+  expect(woken.map(([key]) => key)).toEqual(["shop/one", "shop/three"]);
+});
+
+it("takes its own finalizer for no news, and somebody else's for some", async () => {
+  const object = filterDeployment("one");
+  await cluster.tell(Kinds.filterDeployment, "ADDED", object);
+  woken = [];
+  const marked = filterDeployment("one", undefined, { finalizers: ["wasme.io/filter"] });
+  cluster.answer = () => Promise.resolve(marked);
+  await cluster.port.jsonPatch({ kind: Kinds.filterDeployment, namespace: "shop", name: "one" }, []);
+  await cluster.tell(Kinds.filterDeployment, "MODIFIED", marked);
+  expect(woken).toEqual([]);
+  await cluster.tell(Kinds.filterDeployment, "MODIFIED", filterDeployment("one", undefined, { finalizers: [] }));
+  expect(woken).toEqual([["shop/one", 0]]);
+});
+
+it("puts deletions first", async () => {
+  const object = filterDeployment("one");
+  await cluster.tell(Kinds.filterDeployment, "ADDED", object);
+  woken = [];
+  const going = { ...object, metadata: { ...object.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  await cluster.tell(Kinds.filterDeployment, "MODIFIED", versioned(going, cluster.version()));
+  expect(woken).toEqual([["shop/one", 1]]);
+});
