@@ -17,7 +17,7 @@ const V1 = imageOf("registry.example.com/team/hello:v1");
 const V2 = imageOf("registry.example.com/team/hello:v2");
 
 /** A server in memory, for counting: nobody else writes, and everything is allowed. */
-function counted(objects: readonly KubeObject[]): { readonly port: KubePort; calls(): number } {
+function counted(objects: readonly KubeObject[]): { readonly port: KubePort; readonly calls: () => number } {
   let calls = 0;
   let version = 0;
   const stored = new Map<string, KubeObject>();
@@ -70,7 +70,7 @@ function counted(objects: readonly KubeObject[]): { readonly port: KubePort; cal
     if (typeof target[name] === "function") calls += 1;
     return target[name];
   };
-  return { port: new Proxy(port, { get } as ProxyHandler<Partial<KubePort>>) as KubePort, calls: () => calls };
+  return { port: new Proxy(port, { get }) as KubePort, calls: () => calls };
 }
 
 /** How many requests each step of a filter's life takes on so many workloads. */
