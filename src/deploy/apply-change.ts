@@ -5,27 +5,11 @@ import { applySecret } from "./apply-secret.ts";
 import { editWorkload, type WorkloadEdit } from "./edit-workload.ts";
 import { isFor, oursAmong, readFilterObjects, servedVias, volumeOf } from "./our-objects.ts";
 import type { OutcomeWord } from "./outcomes.ts";
-import type { ApplyChange, Change, DeleteChange, EditChange, Step, TouchChange } from "./plan.ts";
+import type { ApplyChange, Change, DeleteChange, EditChange, TouchChange } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
+import type { Run } from "./run.ts";
 import { withVersion } from "./settle-change.ts";
-
-/** A plan that is being carried out. */
-export interface Run {
-  readonly deps: ClusterDeps;
-  readonly force: boolean;
-  /** Caches (`namespace/name`) whose list was deleted in this run, so the rest of them may go. */
-  readonly goneCaches: Set<string>;
-  /** What a step found to be done at once after it. */
-  readonly next: Step[];
-  /** Keys whose entry or credentials were written in this run: what nodes say of them is of before. */
-  readonly written: Set<string>;
-}
-
-/** A run at its beginning. */
-export function startRun(deps: ClusterDeps, force: boolean): Run {
-  return { deps, force, goneCaches: new Set(), next: [], written: new Set() };
-}
 
 /** Carries one change out, on the object as it is now. */
 export async function applyChange(run: Run, change: Change): Promise<OutcomeWord> {

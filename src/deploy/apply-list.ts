@@ -3,7 +3,7 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntryPatch, cacheLabels } from "../mesh/cache-objects.ts";
-import type { Run } from "./apply-change.ts";
+import type { Run } from "./run.ts";
 import {
   announcePatch,
   goingPatch,
@@ -95,7 +95,7 @@ export async function applyRemoval(run: Run, change: DeleteChange): Promise<Outc
   const { ref } = change;
   const kept = change.action === "unchanged" ? "unchanged" : "kept";
   const list = await live(deps).port.get(ref, deps.signal);
-  if (list !== undefined && !isEmptied(list)) return kept;
+  if (list === undefined ? await isUsed(deps, ref) : !isEmptied(list)) return kept;
   const whole = await planCacheRemoval(live(deps), { namespace: ref.namespace ?? "", name: ref.name });
   if (whole === undefined || whole.steps.length === 0) return kept;
   try {
@@ -107,6 +107,12 @@ export async function applyRemoval(run: Run, change: DeleteChange): Promise<Outc
   run.goneCaches.add(titleOf(ref));
   run.next.push(...whole.steps);
   return list === undefined ? "unchanged" : "deleted";
+}
+
+/** True when objects name a cache whose list is gone: somebody else than us took it away. */
+async function isUsed(deps: ClusterDeps, ref: ObjectRef): Promise<boolean> {
+  const needed = await neededEntries(live(deps), { title: titleOf(ref), data: {} }, { owner: undefined });
+  return "unseen" in needed || needed.size > 0;
 }
 
 /** True while the list of a cache that goes is not there again. */

@@ -1,11 +1,12 @@
 import type { EventSink } from "../domain/events.ts";
 import { WasmeError } from "../domain/errors.ts";
-import { applyChange, type Run, startRun } from "./apply-change.ts";
+import { applyChange } from "./apply-change.ts";
 import { applyMark } from "./apply-list.ts";
 import { settleInParallel } from "./in-parallel.ts";
 import { type ObjectOutcome, Outcomes, type OutcomeWord } from "./outcomes.ts";
 import { type Change, changesOf, isWait, type Plan, refTitle, type Step, type Wait } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
+import { type Run, startRun } from "./run.ts";
 import { waitOnce, waitThrough } from "./wait-step.ts";
 
 /** How a plan is carried out. */

@@ -1,6 +1,6 @@
 import { Kinds } from "../kube/kinds.ts";
 import { stringMapAt } from "../kube/objects.ts";
-import type { Run } from "./apply-change.ts";
+import type { Run } from "./run.ts";
 import { says, stayPatch } from "./cache-list.ts";
 import { live } from "./needed-entries.ts";
 import type { OutcomeWord } from "./outcomes.ts";

@@ -1,7 +1,7 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
-import { keysOf, releasePatch } from "./cache-list.ts";
+import { isEmptied, keysOf, releasePatch } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { neededEntries } from "./needed-entries.ts";
 import { cacheUseOf } from "./our-objects.ts";
@@ -119,25 +119,40 @@ async function release(deps: ClusterDeps, before: KubeObject, change: ReleaseCha
   return { ...change, after: await deps.port.patch(change.ref, patch, { dryRun: true, signal: deps.signal }) };
 }
 
+/** What is left of a cache whose list was emptied, or is gone: a run stopped while it took the cache away. */
+export async function planOrphan(
+  deps: ClusterDeps,
+  cache: CacheName,
+  list: KubeObject | undefined,
+): Promise<CacheRelease> {
+  if (list !== undefined && !isEmptied(list)) return NO_STEPS;
+  const whole = await planCacheRemoval(deps, cache);
+  if (whole === undefined || whole.steps.length === 0) return NO_STEPS;
+  return { ...whole, steps: [removalOf(cache, list, "delete"), ...whole.steps] };
+}
+
 /**
  * The deletion of a list that is empty by then, with its cache's parts. They are planned only where that is expected, so
  * that they can be told: the step itself looks at what there is.
  */
-export async function planEmptied(
+async function planEmptied(
   deps: ClusterDeps,
   cache: CacheName,
-  list: { readonly before: KubeObject | undefined; readonly empties: boolean },
+  list: { readonly before: KubeObject; readonly empties: boolean },
 ): Promise<CacheRelease> {
   const { before, empties } = list;
-  const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
   const removal = empties && deps.trial !== false ? await planCacheRemoval(deps, cache) : undefined;
   const action = removal === undefined || removal.steps.length === 0 ? "unchanged" : "delete";
-  const gate: DeleteChange = { type: "delete", action, ref, reason: CACHE_UNNEEDED, before, onlyEmptied: true };
-  return { steps: [gate, ...(removal?.steps ?? [])], notes: removal?.notes ?? [] };
+  return { steps: [removalOf(cache, before, action), ...(removal?.steps ?? [])], notes: removal?.notes ?? [] };
+}
+
+function removalOf(cache: CacheName, before: KubeObject | undefined, action: "unchanged" | "delete"): DeleteChange {
+  const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
+  return { type: "delete", action, ref, reason: CACHE_UNNEEDED, before, onlyEmptied: true };
 }
 
 /** The cache that an annotation names. */
-function cacheOf(text: string): CacheName {
+export function cacheOf(text: string): CacheName {
   const slash = text.indexOf("/");
   return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
 }

@@ -4,7 +4,8 @@ import type { Target } from "./live-workload.ts";
 import type { CacheLook } from "./look-at-cache.ts";
 import { cacheUseOf, type FilterObjects, oursAmong } from "./our-objects.ts";
 import type { ApplyChange, DeleteChange, EditChange, MarkStep, Step } from "./plan.ts";
-import { planCacheRelease } from "./plan-cache-release.ts";
+import type { CacheRelease } from "./plan-cache-removal.ts";
+import { cacheOf, planCacheRelease, planOrphan } from "./plan-cache-release.ts";
 import { planUnmounts } from "./plan-unmounts.ts";
 import type { ClusterDeps, DeployRequest } from "./request.ts";
 
@@ -55,11 +56,22 @@ export async function planTidying(
     from,
     owner: request.owner,
   });
+  const orphan = release.steps.length > 0 ? NONE : await orphaned(deps, cache, coming);
   const wait: Step = { type: "wait-rollout", workloads: edits.map(({ ref }) => ref), timeoutMs: request.timeoutMs };
   return {
     marks: release.marks,
-    steps: [...edits, ...release.steps, ...(request.wait && edits.length > 0 ? [wait] : [])],
+    steps: [...edits, ...release.steps, ...orphan.steps, ...(request.wait && edits.length > 0 ? [wait] : [])],
     edits,
-    notes: [...notes, ...release.notes],
+    notes: [...notes, ...release.notes, ...orphan.notes],
   };
 }
+
+/** A cache that a run was stopped while taking away, when nothing of this deploy needs it. */
+async function orphaned(deps: ClusterDeps, cache: CacheLook, coming: readonly KubeObject[]): Promise<CacheRelease> {
+  const { configMap, daemonSet, service, sight } = cache;
+  const isThere = daemonSet !== undefined || service !== undefined;
+  if (!isThere || coming.some((object) => cacheUseOf(object)?.cache === sight.title)) return NONE;
+  return await planOrphan(deps, cacheOf(sight.title), configMap);
+}
+
+const NONE: CacheRelease = { steps: [], notes: [] };

@@ -17,7 +17,7 @@ import {
   workloadKey,
 } from "./our-objects.ts";
 import { type DeleteChange, type EditChange, type Plan, refTitle, refTo, type Step } from "./plan.ts";
-import { type CacheUse, type EntryRelease, planCacheRelease, planEmptied } from "./plan-cache-release.ts";
+import { type CacheUse, type EntryRelease, planCacheRelease, planOrphan } from "./plan-cache-release.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import { planUnmounts, readableAmong } from "./plan-unmounts.ts";
 import { refuseManaged } from "./refuse-taken.ts";
@@ -158,7 +158,11 @@ async function planRelease(
   const over = new Set(ours.map(({ object }) => object.metadata.uid));
   const release = await planCacheRelease(deps, [...uses, ...noted], { over, coming: [], from, owner });
   if (release.steps.length > 0 || uses.length > 0 || cache === undefined) return release;
-  const rest = await planOrphan(deps, cache);
+  const { namespace: place, name } = cache;
+  const ref = { kind: Kinds.configMap, namespace: place, name };
+  const list = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => [live]));
+  if (list === undefined) return release;
+  const rest = await planOrphan(deps, { namespace: place, name }, list[0]);
   return { ...release, steps: [...release.steps, ...rest.steps], notes: [...release.notes, ...rest.notes] };
 }
 
@@ -168,18 +172,6 @@ async function notedBy(deps: ClusterDeps, cache: CacheName | undefined, from: st
   const { namespace, name } = cache;
   const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, namespace, name }, deps.signal));
   return keysOf(list, from).map((key) => ({ cache: `${namespace}/${name}`, key }));
-}
-
-/** What is left of a cache whose list was emptied, or is gone: a run stopped while it took the cache away. */
-async function planOrphan(deps: ClusterDeps, cache: CacheName): Promise<Pick<EntryRelease, "steps" | "notes">> {
-  const { namespace, name } = cache;
-  const ref = { kind: Kinds.configMap, namespace, name };
-  const list = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => [live]));
-  if (list === undefined) return { steps: [], notes: [] };
-  const [before] = list;
-  if (before !== undefined && !isEmptied(before)) return { steps: [], notes: [] };
-  const rest = await planEmptied(deps, { namespace, name }, { before, empties: true });
-  return rest.steps.length > 1 ? rest : { steps: [], notes: [] };
 }
 
 function rolloutWaits(edits: readonly EditChange[], timeoutMs: number): readonly Step[] {

@@ -1,5 +1,5 @@
 import { assertNever } from "../domain/errors.ts";
-import type { Run } from "./apply-change.ts";
+import type { Run } from "./run.ts";
 import { checkVolumes } from "./check-volumes.ts";
 import type { Wait } from "./plan.ts";
 import { lookForModule, waitForModule } from "./wait-for-module.ts";

@@ -1,0 +1,19 @@
+import type { Step } from "./plan.ts";
+import type { ClusterDeps } from "./request.ts";
+
+/** A plan that is being carried out. */
+export interface Run {
+  readonly deps: ClusterDeps;
+  readonly force: boolean;
+  /** Caches (`namespace/name`) whose list was deleted in this run, so the rest of them may go. */
+  readonly goneCaches: Set<string>;
+  /** What a step found to be done at once after it. */
+  readonly next: Step[];
+  /** Keys whose entry or credentials were written in this run: what nodes say of them is of before. */
+  readonly written: Set<string>;
+}
+
+/** A run at its beginning. */
+export function startRun(deps: ClusterDeps, force: boolean): Run {
+  return { deps, force, goneCaches: new Set(), next: [], written: new Set() };
+}
