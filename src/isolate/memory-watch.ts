@@ -10,14 +10,23 @@ const MEBIBYTE = 1024 * 1024;
  * a guest's memory, bodies, shared data. Returns the function that ends the watch. Keeps no process alive.
  */
 export function watchMemory(limitMegabytes: number, exceeded: () => void): () => void {
-  const before = process.memoryUsage.rss();
+  const before = residentBytes();
   const timer = setInterval(() => {
-    if (process.memoryUsage.rss() - before <= limitMegabytes * MEBIBYTE) return;
+    if (residentBytes() - before <= limitMegabytes * MEBIBYTE) return;
     clearInterval(timer);
     exceeded();
   }, STEP_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** What the process holds; where there is no `/proc` to read it from, as in a bare chroot, the most it ever held. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return process.resourceUsage().maxRSS * 1024;
+  }
 }
 
 /** What a thread of guests may take when nothing else is said: a guest of 1 GiB, and as much beside it; half of a small machine. */

@@ -5,7 +5,7 @@ export interface SignalWatch {
   readonly signal: AbortSignal;
   /** `SIGINT` or `SIGTERM` once one arrived. */
   readonly received: () => NodeJS.Signals | undefined;
-  /** Stops listening. */
+  /** Stops listening; after a signal no more, so that one that comes while the process ends gives its exit code too. */
   dispose(): void;
 }
 
@@ -33,6 +33,7 @@ export function watchSignals(onFirst: (name: NodeJS.Signals) => void): SignalWat
     signal: controller.signal,
     received: () => received,
     dispose: () => {
+      if (received !== undefined) return;
       process.off("SIGINT", handler);
       process.off("SIGTERM", handler);
     },

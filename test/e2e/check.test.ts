@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { inCi } from "../components/missing.ts";
 import { startHub } from "../support/hub.ts";
 import { HELLO_WASM } from "../support/modules.ts";
 import { type CliResult, runCli } from "../support/run-cli.ts";
@@ -28,6 +29,14 @@ beforeAll(async () => {
 });
 
 describe("wasme check", () => {
+  it("works where there is no /proc", async (context) => {
+    const hidden = ["-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"];
+    const result = await runCli(["check", HELLO_WASM], { home, through: ["unshare", ...hidden] });
+    if (/unshare|mount/u.test(result.stderr) && !inCi()) context.skip("/proc cannot be hidden here (needs root)");
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout).toMatch(/^Envoy {22}yes /mu);
+  });
+
   it("shows for every host whether it loads, what two requests did, and what the filter may do", async () => {
     const { code, stdout, stderr } = await wasme("check hello:v1");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

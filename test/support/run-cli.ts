@@ -15,6 +15,8 @@ export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** A program with its arguments that starts it. */
+  readonly through?: readonly string[];
 }
 
 const BIN = fileURLToPath(new URL("../../bin/wasme.js", import.meta.url));
@@ -24,8 +26,9 @@ export function spawnCli(
   args: readonly string[],
   options: CliOptions,
 ): { child: ChildProcess; result: Promise<CliResult> } {
-  const { home, cwd = home, env = {}, input } = options;
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const { home, cwd = home, env = {}, input, through = [] } = options;
+  const [program = "", ...words] = [...through, process.execPath, BIN, ...args];
+  const child = spawn(program, words, {
     cwd,
     // Node's compile cache is Node's own: tests that look at every file left behind must not see it.
     env: { PATH: process.env["PATH"], HOME: home, NODE_DISABLE_COMPILE_CACHE: "1", ...npmSettings(), ...env },
