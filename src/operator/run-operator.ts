@@ -17,7 +17,7 @@ import { Images, type ImagesDeps } from "./images.ts";
 import { Later } from "./later.ts";
 import { createReconcile } from "./reconciler.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { Verifier } from "./verify-filter.ts";
+import { Verifier, warmUp } from "./verify-filter.ts";
 import { type Enqueue, wakeAll, wakeOnChanges } from "./wake.ts";
 
 /** What the operator needs of the outside. */
@@ -74,6 +74,10 @@ export async function runOperator(
   );
   checkView(health, view);
   const following = Promise.all(view.all.map((kind) => kind.run(over.signal)));
+  const warm = warmUp(over.signal).catch((error: unknown) => {
+    // The first trial will say the same.
+    if (!over.signal.aborted) log.debug("the first trial is not prepared", { error });
+  });
   const lead = (leadership: Leadership): Promise<void> =>
     work({ deps, settings, view, queue, instance, hooks }, leadership);
   try {
@@ -86,7 +90,7 @@ export async function runOperator(
   } finally {
     health.shutDown();
     over.abort();
-    await following;
+    await Promise.all([following, warm]);
     await server.close(GRACE_MS);
   }
 }

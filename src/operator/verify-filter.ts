@@ -155,6 +155,21 @@ export class Verifier {
   }
 }
 
+/**
+ * Loads what looking at a first image and running its module takes, and starts a thread of that sort once: the first
+ * FilterDeployment need not wait for it.
+ */
+export async function warmUp(signal: AbortSignal): Promise<void> {
+  await Promise.all([
+    import("../deploy/try-filter.ts"),
+    import("../images/resolve-image.ts"),
+    import("../images/whole-image.ts"),
+  ]);
+  const { smokeModule } = await import("../images/smoke-module.ts");
+  const module = Buffer.from(EMPTY_MODULE, "hex");
+  await smokeModule({ module, config: "", rootId: "", vmConfig: "" }, { signal });
+}
+
 const judgeFilter: Judge = async ({ image, request }, module, { events, signal, limits }) => {
   const { tryFilter } = await import("../deploy/try-filter.ts");
   try {
@@ -193,6 +208,8 @@ function isOfTheMoment(verdict: Verdict): boolean {
   return Array.isArray(findings) && findings.some((finding) => isObject(finding) && finding["code"] === "FILTER_STUCK");
 }
 
+/** Magic and version. */
+const EMPTY_MODULE = "0061736d01000000";
 /** Mebibytes of memory a guest may have; see `limitGuestMemory`. */
 export const GUEST_MEGABYTES = 128;
 /** Kinds of errors that are about the filter itself: they stay until somebody changes it. */
