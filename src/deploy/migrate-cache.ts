@@ -2,36 +2,46 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { at, type KubeObject, listAt, numberAt, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
+import { buildCacheObjects, type CacheSettings } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
 import { NODE_LABEL } from "../mesh/node-report.ts";
+import { inhabitants } from "./inhabitants.ts";
 import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts";
 import { OLD_LIST } from "./migrate-old-names.ts";
-import { type DeleteChange, type ObjectWait, refTitle, refTo, type Step, type TouchChange } from "./plan.ts";
-import { type CacheRelease, INHABITANTS } from "./plan-cache-removal.ts";
-import type { ClusterDeps } from "./request.ts";
-import { deniedAsUndefined } from "./require-access.ts";
+import {
+  type ApplyChange,
+  type DeleteChange,
+  type ObjectWait,
+  refTitle,
+  refTo,
+  type Step,
+  type TouchChange,
+} from "./plan.ts";
+import { writeAccess } from "./plan-cache.ts";
+import type { CacheName, CacheRelease } from "./plan-cache-removal.ts";
+import type { CacheRequest, ClusterDeps } from "./request.ts";
+import { keepsFiles } from "./pods.ts";
+import { missingAccess } from "./require-access.ts";
 import { settleApply } from "./settle-change.ts";
 
 /**
  * Makes room for today's DaemonSet, whose selector another one of its name cannot get: the old program runs on under
- * another name first, so that in no moment a node, also one that joins meanwhile, is without either.
+ * another name first, so that in no moment a node, also one that joins meanwhile, is without either. Nothing where the
+ * old DaemonSet is gone already.
  */
 export async function planTakeOver(deps: ClusterDeps, cache: OldCache, timeoutMs: number): Promise<readonly Step[]> {
   const { daemonSet, namespace, name } = cache;
   if (daemonSet === undefined) return [];
   const ref: ObjectRef = { kind: Kinds.daemonSet, namespace, name };
   const reason = "makes room for today's node cache";
-  const removal: DeleteChange = { type: "delete", action: "delete", ref, reason, before: daemonSet };
-  const running = numberAt(daemonSet, ["status", "numberAvailable"]);
-  if (running === 0) return [removal];
-  const object = standIn(cache, daemonSet);
-  const wanted = {
+  // Also where none of its pods is up at this moment: they may be starting.
+  const change = await settleApply(deps, {
     kind: Kinds.daemonSet,
-    object,
+    object: standIn(cache, daemonSet),
     reason: "runs the old node cache until nothing needs it",
     force: true,
-  };
-  const change = await settleApply(deps, wanted);
+  });
+  const running = numberAt(daemonSet, ["status", "numberAvailable"]);
   const wait: ObjectWait = {
     type: "wait-object",
     ref: { ...ref, name: standInName(cache) },
@@ -41,7 +51,7 @@ export async function planTakeOver(deps: ClusterDeps, cache: OldCache, timeoutMs
       return { done: ready >= running, message: `${ready} of ${running} nodes ready` };
     },
   };
-  return [change, wait, removal];
+  return [change, wait, { type: "delete", action: "delete", ref, reason, before: daemonSet }];
 }
 
 /** The old program under another name; it reports no events, since the rights to do so go with the old role. */
@@ -71,23 +81,41 @@ function standIn(cache: OldCache, daemonSet: KubeObject): KubeObject {
 const QUIET = "--disable-kube";
 
 /**
- * Takes away what is left of the old cache once nothing reads its files: where today's is in its place only the
- * stand-in and the old list, else everything, and the namespace if nothing else is in it.
+ * Takes away what is left of the old cache once nothing reads its files: where today's DaemonSet is in its place, or
+ * will be then, only the stand-in and the old list, and the namespace becomes today's; else everything, and the
+ * namespace if nothing else is in it.
  */
 export async function planOldCacheRemoval(
   deps: ClusterDeps,
   cache: OldCache,
-  options: { readonly takenOver: boolean; readonly timeoutMs: number },
+  today: { readonly daemonSet: KubeObject | undefined; readonly settings: CacheRequest; readonly force: boolean },
 ): Promise<CacheRelease> {
+  if (!hasOldCache(cache)) return { steps: [], notes: [] };
   const { namespace } = cache;
-  const takenOver = options.takenOver || cache.takenOver;
-  if (!takenOver && !hasOldCache(cache)) return { steps: [], notes: [] };
   const standInRef: ObjectRef = { kind: Kinds.daemonSet, namespace, name: standInName(cache) };
-  const steps: Step[] = [];
-  if (cache.standIn !== undefined || options.takenOver) steps.push(gone(standInRef, cache.standIn));
-  if (takenOver) return { steps: [...steps, ...unlist(cache)], notes: [] };
+  const standsIn = cache.standIn !== undefined || (today.daemonSet !== undefined && cache.daemonSet !== undefined);
+  const steps = standsIn ? [gone(standInRef, cache.standIn)] : [];
+  if (today.daemonSet !== undefined) {
+    const files = keepsFiles(at(today.daemonSet, "spec", "template", "spec"));
+    const { settings, force } = today;
+    const space = await ourSpace(deps, cache, { settings: { ...settings, files }, force });
+    return { steps: [...steps, ...unlist(cache), ...space], notes: [] };
+  }
   const space = await spaceRemoval(deps, cache);
   return { steps: [...steps, ...wholeCache(cache), ...space.steps], notes: space.notes };
+}
+
+/** The namespace as today's cache has it: not before its end, since pods of the old program could not start under it. */
+async function ourSpace(
+  deps: ClusterDeps,
+  cache: OldCache,
+  { settings, force }: { readonly settings: CacheSettings; readonly force: boolean },
+): Promise<readonly ApplyChange[]> {
+  const kind = Kinds.namespace;
+  const object = buildCacheObjects(settings).find((one) => one.kind === kind.kind);
+  if (cache.namespaceObject === undefined || object === undefined) return [];
+  if ((await missingAccess(deps, writeAccess(kind, object))).length > 0) return [];
+  return [await settleApply(deps, { kind, object, reason: "holds today's node cache alone from now on", force })];
 }
 
 /** In the order to delete it: first what runs, then what it runs with. */
@@ -103,11 +131,14 @@ function wholeCache(cache: OldCache): readonly Step[] {
 async function spaceRemoval(deps: ClusterDeps, cache: OldCache): Promise<CacheRelease> {
   const { namespace, namespaceObject } = cache;
   if (namespaceObject === undefined) return { steps: [], notes: [] };
-  const others = await strangers(deps, cache);
+  const others = await inhabitants(deps, namespace, (kind, item) => isPart(cache, kind, item));
   if (others === undefined) {
     return { steps: [], notes: [`namespace ${namespace} stays: not allowed to see what is in it`] };
   }
-  if (others.length > 0) return { steps: [], notes: [`namespace ${namespace} stays: it holds ${others.join(", ")}`] };
+  if (others.length > 0) {
+    const some = others.slice(0, 3).map((ref) => refTitle(ref));
+    return { steps: [], notes: [`namespace ${namespace} stays: it holds ${some.join(", ")}`] };
+  }
   return { steps: [gone({ kind: Kinds.namespace, name: namespace }, namespaceObject)], notes: [] };
 }
 
@@ -127,30 +158,10 @@ function unlist(cache: OldCache): readonly TouchChange[] {
   return [{ type: "touch", action: "update", ref, touch, reason, before, after: { ...before, data } }];
 }
 
-/** What else is in the cache's namespace, at most three by name; `undefined` when we may not see it all. */
-async function strangers(deps: ClusterDeps, cache: OldCache): Promise<readonly string[] | undefined> {
-  const { namespace, name } = cache;
-  const found: string[] = [];
-  for (const kind of INHABITANTS) {
-    const listed = await deniedAsUndefined(deps.port.list({ kind, namespace }, deps.signal));
-    if (listed === undefined) return undefined;
-    const others = listed.items.filter((item) => !isPart(kind, item, name));
-    found.push(...others.map((item) => refTitle(refTo(kind, item))));
-  }
-  return found.slice(0, 3);
+/** True for the old cache's own objects and pods, and the nodes' reports. */
+function isPart(cache: CacheName, kind: ResourceKind, { metadata }: KubeObject): boolean {
+  const { name, labels } = metadata;
+  if (kind === Kinds.pod) return [cache.name, standInName(cache)].includes(labels?.["app"] ?? "");
+  if (kind === Kinds.daemonSet && name === standInName(cache)) return true;
+  return name === cache.name || labels?.[NODE_LABEL] !== undefined;
 }
-
-/** The old cache's own objects and pods, the nodes' reports, and what Kubernetes puts into every namespace. */
-function isPart(kind: ResourceKind, item: KubeObject, cache: string): boolean {
-  const { name, labels } = item.metadata;
-  if (kind === Kinds.pod) return [cache, `${cache}-old`].includes(labels?.["app"] ?? "");
-  const always = `${kind.kind} ${name}`;
-  return (
-    name === cache ||
-    ALWAYS.includes(always) ||
-    labels?.[NODE_LABEL] !== undefined ||
-    always === `DaemonSet ${cache}-old`
-  );
-}
-
-const ALWAYS: readonly string[] = ["ConfigMap kube-root-ca.crt", "ServiceAccount default"];

@@ -10,8 +10,8 @@ import { deniedAsUndefined, missingAccess } from "./require-access.ts";
 export interface OldCache extends CacheName {
   /** The DaemonSet of the old program. */
   readonly daemonSet: KubeObject | undefined;
-  /** True when today's cache is there under its name. */
-  readonly takenOver: boolean;
+  /** What has its name now: today's DaemonSet. */
+  readonly today: KubeObject | undefined;
   /** Its stand-in, while today's DaemonSet has its name. */
   readonly standIn: KubeObject | undefined;
   /** The ConfigMap, while it holds the old list. */
@@ -55,7 +55,7 @@ export async function findOldCache(deps: ClusterDeps, cache: CacheName): Promise
     namespace,
     name,
     daemonSet: daemonSet !== undefined && runsOldCache(daemonSet) ? daemonSet : undefined,
-    takenOver: daemonSet !== undefined && !runsOldCache(daemonSet),
+    today: daemonSet !== undefined && !runsOldCache(daemonSet) ? daemonSet : undefined,
     standIn: standIn !== undefined && runsOldCache(standIn) ? standIn : undefined,
     configMap: data[OLD_LIST] === undefined ? undefined : configMap,
     parts,

@@ -1,5 +1,6 @@
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds } from "../kube/kinds.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import type { Access } from "../kube/port.ts";
 import { adoption } from "./migrate-adopt.ts";
 import { planOldCacheRemoval, planTakeOver } from "./migrate-cache.ts";
@@ -47,31 +48,30 @@ export async function planMigration(
   const usesOldCache = survey.cache.daemonSet !== undefined || survey.cache.standIn !== undefined;
   const groups = groupFilters(handed.own, images, { ...request, usesOldCache });
   const planned = await planGroups(deps, survey, groups);
-  const takenOver = takesOver(survey, planned);
-  const room = takenOver ? await planTakeOver(deps, survey.cache, request.cache.timeoutMs) : [];
+  const today = todaysDaemonSet(survey, planned);
+  const room = today === undefined ? [] : await planTakeOver(deps, survey.cache, request.cache.timeoutMs);
   const definition = await planDefinition(deps);
   const staying = [...survey.left.map(({ object }) => object), ...handed.waiting.map(({ old }) => old.object)];
   const removed = [...planned.flatMap((one) => one.removed), ...handed.done, ...orphaned(survey)];
   const strips = await planStrips(deps, survey, staying, request);
-  const cache = staying.length + (survey.elsewhere ?? 1) > 0 ? undefined : { takenOver, timeoutMs: request.timeoutMs };
-  const cacheRemoval = cache === undefined ? NO_REMOVAL : await removable(deps, survey, cache);
-  const deploys = once(planned.flatMap(({ plan }) => plan.steps));
-  const [space, others] = takenOver ? parted(deploys, (step) => isSpace(step, survey)) : [[], deploys];
+  const cacheStays = staying.length + (survey.elsewhere ?? 1) > 0;
+  const successor = { daemonSet: today, settings: request.cache, force: request.forceConflicts };
+  const cacheRemoval = cacheStays ? NO_REMOVAL : await removable(deps, survey, successor);
+  const deploys = once(planned.flatMap(({ plan }) => plan.steps)).filter((step) => !isOldSpace(step, survey));
   const steps = [
     ...definition.steps,
     ...room,
-    ...others.map((step) => asReplacement(step, planned)).flatMap((step) => withAdoption(deps, step, found)),
+    ...deploys.map((step) => asReplacement(step, planned)).flatMap((step) => withAdoption(deps, step, found)),
     ...removed,
     ...strips.edits,
     ...cacheRemoval.steps,
-    ...space,
     ...(request.wait ? strips.waits : []),
   ];
   await requireAccess(deps, accessOf([...removed, ...strips.edits]));
   const migrated = planned.flatMap(({ group, plan }) =>
     group.filters.map((filter) => ({ filter, image: group.image, via: plan.via })),
   );
-  const told = await notesOn(deps, { survey, handed, istiod: request.istiod, cacheStays: cache === undefined });
+  const told = await notesOn(deps, { survey, handed, istiod: request.istiod, cacheStays });
   const plans = planned.map(({ plan }) => plan);
   return {
     filters: migrated,
@@ -124,13 +124,13 @@ async function planGroups(
   return planned;
 }
 
-/** Whether a deploy makes today's cache where the old one is. */
-function takesOver({ cache }: Survey, planned: readonly PlannedGroup[]): boolean {
-  if (cache.daemonSet === undefined) return false;
-  const title = refTitle(refTo(Kinds.daemonSet, cache.daemonSet));
-  return planned.some(({ plan }) =>
-    changesOf(plan).some(({ type, ref }) => type === "apply" && refTitle(ref) === title),
-  );
+/** Today's cache where the old one was: one that is there, or that a deploy of this plan makes. */
+function todaysDaemonSet({ cache }: Survey, planned: readonly PlannedGroup[]): KubeObject | undefined {
+  const title = refTitle({ ...cache, kind: Kinds.daemonSet });
+  const made = planned
+    .flatMap(({ plan }) => changesOf(plan))
+    .find(({ type, ref }) => type === "apply" && refTitle(ref) === title);
+  return made?.after ?? cache.today;
 }
 
 /** Several deploys often share the cache's objects and the workloads' mounts: said and done once. */
@@ -146,13 +146,10 @@ function once(steps: readonly Step[]): readonly Step[] {
   });
 }
 
-/** The restriction of the cache's namespace comes last: pods of the old program could not start under it. */
-function isSpace(step: Step, { cache }: Survey): boolean {
-  return step.type === "apply" && step.ref.kind === Kinds.namespace && step.ref.name === cache.namespace;
-}
-
-function parted<T>(all: readonly T[], chosen: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter((one) => chosen(one)), all.filter((one) => !chosen(one))];
+/** The old cache's namespace becomes today's with the end of the old cache, not before. */
+function isOldSpace(step: Step, { cache }: Survey): boolean {
+  if (step.type !== "apply" || cache.namespaceObject === undefined) return false;
+  return step.ref.kind === Kinds.namespace && step.ref.name === cache.namespace;
 }
 
 /** For planning the old EnvoyFilter was not there; what has its name writes over it. */
@@ -187,9 +184,9 @@ function orphaned({ orphans }: Survey): readonly DeleteChange[] {
 async function removable(
   deps: ClusterDeps,
   { cache }: Survey,
-  options: { readonly takenOver: boolean; readonly timeoutMs: number },
+  today: Parameters<typeof planOldCacheRemoval>[2],
 ): Promise<Pick<Plan, "steps" | "notes">> {
-  const removal = await planOldCacheRemoval(deps, cache, options);
+  const removal = await planOldCacheRemoval(deps, cache, today);
   const missing = await missingAccess(deps, accessOf(removal.steps));
   if (missing.length === 0) return removal;
   return { steps: [], notes: [`the old node cache ${cache.namespace}/${cache.name} stays: not allowed to delete it`] };

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { KubePort } from "../../src/kube/port.ts";
+import type { KubePort, ObjectRef } from "../../src/kube/port.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import type { KubeObject } from "../cluster/api.ts";
 import { component } from "../components/require-component.ts";
 import { imageOf, workload } from "./deploy-support.ts";
-import { type MigrateBench, moduleOf, openMigrateBench } from "./migrate-support.ts";
+import { inGroups, type MigrateBench, moduleOf, openMigrateBench } from "./migrate-support.ts";
 
 const cluster = await component("cluster", () => startCluster());
 const OWN = {
@@ -20,24 +20,38 @@ const MOST_RUNS = 80;
 
 class Killed extends Error {}
 
-/** Lets one write through, then the process is dead: its answer never arrives, and nothing after it. */
-function oneWrite(port: KubePort, before: () => Promise<void>): KubePort {
+/** After the write that is the last the process is dead: that one's answer never arrives, and nothing after it. */
+function dyingPort(
+  port: KubePort,
+  isLast: (write: string) => boolean,
+  before: () => Promise<void> = async () => {},
+): KubePort {
   let dead = false;
-  const write = async <T>(dryRun: boolean | undefined, run: () => Promise<T>): Promise<T> => {
+  const write = async <T>(what: string, dryRun: boolean | undefined, run: () => Promise<T>): Promise<T> => {
     if (dryRun === true) return await run();
     if (dead) throw new Killed();
-    dead = true;
+    dead = isLast(what);
     await before();
-    await run();
-    throw new Killed();
+    const answer = await run();
+    if (dead) throw new Killed();
+    return answer;
   };
+  const title = (verb: string, { kind, name }: Pick<ObjectRef, "kind" | "name">): string =>
+    `${verb} ${kind.kind} ${name}`;
   return {
     ...port,
-    apply: (kind, object, options) => write(options?.dryRun, () => port.apply(kind, object, options)),
-    patch: (ref, patch, options) => write(options?.dryRun, () => port.patch(ref, patch, options)),
-    jsonPatch: (ref, patch, options) => write(options?.dryRun, () => port.jsonPatch(ref, patch, options)),
-    create: (kind, object, options) => write(options?.dryRun, () => port.create(kind, object, options)),
-    delete: (ref, options) => write(options?.dryRun, () => port.delete(ref, options)),
+    apply: (kind, object, options) =>
+      write(title("apply", { kind, name: object.metadata.name }), options?.dryRun, () =>
+        port.apply(kind, object, options),
+      ),
+    patch: (ref, patch, options) => write(title("patch", ref), options?.dryRun, () => port.patch(ref, patch, options)),
+    jsonPatch: (ref, patch, options) =>
+      write(title("patch", ref), options?.dryRun, () => port.jsonPatch(ref, patch, options)),
+    create: (kind, object, options) =>
+      write(title("create", { kind, name: object.metadata.name }), options?.dryRun, () =>
+        port.create(kind, object, options),
+      ),
+    delete: (ref, options) => write(title("delete", ref), options?.dryRun, () => port.delete(ref, options)),
   };
 }
 
@@ -49,7 +63,7 @@ describe.skipIf("skip" in cluster)("migrate, killed after every single write", (
   afterAll(() => client.stop());
 
   const open = async (prefix: string): Promise<MigrateBench> => {
-    const bench = await openMigrateBench(client, prefix);
+    const bench = await openMigrateBench(client, prefix, { alone: true });
     await client.apply(workload(bench.namespace, { annotations: OWN, replicas: 1 }));
     return bench;
   };
@@ -68,7 +82,7 @@ describe.skipIf("skip" in cluster)("migrate, killed after every single write", (
     const watch = async (): Promise<void> => void broken.push(...(await windows(client, bench)));
     let runs = 0;
     for (let mode = ""; mode !== "nothing" && runs < MOST_RUNS; runs += 1) {
-      const between = (port: KubePort): KubePort => oneWrite(port, watch);
+      const between = (port: KubePort): KubePort => dyingPort(port, () => true, watch);
       mode = await bench.migrate(way, { between }).then(
         (result) => result.mode,
         (error: unknown) => {
@@ -86,6 +100,35 @@ describe.skipIf("skip" in cluster)("migrate, killed after every single write", (
       await fresh.deploy({ id, image: image.reference, priority: 20 - 10 * at, config: CONFIG, ...way }, image);
     }
     expect(await bench.state()).toEqual(await fresh.state());
+  });
+
+  it("ends there in the very next run, wherever it was killed", async () => {
+    const way = { via: "wasmplugin", delivery: "cache-http" } as const;
+    const [image, config] = [imageOf(imageNamed("f1")), CONFIG];
+    const fresh = await open("fresh");
+    await fresh.deploy({ id: "f1", image: image.reference, config, ...way }, image);
+    const killedAfter = async (last: string): Promise<unknown> => {
+      const bench = await open("once");
+      await bench.old.installCache();
+      const module = moduleOf(imageNamed("f1"));
+      await bench.old.deploy({ id: "f1", image: imageNamed("f1"), module, config, workload: { name: "web" } });
+      const between = (port: KubePort): KubePort => dyingPort(port, (write) => write === last);
+      await expect(bench.migrate(way, { between })).rejects.toThrow(Killed);
+      await bench.migrate(way);
+      return await bench.state();
+    };
+    const moments = [
+      "delete DaemonSet wasme-cache",
+      "apply ServiceAccount wasme-cache",
+      "apply DaemonSet wasme-cache",
+      "delete EnvoyFilter web-f1",
+      "delete DaemonSet wasme-cache-old",
+      "patch ConfigMap wasme-cache",
+    ];
+    const ends = await inGroups(moments, killedAfter);
+    const wanted = await fresh.state();
+    for (const [at, end] of ends.entries())
+      expect({ killed: moments[at], end }).toEqual({ killed: moments[at], end: wanted });
   });
 });
 

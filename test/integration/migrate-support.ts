@@ -7,6 +7,7 @@ import type { ResolvedImage } from "../../src/domain/resolved-image.ts";
 import { migrate, type MigrateResult } from "../../src/deploy/migrate.ts";
 import type { MigrateRequest } from "../../src/deploy/migrate-request.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
+import { Kinds } from "../../src/kube/kinds.ts";
 import type { KubePort } from "../../src/kube/port.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { HELLO_WASM } from "../support/modules.ts";
@@ -35,8 +36,15 @@ export interface MigrateHooks {
   readonly between?: (port: KubePort) => KubePort;
 }
 
-/** Opens a bench in a fresh namespace, with an old cache of its own. */
-export async function openMigrateBench(client: ClusterClient, prefix: string): Promise<MigrateBench> {
+/**
+ * Opens a bench in a fresh namespace, with an old cache of its own. `alone`: its runs see no old filter of another
+ * namespace, which would need the old cache, too; so several may work side by side.
+ */
+export async function openMigrateBench(
+  client: ClusterClient,
+  prefix: string,
+  options: { readonly alone?: boolean } = {},
+): Promise<MigrateBench> {
   const bench = await openBench(client, prefix);
   const { namespace, cacheNamespace } = bench;
   const admin = await client.adminKubeconfig(namespace);
@@ -46,7 +54,8 @@ export async function openMigrateBench(client: ClusterClient, prefix: string): P
     const open = { file: hooks.kubeconfig ?? admin, env: {}, cwd: "/" };
     const deps = {
       connect: async () => {
-        const port = await connectCluster({ clock: systemClock, events: sink }, open);
+        const connected = await connectCluster({ clock: systemClock, events: sink }, open);
+        const port = options.alone === true ? aloneIn(namespace, connected) : connected;
         return hooks.between?.(port) ?? port;
       },
       resolveImage: async (reference: ResolvedImage["reference"]) => {
@@ -68,6 +77,27 @@ export async function openMigrateBench(client: ClusterClient, prefix: string): P
     migrate: run,
     state: async () => await stateOf(client, { namespace, cacheNamespace }),
     lines: () => bench.events.map((event) => ("message" in event ? event.message : "")).join("\n"),
+  };
+}
+
+/** A few at a time, each with a namespace and a cache of its own: for benches that are `alone`. */
+export async function inGroups<T, R>(all: readonly T[], run: (one: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < all.length; at += GROUP) {
+    results.push(...(await Promise.all(all.slice(at, at + GROUP).map((one) => run(one)))));
+  }
+  return results;
+}
+
+const GROUP = 3;
+
+function aloneIn(namespace: string, port: KubePort): KubePort {
+  return {
+    ...port,
+    list: async (selection, signal) => {
+      const wide = selection.kind === Kinds.envoyFilter && selection.namespace === undefined;
+      return await port.list(wide ? { ...selection, namespace } : selection, signal);
+    },
   };
 }
 
