@@ -199,7 +199,7 @@ async function memory(): Promise<string> {
   const now = await mebibytes("process_resident_memory_bytes");
   await new Promise((resolve) => setTimeout(resolve, REST_MS));
   const rested = await mebibytes("process_resident_memory_bytes");
-  return `memory ${now} MiB, after ${REST_MS / 1000} s ${rested} MiB, of it heap ${await mebibytes("nodejs_heap_size_used_bytes")} MiB`;
+  return `memory ${now} MiB, after ${REST_MS / 1000} s ${rested} MiB, of it heap ${await mebibytes("nodejs_heap_size_used_bytes")} of ${await mebibytes("nodejs_heap_size_total_bytes")} MiB, outside ${await mebibytes("nodejs_external_memory_bytes")} MiB`;
 }
 
 const REST_MS = 10_000;
