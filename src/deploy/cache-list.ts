@@ -53,6 +53,12 @@ export function keysOf(list: KubeObject | undefined, from: string): readonly str
   return [...new Set(own.map(({ key }) => key))];
 }
 
+/** The filters of the namespace, but for `from`, that are coming: their objects are not there yet. */
+export function othersComing(list: KubeObject | undefined, from: string, namespace: string): readonly string[] {
+  const speakers = noticesOn(list, "coming").map((notice) => notice.from);
+  return [...new Set(speakers)].filter((one) => one !== from && one.startsWith(`${namespace}/`));
+}
+
 /** True when `from` says this word of the entry. */
 export function says(list: KubeObject, word: "coming" | "going", notice: Notice): boolean {
   return stringMapAt(list, "metadata", "annotations")[nameOf(word, notice)] !== undefined;

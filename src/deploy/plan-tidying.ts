@@ -1,5 +1,5 @@
 import type { KubeObject } from "../kube/objects.ts";
-import { keysOf, speakerOf } from "./cache-list.ts";
+import { keysOf, othersComing, speakerOf } from "./cache-list.ts";
 import type { Target } from "./live-workload.ts";
 import type { CacheLook } from "./look-at-cache.ts";
 import { cacheUseOf, type FilterObjects, oursAmong } from "./our-objects.ts";
@@ -43,12 +43,17 @@ export async function planTidying(
     .map(({ object }) => object)
     .filter(({ metadata }) => !over.has(metadata.uid));
   const left = [...others, ...coming];
-  const known = { left, denied: found.denied, optional: true };
+  const from = speakerOf(namespace, request);
+  const known = {
+    left,
+    denied: found.denied,
+    optional: true,
+    coming: othersComing(cache.configMap, from, namespace),
+  };
   const { edits, notes } = await planUnmounts(deps, deploy.targets, known);
   const uses = [...objects, ...replaced].flatMap(({ before }) =>
     before === undefined ? [] : (cacheUseOf(before) ?? []),
   );
-  const from = speakerOf(namespace, request);
   const noted = keysOf(cache.configMap, from).map((key) => ({ cache: cache.sight.title, key }));
   const release = await planCacheRelease(deps, [...uses, ...noted], {
     over,

@@ -3,7 +3,7 @@ import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { Access } from "../kube/port.ts";
 import { checkFilterId, FILTER_DEPLOYMENT_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
-import { isEmptied, keysOf, speakerOf } from "./cache-list.ts";
+import { keysOf, othersComing, speakerOf } from "./cache-list.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import {
   cacheUseOf,
@@ -18,7 +18,6 @@ import {
 } from "./our-objects.ts";
 import { type DeleteChange, type EditChange, type Plan, refTitle, refTo, type Step } from "./plan.ts";
 import { type CacheUse, type EntryRelease, planCacheRelease, planOrphan } from "./plan-cache-release.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
 import { planUnmounts, readableAmong } from "./plan-unmounts.ts";
 import { refuseManaged } from "./refuse-taken.ts";
 import type { ClusterDeps, UndeployRequest, WorkloadQuery } from "./request.ts";
@@ -55,17 +54,13 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const going = new Set(ours.map(({ object }) => object.metadata.uid));
   const left = oursAmong(found).map(({ object }) => object);
   const staying = left.filter(({ metadata }) => !going.has(metadata.uid));
-  const noted = await notedBy(deps, request.cache, speakerOf(namespace, request));
+  const { noted, others } = await noticesOf(deps, request, namespace);
   // Of a run that is gone on with, the objects are gone, and nobody knows any more which volumes were theirs.
   const resumed = ours.length === 0 || noted.length > 0;
-  const unneeded = { left: staying, denied: found.denied };
+  const volumes = resumed ? { coming: others } : { of: ours.map(({ object }) => object) };
   // A deletion must not hang on what somebody else broke.
   const seen = readableAmong(targets, { strict: request.owner === undefined });
-  const mounts = await planUnmounts(
-    deps,
-    seen.readable,
-    resumed ? unneeded : { ...unneeded, of: ours.map(({ object }) => object) },
-  );
+  const mounts = await planUnmounts(deps, seen.readable, { left: staying, denied: found.denied, ...volumes });
   const release = await planRelease(deps, request, { ours, noted, namespace });
   const nothing = ours.length === 0 && mounts.edits.length === 0 && release.steps.length === 0;
   if (nothing && request.owner === undefined) throw notDeployed(request.id, query);
@@ -166,12 +161,19 @@ async function planRelease(
   return { ...release, steps: [...release.steps, ...rest.steps], notes: [...release.notes, ...rest.notes] };
 }
 
-/** What a run that stopped half-way, of this very filter, said of the cache's entries. */
-async function notedBy(deps: ClusterDeps, cache: CacheName | undefined, from: string): Promise<readonly CacheUse[]> {
-  if (cache === undefined) return [];
-  const { namespace, name } = cache;
-  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, namespace, name }, deps.signal));
-  return keysOf(list, from).map((key) => ({ cache: `${namespace}/${name}`, key }));
+/** What a run that stopped half-way, of this very filter, said of the cache's entries, and who else is coming. */
+async function noticesOf(
+  deps: ClusterDeps,
+  request: UndeployRequest,
+  namespace: string,
+): Promise<{ readonly noted: readonly CacheUse[]; readonly others: readonly string[] }> {
+  const { cache } = request;
+  if (cache === undefined) return { noted: [], others: [] };
+  const ref = { kind: Kinds.configMap, namespace: cache.namespace, name: cache.name };
+  const list = await deniedAsUndefined(deps.port.get(ref, deps.signal));
+  const from = speakerOf(namespace, request);
+  const noted = keysOf(list, from).map((key) => ({ cache: `${cache.namespace}/${cache.name}`, key }));
+  return { noted, others: othersComing(list, from, namespace) };
 }
 
 function rolloutWaits(edits: readonly EditChange[], timeoutMs: number): readonly Step[] {

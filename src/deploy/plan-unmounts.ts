@@ -25,6 +25,8 @@ export interface VolumeUses {
   readonly left: readonly KubeObject[];
   /** Only volumes of these objects go; without them, every volume that nobody needs. */
   readonly of?: readonly KubeObject[];
+  /** Filters that are being deployed there now: the directory of modules stays, whoever's it is. */
+  readonly coming?: readonly string[];
   /** Kinds of which nobody knows whether they need a volume. */
   readonly denied: readonly Via[];
   /** Without the right to, the volumes stay, with a note. */
@@ -45,14 +47,17 @@ export async function planUnmounts(
     .filter(({ names }) => names.length > 0);
   const left = byWorkload(known.left);
   const leftOf = ({ workload }: Target): readonly KubeObject[] => left.get(workloadKey(workload)) ?? [];
-  const may = known.of === undefined ? (): boolean => true : volumesOf(known.of);
+  const coming = known.of === undefined ? (known.coming ?? []) : [];
+  const may =
+    known.of === undefined ? (name: string) => coming.length === 0 || isImageVolume(name) : volumesOf(known.of);
   const going = mounted
     .map(({ target, names }) => ({
       target,
       names: unneeded(names, leftOf(target)).filter((name) => may(name, target)),
     }))
     .filter(({ names }) => names.length > 0);
-  const notes = mounted.flatMap(({ target, names }) => staying(names, target, leftOf(target)));
+  const kept = mounted.flatMap(({ target, names }) => staying(names, target, leftOf(target)));
+  const notes = [...kept, ...comingNotes(coming, mounted)];
   const [first] = going;
   if (first === undefined) return { edits: [], notes };
   if (known.denied.length > 0) {
@@ -105,6 +110,11 @@ export function readableAmong(
     }
   });
   return { readable, notes };
+}
+
+function comingNotes(coming: readonly string[], mounted: readonly unknown[]): readonly string[] {
+  if (coming.length === 0 || mounted.length === 0) return [];
+  return [`mounts of the module directory stay: ${coming.join(", ")} is being deployed, or its deploy was stopped`];
 }
 
 /** Those of a workload's volumes that none of its objects reads. */

@@ -221,6 +221,10 @@ describe("planUnmounts", () => {
     const targets = [target("web", mounts(FILES_VOLUME, picture)), target("api", mounts(FILES_VOLUME, picture))];
     expect(await going(targets, { of: [object("web", "cache-file")] })).toEqual([["web", "wasme-cache"]]);
     expect(await going(targets, { of: [object("web", "cache-http")] })).toEqual([]);
+    expect(await going(targets, { coming: ["shop/other"] })).toEqual([
+      ["web", image],
+      ["api", image],
+    ]);
     expect(await going(targets, { of: [object("web", "image-volume")] })).toEqual([
       ["web", image],
       ["api", image],
