@@ -10,6 +10,8 @@ import { boundRole, type PolicyRule, rule } from "./program-objects.ts";
 export interface OperatorSettings extends OperatorPodSettings {
   /** Names of the Secrets that FilterDeployments may name for pulling; empty: the operator may read any by its name. */
   readonly pullSecrets: readonly string[];
+  /** True where something else keeps a second operator from taking the first one's roles, as Helm does. */
+  readonly plainNames?: boolean;
 }
 
 /**
@@ -76,7 +78,7 @@ function operatorRoles(settings: OperatorSettings): readonly KubernetesObject[] 
   const { name, namespace, cache, watchNamespaces } = settings;
   const account = { name, namespace };
   const { labels } = operatorMetadata(settings);
-  const unusual = namespace === USUAL_NAMESPACE ? "" : `-${namespace}`;
+  const unusual = namespace === USUAL_NAMESPACE || settings.plainNames === true ? "" : `-${namespace}`;
   const at = (suffix: string, place: string | undefined): ObjectMetadata => ({
     name: place === namespace ? `${name}${suffix}` : `${name}${unusual}${suffix}`,
     ...(place === undefined ? {} : { namespace: place }),

@@ -48,6 +48,7 @@ function operatorTemplate({ buildOperatorKinds, buildOperatorProgram }) {
     name: "wasme-operator",
     replicas: REPLICAS,
     pullSecrets: [],
+    plainNames: true,
     cache: { name: "wasme-cache", namespace: placeholder("$.Values.cache.namespace") },
   };
   const switches = [
