@@ -17,6 +17,9 @@ const SIZE = { columns: 88, rows: 24 };
 /** Seconds: what a command takes at most, what each line takes at least, the time to read it, the time at the end. */
 const PACE = { longest: 2, line: 0.01, reading: 1.8, end: 5 };
 
+/** Milliseconds a prompt is there to be seen. */
+const PROMPT_MS = 1000;
+
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "wasme-record-"));
 const [home, bin, folder] = ["home", "bin", "tour"].map((name) => join(work, name));
@@ -47,11 +50,14 @@ function run(command) {
         // What npm says of its own new versions is no part of the tour.
         npm_config_update_notifier: "false",
       },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
     child.stdout.setEncoding("utf8").on("data", (text) => {
       pieces.push({ at: (performance.now() - start) / 1000, text });
+      // What a prompt offers first is taken, once it could be read.
+      if (text.includes("navigate")) setTimeout(() => child.stdin.write("\r"), PROMPT_MS);
     });
+    child.stdin.on("error", () => undefined);
     child.on("error", reject).on("close", (code) => {
       if (code === 0) resolve(pieces);
       else reject(new Error(`${command} ended with ${code}: ${pieces.map(({ text }) => text).join("")}`));
