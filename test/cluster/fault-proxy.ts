@@ -71,6 +71,11 @@ export async function startFaultProxy(
     onward.on("error", () => answer.destroy());
     onward.on("response", (upstream) => {
       if (lose) {
+        // A watch is done when it is open: its end is minutes away, and until then its client would hear nothing.
+        if (seen.isWatch) {
+          answer.destroy();
+          return;
+        }
         upstream.resume();
         upstream.on("end", () => answer.destroy());
         return;
