@@ -70,12 +70,17 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
   const passed: string[] = [];
   let last: Obstacle | undefined;
   for (const { delivery, reason, not } of candidates(via, question)) {
-    last = not === undefined ? obstacleTo(via, delivery, question) : { why: not };
+    last =
+      not === undefined
+        ? obstacleTo(via, delivery, question)
+        : { why: `has no other way: ${not}`, hint: TRY_AGAIN, incompatible: true };
     if (last === undefined) return { delivery, reason: [...passed, reason].join("; ") };
     passed.push(not ?? `${delivery} is not possible any more`);
   }
   return last ?? { why: "cannot be delivered" };
 }
+
+const TRY_AGAIN = "correct that, or name credentials with --pull-secret; --delivery cache-http tries it again as it is";
 
 interface Candidate {
   readonly delivery: Delivery;
@@ -84,20 +89,24 @@ interface Candidate {
   readonly not?: string;
 }
 
-function candidates(via: Via, { current, cache }: DeliveryQuestion): readonly Candidate[] {
+function candidates(via: Via, { current, cache, pullSecret }: DeliveryQuestion): readonly Candidate[] {
   const same = current?.via === via ? [current.delivery] : [];
   const kept = same.map((delivery): Candidate => ({ delivery, reason: "as the filter is delivered now" }));
   const plain: Candidate =
     via === "envoyfilter"
       ? { delivery: "cache-file", reason: cache?.service === true ? "what is left" : "without a node cache's Service" }
       : { delivery: "registry", reason: "the proxies pull the image themselves" };
-  return [...kept, ...cacheCandidate(cache), plain];
+  const cached = cacheCandidate(cache, pullSecret);
+  // A registry that failed once is no reason to mount directories into pods: they would wait for the same registry.
+  const instead = plain.delivery === "cache-file" && cached.length > 0 ? [] : [plain];
+  return [...kept, ...cached, ...instead];
 }
 
-function cacheCandidate(cache: CacheSight | undefined): readonly Candidate[] {
+/** A failure that was told before is no obstacle to credentials that nobody has tried yet. */
+function cacheCandidate(cache: CacheSight | undefined, pullSecret: string | undefined): readonly Candidate[] {
   if (cache === undefined || !cache.there || !cache.service) return [];
   const reason = `the node cache ${cache.title} serves it`;
-  if (cache.failure === undefined) return [{ delivery: "cache-http", reason }];
+  if (cache.failure === undefined || pullSecret !== undefined) return [{ delivery: "cache-http", reason }];
   return [{ delivery: "cache-http", reason, not: `the node cache ${cache.title} cannot fetch it: ${cache.failure}` }];
 }
 

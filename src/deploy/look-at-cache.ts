@@ -1,6 +1,6 @@
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
-import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
+import { at, type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { cacheEntry, cachePodLabels } from "../mesh/cache-objects.ts";
 import { NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
@@ -21,10 +21,11 @@ export interface CacheLook {
 /** Reads a cache. What we may not see counts as not there: a way that is asked for is refused later, with the right named. */
 export async function lookAtCache(
   deps: ClusterDeps,
-  cache: Pick<CacheRequest, "name" | "namespace">,
+  cache: Pick<CacheRequest, "name" | "namespace" | "upkeep">,
   image: ResolvedImage,
 ): Promise<CacheLook> {
-  const { name, namespace } = cache;
+  const { name, namespace, upkeep = "make" } = cache;
+  if (upkeep === "none") return NO_CACHE;
   const read = async (kind: ResourceKind): Promise<KubeObject | undefined> => {
     const found = await deniedAsUndefined(deps.port.get({ kind, name, namespace }, deps.signal).then((live) => [live]));
     if (found !== undefined) return found[0];
@@ -44,11 +45,18 @@ export async function lookAtCache(
     there,
     service: service !== undefined,
     files: keepsFiles(at(daemonSet, "spec", "template", "spec")),
-    changeable: !there || isOurWork(daemonSet),
+    changeable: !there || (upkeep === "make" && isOurWork(daemonSet)),
     failure: listed ? await failureOf(deps, cache, image) : undefined,
   };
   return { daemonSet, configMap, service, sight };
 }
+
+const NO_CACHE: CacheLook = {
+  daemonSet: undefined,
+  configMap: undefined,
+  service: undefined,
+  sight: { title: "", there: false, service: false, files: false, changeable: true, failure: undefined },
+};
 
 /** Who this tool writes as: what they made, it may change. */
 const OURS: readonly (string | undefined)[] = ["wasme-cli", "wasme-operator"] satisfies readonly FieldManager[];
@@ -74,9 +82,19 @@ async function failureOf(
   const labelSelector = `${labelText(cachePodLabels(cache))},${NODE_LABEL}`;
   const selection = { kind: Kinds.configMap, namespace: cache.namespace, labelSelector };
   const listed = await deniedAsUndefined(deps.port.list(selection, deps.signal));
-  for (const report of listed?.items ?? []) {
-    const entry = parseEntryReport(stringMapAt(report, "data")[cacheEntry(image).key] ?? "");
-    if (entry?.state === "failed") return entry.error ?? "a node gave it up";
-  }
-  return undefined;
+  const { key } = cacheEntry(image);
+  const failed = (listed?.items ?? []).filter(
+    (report) => parseEntryReport(stringMapAt(report, "data")[key] ?? "")?.state === "failed",
+  );
+  if (failed.length === 0) return undefined;
+  // What a pod said that is gone is of before.
+  const ownPods = { kind: Kinds.pod, namespace: cache.namespace, labelSelector: labelText(cachePodLabels(cache)) };
+  const pods = await deniedAsUndefined(deps.port.list(ownPods, deps.signal));
+  const alive = pods && new Set(pods.items.map(({ metadata }) => metadata.uid));
+  const said = failed.find((report) => ownerUids(report).every((uid) => alive?.has(uid) !== false));
+  return said && (parseEntryReport(stringMapAt(said, "data")[key] ?? "")?.error ?? "a node gave it up");
+}
+
+function ownerUids(report: KubeObject): readonly string[] {
+  return listAt(report, "metadata", "ownerReferences").flatMap((owner) => stringAt(owner, "uid") ?? []);
 }

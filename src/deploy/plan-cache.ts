@@ -1,7 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { kindOf, Kinds, type ResourceKind } from "../kube/kinds.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { type KubeObject, listAt, stringAt } from "../kube/objects.ts";
 import type { Access, ObjectRef, ServerVersion } from "../kube/port.ts";
 import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache-objects.ts";
 import { announcePatch, isListed } from "./cache-list.ts";
@@ -10,7 +10,7 @@ import { type CacheLook, isOurWork } from "./look-at-cache.ts";
 import { isOldManaged } from "./migrate-old-names.ts";
 import { type AnnounceChange, type ApplyChange, type ObjectWait, refTo } from "./plan.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
-import { missingAccess, requireAccess } from "./require-access.ts";
+import { deniedAsUndefined, missingAccess, requireAccess } from "./require-access.ts";
 import { covers } from "./same-object.ts";
 import { settleApply } from "./settle-change.ts";
 
@@ -52,8 +52,10 @@ export function cacheAccess(cache: CacheRequest): readonly Access[] {
 /**
  * Plans the cache: made when it is missing; brought up to date, and given a directory on the nodes when files are read,
  * when this tool made it and we may; left alone when somebody else installed it. Then the image's entry in its list.
+ * Throws `CACHE_NOT_INSTALLED` (incompatible) where one is only used, and `CACHE_WITHOUT_FILES` (unauthorised).
  */
 export async function planCache(deps: ClusterDeps, wish: CacheWish, look: CacheLook): Promise<CachePlan> {
+  if (!look.sight.there) refuseUnmade(wish.cache);
   const settings = settingsOf(wish, look);
   const found = look.sight.there
     ? await planExisting(deps, settings, { look, force: wish.force })
@@ -101,7 +103,8 @@ async function planMissing(
     return [gone, ...objects.map((one) => untried(one))];
   }
   // A namespace of somebody else is used as it is: what we write into it, we would take for ours when it is tidied.
-  if (before !== undefined && !isOurWork(before) && !isOldManaged(before)) {
+  if (before !== undefined && isForeign(before)) {
+    if (settings.files) refuseForbidden(before);
     return await inParallel(inside, (one) => settleApply(deps, { ...one, reason, force }));
   }
   const first = await settleApply(deps, { ...space, reason: "holds the node cache", force, seen: { before } });
@@ -130,35 +133,86 @@ async function planExisting(
   const { look, force } = found;
   const where = `the node cache ${look.sight.title}`;
   if (!look.sight.changeable) return { objects: [], notes: [`${where} was installed by other means: used as it is`] };
-  const stale = (await inParallel(cacheObjects(settings), (one) => ifStale(deps, one))).filter(
-    (one) => one !== undefined,
-  );
-  if (stale.length === 0) return { objects: [], notes: [] };
+  const parts = await inParallel(cacheObjects(settings), (one) => readPart(deps, one));
+  const switches = settings.files && !look.sight.files;
+  if (switches) refuseForbidden(parts.find(({ kind }) => kind === Kinds.namespace)?.live);
+  const changes = parts.filter((part) => isToChange(part, switches || isOlder(look.daemonSet, settings.image)));
+  if (changes.length === 0) return { objects: [], notes: [] };
   const missing = await missingAccess(
     deps,
-    stale.flatMap(({ kind, object }) => writeAccess(kind, object)),
+    changes.flatMap(({ kind, object }) => writeAccess(kind, object)),
   );
   if (missing.length > 0)
     return { objects: [], notes: [`${where} is not of this version and may not be changed by us: used as it is`] };
-  const switches = settings.files && !look.sight.files;
   const reason = switches
     ? "gives the node cache a directory on each node"
     : `brings the node cache to ${settings.image}`;
-  const objects = await inParallel(stale, (one) => settleApply(deps, { ...one, reason, force }));
-  return { objects: objects.filter(({ action }) => action !== "unchanged"), notes: [] };
+  try {
+    const objects = await inParallel(changes, (one) => settleApply(deps, { ...one, reason, force }));
+    return { objects: objects.filter(({ action }) => action !== "unchanged"), notes: [] };
+  } catch (error) {
+    if (switches || !(error instanceof WasmeError) || error.code !== "KUBE_FIELD_CONFLICT") throw error;
+    return { objects: [], notes: [`${where} was changed by somebody else: used as it is`] };
+  }
 }
 
-/** The object when the live one is not as it should be; the list's own object is never written again. */
-async function ifStale(
-  deps: ClusterDeps,
-  one: { readonly kind: ResourceKind; readonly object: KubeObject },
-): Promise<typeof one | undefined> {
-  if (one.kind === Kinds.configMap) return undefined;
-  const { kind, object } = one;
-  const missing = await missingAccess(deps, [{ verb: "get", ...refTo(kind, object) }]);
-  if (missing.length > 0) return undefined;
-  const live = await deps.port.get(refTo(kind, object), deps.signal);
-  return live !== undefined && covers(live, object) ? undefined : one;
+interface Part {
+  readonly kind: ResourceKind;
+  readonly object: KubeObject;
+  /** As it is; `undefined` when there is none. */
+  readonly live: KubeObject | undefined;
+  /** We may not look. */
+  readonly unseen: boolean;
+}
+
+async function readPart(deps: ClusterDeps, one: Pick<Part, "kind" | "object">): Promise<Part> {
+  const found = await deniedAsUndefined(
+    deps.port.get(refTo(one.kind, one.object), deps.signal).then((live) => ({ live })),
+  );
+  return { ...one, live: found?.live, unseen: found === undefined };
+}
+
+/**
+ * What is missing is made. What is there is changed only when it must be: whoever runs the cluster may have given the
+ * cache other limits, and a deploy of another version wants nothing but an entry. The list is never written again, nor a
+ * namespace of somebody else.
+ */
+function isToChange({ kind, object, live, unseen }: Part, must: boolean): boolean {
+  if (kind === Kinds.configMap || unseen) return false;
+  if (live === undefined) return true;
+  if (kind === Kinds.namespace && isForeign(live)) return false;
+  return must && !covers(live, object);
+}
+
+/** True for an object that neither this tool made nor the old one. */
+function isForeign(live: KubeObject): boolean {
+  return !isOurWork(live) && !isOldManaged(live);
+}
+
+/** True when the cache runs an earlier release of the very image; other images are somebody's choice. */
+function isOlder(daemonSet: KubeObject | undefined, image: string): boolean {
+  const [container] = listAt(daemonSet, "spec", "template", "spec", "containers");
+  const [name, ...runs] = release(stringAt(container, "image"));
+  const [wantedName, ...wanted] = release(image);
+  const at = wanted.findIndex((part, index) => part !== runs[index]);
+  return name !== undefined && name === wantedName && Number(runs[at]) < Number(wanted[at]);
+}
+
+/** `host/repo:1.2.3`: the repository and the numbers; nothing for tags that are no release. */
+function release(image: string | undefined): readonly string[] {
+  return /^(.+):v?(\d+)\.(\d+)\.(\d+)$/u.exec(image ?? "")?.slice(1) ?? [];
+}
+
+/** A namespace of somebody else keeps its level of pod security, and cache pods that keep files could not start. */
+function refuseForbidden(space: KubeObject | undefined): void {
+  if (space === undefined || !isForeign(space)) return;
+  const level = space.metadata.labels?.["pod-security.kubernetes.io/enforce"];
+  if (level !== "baseline" && level !== "restricted") return;
+  const name = JSON.stringify(space.metadata.name);
+  const message = `namespace ${name} enforces pod security ${JSON.stringify(level)}, under which a node cache cannot keep files`;
+  throw new WasmeError("incompatible", "CACHE_WITHOUT_FILES", message, {
+    hint: "deploy with --delivery cache-http, or name another namespace with --cache-namespace",
+  });
 }
 
 /** Files were asked for, and the cache would go on keeping none. */
@@ -167,6 +221,16 @@ function refuseUnswitched(objects: CachePlan["objects"], { sight }: CacheLook): 
   const message = `the node cache ${sight.title} keeps no files, and we may not change it`;
   throw new WasmeError("unauthorised", "CACHE_WITHOUT_FILES", message, {
     hint: "ask for it to be installed with files, or deploy with --delivery cache-http",
+  });
+}
+
+/** Who only uses a cache makes none. */
+function refuseUnmade({ upkeep = "make", namespace, name }: CacheRequest): void {
+  if (upkeep === "make") return;
+  const where =
+    upkeep === "none" ? "there is no node cache to use" : `the node cache ${namespace}/${name} is not installed`;
+  throw new WasmeError("incompatible", "CACHE_NOT_INSTALLED", where, {
+    hint: "wasme cache manifests | kubectl apply -f -; or deploy with --delivery registry",
   });
 }
 

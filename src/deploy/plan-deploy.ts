@@ -6,6 +6,7 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
+import { says as saysSo, speakerOf } from "./cache-list.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
 import { isNamedBy } from "./filter-deployments.ts";
@@ -23,7 +24,7 @@ import {
   workloadKey,
 } from "./our-objects.ts";
 import { overlapWarnings } from "./overlap-warnings.ts";
-import type { Plan } from "./plan.ts";
+import type { EditChange, Plan } from "./plan.ts";
 import { writeAccess } from "./plan-cache.ts";
 import { planReplaced } from "./plan-replaced.ts";
 import { planTidying } from "./plan-tidying.ts";
@@ -80,9 +81,14 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   refuseTaken(objects, chosen, request);
   const replaced = await planReplaced(deps, { ...request, via, namespace, targets }, oursAmong(found));
   const tidying = await planTidying(deps, { request, namespace, targets, cache, objects, replaced, found });
-  const edits = [...steps.edits, ...tidying.edits];
-  const restarts = edits.some(({ action }) => action === "update");
-  const better = betterWay({ delivery, reason: "" }, question) ?? [];
+  const settled = {
+    filter,
+    image,
+    choice,
+    question,
+    edits: [...steps.edits, ...tidying.edits],
+    notes: [findings.notes, steps.notes, tidying.notes],
+  } as const;
   return {
     via,
     delivery,
@@ -90,16 +96,46 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
     namespace,
     targets,
     steps: [...steps.before, ...tidying.marks, ...objects, ...steps.after, ...replaced, ...tidying.steps],
+    // Behind a FilterDeployment nobody reads a plan, and among a thousand workloads these are most of the work.
+    ...(request.owner === undefined ? remarksOn(request, place, settled) : NO_REMARKS),
+  };
+}
+
+type Remarks = Pick<Plan, "notes" | "warnings">;
+
+const NO_REMARKS: Remarks = { notes: [], warnings: [] };
+
+/** What a reader of the plan is told. */
+function remarksOn(
+  request: DeployRequest,
+  { targets, all }: Surroundings,
+  plan: {
+    readonly filter: Filter;
+    readonly image: ResolvedImage;
+    readonly choice: ViaChoice;
+    readonly question: ViaQuestion;
+    readonly edits: readonly EditChange[];
+    /** On the image, on the way, on what goes. */
+    readonly notes: readonly [readonly string[], readonly string[], readonly string[]];
+  },
+): Remarks {
+  const { filter, image, choice, question, edits } = plan;
+  const { delivery } = choice;
+  const [onImage, onWay, onTidying] = plan.notes;
+  const restarts = edits.some(({ action }) => action === "update");
+  const better = betterWay({ delivery, reason: "" }, question) ?? [];
+  const chosen = targets.map(({ workload }) => workload);
+  return {
     notes: [
       ...headNotes(request, filter, { image, choice }),
-      ...findings.notes,
+      ...onImage,
       ...[better].flat(),
-      ...steps.notes,
+      ...onWay,
       ...(restarts ? [] : ["no pod restarts"]),
-      ...tidying.notes,
+      ...onTidying,
     ],
     warnings: [
-      ...overlapWarnings(chosen, place.all, delivery),
+      ...overlapWarnings(chosen, all, delivery),
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
     ],
@@ -158,12 +194,15 @@ async function lookAround(
 
 function questionOf(request: DeployRequest, image: ResolvedImage, place: Surroundings): ViaQuestion {
   const { namespace, labels, targets, served, cache, kubernetes } = place;
+  const notice = { key: cacheEntry(image).key, from: speakerOf(namespace, request) };
+  // Who has begun to deploy by the cache and goes on is not sent elsewhere by what stopped it.
+  const begun = cache.configMap !== undefined && saysSo(cache.configMap, "coming", notice);
   return {
     ...request,
     requested: request.via,
     image,
     served,
-    cache: cache.sight,
+    cache: begun ? { ...cache.sight, failure: undefined } : cache.sight,
     kubernetes,
     current: currentWay(request.id, place),
     noFiles: filesObstacle({ namespace, labels }),

@@ -25,13 +25,22 @@ function pullSecretRef(cache: CacheName): ObjectRef {
 export async function planPullSecret(
   deps: ClusterDeps,
   cache: CacheName,
-  wanted: { readonly key: string; readonly secret: string; readonly namespace: string },
+  wanted: {
+    readonly key: string;
+    readonly secret: string;
+    readonly namespace: string;
+    /** The docker config in it, where it was read already. */
+    readonly config?: string | undefined;
+  },
 ): Promise<SecretChange> {
-  const { key, secret, namespace } = wanted;
+  const { key, secret, namespace, config } = wanted;
   const ref = pullSecretRef(cache);
   const from: ObjectRef = { kind: Kinds.secret, name: secret, namespace };
   await requireAccess(deps, [{ verb: "get", ...from }, ...writes(ref)]);
-  const value = credentialsIn(await deps.port.get(from, deps.signal), from);
+  const value =
+    config === undefined
+      ? credentialsIn(await deps.port.get(from, deps.signal), from)
+      : Buffer.from(config).toString("base64");
   const live = await deps.port.get(ref, deps.signal);
   const there = live === undefined ? undefined : stringMapAt(live, "data")[key];
   const action = live === undefined ? "create" : there === value ? "unchanged" : "update";

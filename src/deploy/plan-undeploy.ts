@@ -208,6 +208,8 @@ function notDeployed(id: string, query: WorkloadQuery): WasmeError {
     "not-found",
     "FILTER_NOT_DEPLOYED",
     `filter ${JSON.stringify(id)} is not on ${which} in namespace ${JSON.stringify(query.namespace)}`,
-    { hint: `kubectl get envoyfilters,wasmplugins -A -l wasme.io/filter=${id}` },
+    {
+      hint: `wasme status -A shows where filter ${id} is; what a run with --cache-namespace left is found with the same option`,
+    },
   );
 }

@@ -80,13 +80,14 @@ async function mount(deps: ClusterDeps, { targets }: WayRequest, volume: ModuleV
 
 async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): Promise<WaySteps> {
   const { request, image, kubernetes, namespace, delivery } = way;
-  const { cache, forceConflicts: force, pullSecret: secret } = request;
+  const { cache, forceConflicts: force, pullSecret: secret, pullConfig: config } = request;
   const files = delivery === "cache-file";
   const from = speakerOf(namespace, request);
   const wish: CacheWish = { cache, image, files, kubernetes, force, from, need: way.need };
   const planned = await planCache(deps, wish, way.cache);
   const { key } = planned.announce;
-  const credentials = secret === undefined ? [] : [await planPullSecret(deps, cache, { key, secret, namespace })];
+  const credentials =
+    secret === undefined ? [] : [await planPullSecret(deps, cache, { key, secret, namespace, config })];
   const wait = moduleWait(way, planned.announce);
   const again = said(planned.announce);
   const there: AnnounceChange = { ...again, stage: "there" };

@@ -26,6 +26,8 @@ export interface WorkloadQuery {
 
 /** The node cache to use or make, and how long its nodes may take. Whether it keeps files follows from the delivery. */
 export interface CacheRequest extends Omit<CacheSettings, "files" | "kubernetes"> {
+  /** `make` (the default): it is made and kept up to date; `use`: used as it is; `none`: there is none, nobody looks. */
+  readonly upkeep?: "make" | "use" | "none";
   /** Milliseconds; 0 does not wait for the nodes. */
   readonly timeoutMs: number;
 }
@@ -56,6 +58,8 @@ export interface DeployRequest {
   readonly delivery: Delivery | "auto";
   /** Name of a Secret with registry credentials, in the workload's namespace. */
   readonly pullSecret: string | undefined;
+  /** What that Secret holds, where it was read already: a docker config. */
+  readonly pullConfig?: string | undefined;
   readonly cache: CacheRequest;
   /** False skips looking at the image's format and ABI, and running its module. */
   readonly check: boolean;

@@ -195,12 +195,22 @@ describe("the way a module is delivered", () => {
     const { deliveryReason } = chooseVia({
       ...PLAIN,
       cache: failing,
-      current: { via: "envoyfilter", delivery: "image-volume" },
-      image: SINGLE,
-      config: "text",
+      current: { via: "trafficextension", delivery: "image-volume" },
+      image: { ...COMPAT, format: "oci" },
     });
     expect(deliveryReason).toBe(
-      "image-volume is not possible any more; the node cache wasme/wasme-cache cannot fetch it: 401 from h.io; what is left",
+      "image-volume is not possible any more; the node cache wasme/wasme-cache cannot fetch it: 401 from h.io; the proxies pull the image themselves",
     );
+  });
+
+  it("does not mount directories into pods because a node could not fetch the module", () => {
+    const failing = { ...PLAIN, requested: "envoyfilter", cache: { ...CACHE, failure: "401 from h.io" } } as const;
+    expect(() => chooseVia(failing)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining("the node cache wasme/wasme-cache cannot fetch it: 401 from h.io") as string,
+        hint: expect.stringContaining("--pull-secret") as string,
+      }) as Error,
+    );
+    expect(chooseVia({ ...failing, pullSecret: "regcred" }).delivery).toBe("cache-http");
   });
 });

@@ -1,0 +1,140 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { applyPlan } from "../../../src/deploy/apply-plan.ts";
+import { inhabitants } from "../../../src/deploy/inhabitants.ts";
+import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
+import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
+import { refTitle, type Step } from "../../../src/deploy/plan.ts";
+import type { DeployRequest } from "../../../src/deploy/request.ts";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import { stringMapAt } from "../../../src/kube/objects.ts";
+import type { KubePort } from "../../../src/kube/port.ts";
+import { act, depsOf, imageOf, LIST, listedIn, requestFor, start, undeployFor } from "./list-bench.ts";
+import type { MemoryCluster } from "./memory-cluster.ts";
+
+const DAEMON_SET = { ...LIST, kind: Kinds.daemonSet };
+const SPACE = { kind: Kinds.namespace, name: LIST.namespace };
+const PULL = { kind: Kinds.secret, namespace: LIST.namespace, name: "wasme-cache-pull" };
+const APPLY = { force: false, waits: "block" } as const;
+
+describe("a node cache that several share", () => {
+  let cluster: MemoryCluster;
+  let port: KubePort;
+  beforeEach(async () => {
+    cluster = await start();
+    port = cluster.port();
+  });
+
+  const secretIn = async (namespace: string): Promise<void> => {
+    const data = { ".dockerconfigjson": "e30=" };
+    const metadata = { name: "regcred", namespace };
+    const type = "kubernetes.io/dockerconfigjson";
+    await port.create(Kinds.secret, { apiVersion: "v1", kind: "Secret", metadata, type, data });
+  };
+  const deploy = async (namespace: string, more: Partial<DeployRequest> = {}, by = port): Promise<void> => {
+    const deps = depsOf(by);
+    const plan = await planDeploy(deps, { ...requestFor(namespace, "cache-http"), ...more }, imageOf("v1"));
+    await applyPlan(deps, plan, APPLY);
+  };
+  const applies = (steps: readonly Step[]): readonly string[] =>
+    steps.flatMap((step) => (step.type === "apply" ? [refTitle(step.ref)] : []));
+
+  it("keeps an image's credentials as long as its entry", async () => {
+    await secretIn("shop");
+    await deploy("shop", { pullSecret: "regcred" });
+    const going = await planUndeploy(depsOf(port), undeployFor("shop"));
+    await act(port, { namespace: "mall", does: "v1" });
+    await applyPlan(depsOf(port), going, APPLY);
+    expect(listedIn(cluster)).toHaveLength(1);
+    expect(Object.keys(stringMapAt(cluster.find(PULL), "data"))).toEqual(listedIn(cluster));
+    await act(port, { namespace: "mall", does: "undeploy" });
+    expect([cluster.find(LIST), cluster.find(PULL), cluster.find(DAEMON_SET)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("takes everything of a first deploy that stopped before its object away again", async () => {
+    await secretIn("shop");
+    const dying: KubePort = {
+      ...port,
+      apply: (kind, object, options) =>
+        kind === Kinds.wasmPlugin ? Promise.reject(new Error("killed")) : port.apply(kind, object, options),
+    };
+    await expect(deploy("shop", { pullSecret: "regcred" }, dying)).rejects.toThrow("killed");
+    expect(listedIn(cluster)).toHaveLength(1);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect([cluster.find(LIST), cluster.find(PULL), cluster.find(DAEMON_SET)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("leaves a Secret of an admin there, without our key", async () => {
+    const { kind, ...metadata } = PULL;
+    await port.create(kind, { apiVersion: "v1", kind: "Secret", metadata, data: {} });
+    await secretIn("shop");
+    await deploy("shop", { pullSecret: "regcred" });
+    expect(Object.keys(stringMapAt(cluster.find(PULL), "data"))).toHaveLength(1);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect(cluster.find(PULL)).toMatchObject({ data: {} });
+  });
+
+  it("is left as somebody changed it, and brought to a later release only", async () => {
+    const { cache } = requestFor("shop", "cache-http");
+    const release = (tag: string): Partial<DeployRequest> => ({ cache: { ...cache, image: `h.io/wasme:${tag}` } });
+    await deploy("shop", release("0.2.0"));
+    await port.patch(DAEMON_SET, { spec: { template: { metadata: { labels: { "app.kubernetes.io/name": "x" } } } } });
+    const planned = async (tag: string, by = port, trial = false): Promise<readonly [string, readonly string[]]> => {
+      const request = { ...requestFor("mall", "cache-http"), ...release(tag) };
+      const { steps, notes } = await planDeploy({ ...depsOf(by), trial }, request, imageOf("v1"));
+      return [notes.find((note) => note.includes("used as it is")) ?? "", applies(steps)];
+    };
+    const only = ["", ["WasmPlugin mall/web-hello"]];
+    for (const tag of ["0.2.0", "0.1.9", "latest"]) expect(await planned(tag)).toEqual(only);
+    expect(await planned("0.10.0")).toEqual(["", ["DaemonSet wasme/wasme-cache", "WasmPlugin mall/web-hello"]]);
+    const conflict = new WasmeError("failed", "KUBE_FIELD_CONFLICT", "somebody else owns it");
+    const owned: KubePort = {
+      ...port,
+      apply: (kind, object, options) =>
+        kind === Kinds.daemonSet ? Promise.reject(conflict) : port.apply(kind, object, options),
+    };
+    const [note, objects] = await planned("0.3.0", owned, true);
+    expect([note, objects]).toEqual([expect.stringContaining("changed by somebody else"), only[1]]);
+  });
+
+  it("does not give a namespace of somebody else another level of pod security", async () => {
+    const labels = { "pod-security.kubernetes.io/enforce": "baseline" };
+    await port.create(SPACE.kind, { apiVersion: "v1", kind: "Namespace", metadata: { name: SPACE.name, labels } });
+    const files = planDeploy(depsOf(port), requestFor("shop", "cache-file"), imageOf("v1"));
+    await expect(files).rejects.toMatchObject({ code: "CACHE_WITHOUT_FILES" });
+    await deploy("shop");
+    const switching = planDeploy(depsOf(port), requestFor("shop", "cache-file"), imageOf("v1"));
+    await expect(switching).rejects.toMatchObject({ code: "CACHE_WITHOUT_FILES" });
+    await port.patch(SPACE, { metadata: { labels: { "pod-security.kubernetes.io/enforce": null } } });
+    const { steps } = await planDeploy(depsOf(port), requestFor("shop", "cache-file"), imageOf("v1"));
+    expect(applies(steps)).toEqual(["DaemonSet wasme/wasme-cache", "WasmPlugin shop/web-hello"]);
+  });
+
+  it.each(["PersistentVolumeClaim", "CronJob", "RoleBinding", "NetworkPolicy", "FilterDeployment"])(
+    "sees a %s in a namespace",
+    async (kind) => {
+      const plurals = { NetworkPolicy: "networkpolicies" } as Readonly<Record<string, string>>;
+      const group = { CronJob: "batch", RoleBinding: "rbac.authorization.k8s.io", NetworkPolicy: "networking.k8s.io" };
+      const resource = {
+        group: kind === "FilterDeployment" ? "wasme.io" : ((group as Readonly<Record<string, string>>)[kind] ?? ""),
+        version: "v1",
+        kind,
+        plural: plurals[kind] ?? `${kind.toLowerCase()}s`,
+        namespaced: true,
+      };
+      const seen = async (): Promise<unknown> =>
+        (await inhabitants(depsOf(port), "shop", (one) => one === Kinds.deployment))?.map((ref) => refTitle(ref));
+      expect(await seen()).toEqual([]);
+      await port.create(resource, { apiVersion: "v1", kind, metadata: { name: "lodger", namespace: "shop" } });
+      expect(await seen()).toEqual([`${kind} shop/lodger`]);
+    },
+  );
+});
