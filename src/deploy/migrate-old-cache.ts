@@ -54,14 +54,18 @@ export async function findOldCache(deps: ClusterDeps, cache: CacheName): Promise
   return {
     namespace,
     name,
-    daemonSet: daemonSet !== undefined && runsOldCache(daemonSet) ? daemonSet : undefined,
-    today: daemonSet !== undefined && !runsOldCache(daemonSet) ? daemonSet : undefined,
-    standIn: standIn !== undefined && runsOldCache(standIn) ? standIn : undefined,
+    daemonSet: only(daemonSet, runsOldCache),
+    today: only(daemonSet, (object) => !runsOldCache(object)),
+    standIn: only(standIn, runsOldCache),
     configMap: data[OLD_LIST] === undefined ? undefined : configMap,
     parts,
-    namespaceObject: space !== undefined && isOldPart(space) ? space : undefined,
+    namespaceObject: only(space, isOldPart),
     references: denied ? undefined : Object.values(data).flatMap((value) => linesOf(value)),
   };
+}
+
+function only(object: KubeObject | undefined, holds: (object: KubeObject) => boolean): KubeObject | undefined {
+  return object !== undefined && holds(object) ? object : undefined;
 }
 
 function linesOf(value: string): readonly string[] {

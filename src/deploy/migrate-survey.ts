@@ -2,6 +2,7 @@ import { type Workload, WORKLOAD_KINDS } from "../domain/workload.ts";
 import { Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { ResourceKind } from "../kube/kinds.ts";
+import { inParallel } from "./in-parallel.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import { findOldCache, type OldCache } from "./migrate-old-cache.ts";
 import { type OldFilter, readOldFilter } from "./migrate-old-filter.ts";
@@ -9,7 +10,7 @@ import { stripOldMounts } from "./migrate-old-mounts.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
-import { hasLabels } from "./select-workloads.ts";
+import { hasLabels, labelText } from "./select-workloads.ts";
 
 /** An old filter with the workload it was made for. */
 export interface PlacedFilter {
@@ -28,7 +29,7 @@ export interface Survey {
   /** The namespace looked at; `undefined` for all. */
   readonly namespace: string | undefined;
   readonly filters: readonly PlacedFilter[];
-  /** Old filters whose workload is gone and that select no other's pods. */
+  /** Old filters whose workload is gone and that select no pod that is there, whatever runs it. */
   readonly orphans: readonly OldFilter[];
   readonly left: readonly LeftFilter[];
   /** Workloads with the old tool's annotations. */
@@ -59,7 +60,10 @@ export async function surveyOldObjects(
   const readings = objects.inside.flatMap((object) => readOldFilter(object) ?? []);
   const old = readings.flatMap((reading) => (reading.type === "old" ? [reading.filter] : []));
   const unclear = readings.flatMap((reading) => (reading.type === "unclear" ? [reading] : []));
-  const placed = old.map((filter) => place(filter, targets));
+  const placed = await inParallel(
+    old.map((filter) => place(filter, targets)),
+    (one) => withPods(deps, one),
+  );
   const strips = targets.map((target) => ({ target, ...stripOldMounts(target.workload.podAnnotations) }));
   return {
     namespace,
@@ -90,6 +94,20 @@ function place(old: OldFilter, targets: readonly Target[]): Placing {
   if (other === undefined) return { type: "orphan", old };
   const why = `there is no workload ${old.workload}, and it selects pods of ${titleOf(other.workload)}`;
   return { type: "left", object: old.object, why };
+}
+
+/** Pods may be run by what we do not list: a Job, a Rollout, a bare ReplicaSet. Then the filter is nobody's to delete. */
+async function withPods(deps: ClusterDeps, placing: Placing): Promise<Placing> {
+  if (placing.type !== "orphan") return placing;
+  const { namespace, selector, object, workload } = placing.old;
+  const selection = { kind: Kinds.pod, namespace, labelSelector: labelText(selector), metadataOnly: true };
+  const listed = await deniedAsUndefined(deps.port.list(selection, deps.signal));
+  const gone = `there is no workload ${workload}`;
+  if (listed === undefined) return { type: "left", object, why: `${gone}, and we may not see whose pods it selects` };
+  const pod = listed.items.find(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return pod === undefined
+    ? placing
+    : { type: "left", object, why: `${gone}, and it selects pod ${pod.metadata.name}` };
 }
 
 function titleOf(workload: Workload): string {
