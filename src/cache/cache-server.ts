@@ -54,6 +54,8 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
 
 /** A request is a few hundred bytes, so who takes longer to send one holds a connection for nothing. Milliseconds. */
 const LIMITS = {
+  // Node would say 400 itself.
+  requireHostHeader: false,
   headersTimeout: 5000,
   requestTimeout: 30_000,
   keepAliveTimeout: 120_000,

@@ -48,7 +48,8 @@ export class Evictor {
     }
     const held = new Set(modules.digests());
     for (const module of state.lingered.keys()) if (!held.has(module)) state.forget(module);
-    if (removed > 0) await this.sweepBlobs();
+    const forgotten = this.#forgetLost(held);
+    if (removed > 0 || forgotten) await this.sweepBlobs();
     return removed;
   }
 
@@ -83,6 +84,15 @@ export class Evictor {
       [...state.images.values()].flatMap((image) => [image.manifest, ...image.blobs].map(({ digest }) => digest)),
     );
     for (const digest of blobs.digests()) if (!needed.has(digest)) await blobs.remove(digest);
+  }
+
+  /** Images whose module got lost and was not listed any more when it would have been fetched again. */
+  #forgetLost(held: ReadonlySet<Digest>): boolean {
+    const { state } = this.#deps;
+    const listed = this.#listed();
+    const lost = [...state.images.values()].filter(({ module }) => !held.has(module) && !listed.has(module));
+    for (const { module } of lost) state.forget(module);
+    return lost.length > 0;
   }
 
   #unlisted(): readonly Digest[] {

@@ -91,6 +91,16 @@ describe("eviction", () => {
     expect(here()).toEqual([last]);
   });
 
+  it("forgets the image of a module that got lost, unless it is listed", async () => {
+    const { evictor, state, book } = await bench(["here"]);
+    const [entry] = entriesOfText("x/y:v1");
+    if (entry === undefined) throw new Error("no entry");
+    for (const text of ["lost", "listed"]) state.images.set(imageOf(text).manifest.digest, imageOf(text));
+    book.set(entry, { state: "pulling", image: imageOf("listed") });
+    await evictor.tick(0);
+    expect([...state.images.values()]).toEqual([imageOf("here"), imageOf("listed")]);
+  });
+
   it("does nothing while the list is not known", async () => {
     const { evictor, here, known } = await bench(["a"]);
     known.list = false;
