@@ -34,7 +34,7 @@ export class Evictor {
 
   /** `passedMs` went by since the last time. Gives how many modules were removed. */
   async tick(passedMs: number): Promise<number> {
-    const { state, lingerMs, modules, listKnown } = this.#deps;
+    const { state, lingerMs, listKnown } = this.#deps;
     if (!listKnown()) return 0;
     const unlisted = new Set(this.#unlisted());
     for (const module of state.lingered.keys()) if (!unlisted.has(module)) state.lingered.delete(module);
@@ -46,9 +46,7 @@ export class Evictor {
       if (lingered < lingerMs || this.#mayBeMeant(module, "pulling", "failed")) continue;
       if (await this.#evict(module, `nobody lists it since ${Math.round(lingered / 1000)} s`)) removed += 1;
     }
-    const held = new Set(modules.digests());
-    for (const module of state.lingered.keys()) if (!held.has(module)) state.forget(module);
-    const forgotten = this.#forgetLost(held);
+    const forgotten = this.#forgetLost();
     if (removed > 0 || forgotten) await this.sweepBlobs();
     return removed;
   }
@@ -87,11 +85,12 @@ export class Evictor {
   }
 
   /** Images whose module got lost and was not listed any more when it would have been fetched again. */
-  #forgetLost(held: ReadonlySet<Digest>): boolean {
-    const { state } = this.#deps;
+  #forgetLost(): boolean {
+    const { state, modules } = this.#deps;
     const listed = this.#listed();
-    const lost = [...state.images.values()].filter(({ module }) => !held.has(module) && !listed.has(module));
-    for (const { module } of lost) state.forget(module);
+    const known = [...state.lingered.keys(), ...[...state.images.values()].map(({ module }) => module)];
+    const lost = known.filter((module) => !modules.has(module) && !listed.has(module));
+    for (const module of lost) state.forget(module);
     return lost.length > 0;
   }
 
