@@ -1,4 +1,5 @@
 import { assertNever, WasmeError } from "../domain/errors.ts";
+import type { ResourceKind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { applyAnnounce, applyRelease, applyRemoval, isStillGone } from "./apply-list.ts";
 import { applySecret } from "./apply-secret.ts";
@@ -7,9 +8,11 @@ import { isFor, oursAmong, readFilterObjects, servedVias, volumeOf } from "./our
 import type { OutcomeWord } from "./outcomes.ts";
 import type { ApplyChange, Change, DeleteChange, EditChange, TouchChange } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
+import { deniedAsUndefined } from "./require-access.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import type { Run } from "./run.ts";
 import { withVersion } from "./settle-change.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /** Carries one change out, on the object as it is now. */
 export async function applyChange(run: Run, change: Change): Promise<OutcomeWord> {
@@ -35,11 +38,27 @@ export async function applyChange(run: Run, change: Change): Promise<OutcomeWord
 }
 
 async function applyObject(run: Run, change: ApplyChange): Promise<OutcomeWord> {
-  if (change.action === "unchanged") return "unchanged";
+  if (change.action === "unchanged" && (await isThere(run, change))) return "unchanged";
   const force = run.force || change.force === true;
   await run.deps.port.apply(change.ref.kind, change.object, { force, signal: run.deps.signal });
-  return change.action === "create" ? "created" : "changed";
+  return change.action === "update" ? "changed" : "created";
 }
+
+/** True unless an undeploy took the object away since the plan. Who answers from copies is told of that. */
+async function isThere({ deps, there }: Run, { ref, before }: ApplyChange): Promise<boolean> {
+  const { kind, namespace } = ref;
+  if (namespace === undefined || deps.live !== undefined || !CARRIERS.has(kind)) return true;
+  const title = `${kind.kind} ${namespace}`;
+  const listed =
+    there.get(title) ??
+    deniedAsUndefined(deps.port.list({ kind, namespace, metadataOnly: true }, deps.signal)).then(
+      (found) => found && new Set(found.items.map(({ metadata }) => metadata.uid)),
+    );
+  there.set(title, listed);
+  return (await listed)?.has(before?.metadata.uid) !== false;
+}
+
+const CARRIERS: ReadonlySet<ResourceKind> = new Set(Object.values(VIA_KIND));
 
 /** Works the patch out anew from the workload as it is now; somebody may have written it since the plan. */
 async function applyEdit(deps: ClusterDeps, change: EditChange): Promise<OutcomeWord> {

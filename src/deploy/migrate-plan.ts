@@ -138,7 +138,8 @@ function once(steps: readonly Step[]): readonly Step[] {
   const seen = new Set<string>();
   return steps.filter((step) => {
     if (step.type === "mark" || isWait(step) || step.action === "unchanged") return true;
-    const what = step.type === "announce" ? step.key : step.type === "edit" ? step.edit : step.type;
+    const entry = "key" in step ? [step.key, "from" in step ? step.from : ""] : [];
+    const what = [step.type, ...entry, ...(step.type === "edit" ? [step.edit] : [])];
     const key = JSON.stringify([refTitle(step.ref), what]);
     const first = !seen.has(key);
     seen.add(key);

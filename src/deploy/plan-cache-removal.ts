@@ -84,5 +84,3 @@ const PARTS: readonly ResourceKind[] = [
   Kinds.role,
   Kinds.serviceAccount,
 ];
-/** What is looked for before a namespace is deleted. */
-export const INHABITANTS: readonly ResourceKind[] = [Kinds.pod, Kinds.configMap, Kinds.secret, Kinds.service];

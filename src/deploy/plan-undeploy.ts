@@ -75,7 +75,7 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
       // Last, since it may fail: everything else is tidied by then.
       ...(request.wait ? rolloutWaits(mounts.edits, request.timeoutMs) : []),
     ],
-    notes: [...headNotes(ours, request), ...mounts.notes, ...release.notes],
+    notes: [...headNotes(ours, request), ...deniedNotes(found, namespace), ...mounts.notes, ...release.notes],
     warnings: seen.notes.map((message) => ({ message })),
   };
 }
@@ -84,6 +84,13 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
 async function requireLists(deps: ClusterDeps, found: FilterObjects, namespace: string): Promise<void> {
   const lists = found.denied.map((via): Access => ({ verb: "list", kind: VIA_KIND[via], namespace }));
   await requireAccess(deps, lists);
+}
+
+/** What was found elsewhere goes; whether there is more is not known. */
+function deniedNotes(found: FilterObjects, namespace: string): readonly string[] {
+  return found.denied.map(
+    (via) => `${VIA_KIND[via].plural} of namespace ${namespace} are left as they are: not allowed to list them`,
+  );
 }
 
 function headNotes(ours: readonly OurObject[], { id, owner }: UndeployRequest): readonly string[] {

@@ -9,11 +9,13 @@ export interface Run {
   readonly goneCaches: Set<string>;
   /** What a step found to be done at once after it. */
   readonly next: Step[];
+  /** Uids of the filters' objects of a kind in a namespace, listed once: what the plan left alone may be gone since. */
+  readonly there: Map<string, Promise<ReadonlySet<string | undefined> | undefined>>;
   /** Keys whose entry or credentials were written in this run: what nodes say of them is of before. */
   readonly written: Set<string>;
 }
 
 /** A run at its beginning. */
 export function startRun(deps: ClusterDeps, force: boolean): Run {
-  return { deps, force, goneCaches: new Set(), next: [], written: new Set() };
+  return { deps, force, goneCaches: new Set(), next: [], there: new Map(), written: new Set() };
 }

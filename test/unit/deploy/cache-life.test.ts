@@ -118,6 +118,17 @@ describe("a node cache that several share", () => {
     expect(applies(steps)).toEqual(["DaemonSet wasme/wasme-cache", "WasmPlugin shop/web-hello"]);
   });
 
+  it("makes an object again that went between plan and apply", async () => {
+    await deploy("shop");
+    const plan = await planDeploy(depsOf(port), requestFor("shop", "cache-http"), imageOf("v1"));
+    await act(port, { namespace: "mall", does: "v1" });
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect(cluster.all(Kinds.wasmPlugin)).toHaveLength(1);
+    const { outcomes } = await applyPlan(depsOf(port), plan, APPLY);
+    expect(outcomes.map(({ ref, outcome }) => `${ref.kind.kind} ${outcome}`)).toContain("WasmPlugin created");
+    expect(cluster.all(Kinds.wasmPlugin)).toHaveLength(2);
+  });
+
   it.each(["PersistentVolumeClaim", "CronJob", "RoleBinding", "NetworkPolicy", "FilterDeployment"])(
     "sees a %s in a namespace",
     async (kind) => {
