@@ -105,7 +105,10 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     expect(await bench.deploy({ via: "auto", delivery: "registry", config: "plain" })).toMatchObject({
       via: "envoyfilter",
     });
-    expect((await bench.deploy({ via: "auto" }, single)).via).toBe("envoyfilter");
+    // The kind it has is kept, although another could express the request again.
+    expect((await bench.deploy({ via: "auto", delivery: "registry" })).via).toBe("envoyfilter");
+    expect(bench.events).toContainEqual({ type: "milestone", message: "by EnvoyFilter: the filter is deployed by it" });
+    expect((await bench.deploy({ via: "auto", id: "single" }, single)).via).toBe("envoyfilter");
     expect(bench.events).toContainEqual({
       type: "milestone",
       message: expect.stringContaining(proxyRefusal) as string,
