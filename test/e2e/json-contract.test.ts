@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +13,7 @@ import { fakeProgram } from "../support/fake-program.ts";
 import { type HubServer, startHub } from "../support/hub.ts";
 import { writeLegacyImage } from "../support/legacy-store.ts";
 import { HELLO_WASM } from "../support/modules.ts";
+import { oldWasme } from "../support/old-wasme.ts";
 import { type CliOptions, runCli } from "../support/run-cli.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
@@ -76,13 +78,13 @@ beforeAll(async () => {
   await record("wasme store verify", ["store", "verify"]);
   await record("wasme store prune --dry-run", ["store", "prune", "--dry-run"]);
   await record("wasme store path", ["store", "path"]);
-  const old = `${hub.host}/demo/old:v1`;
+  const gone = `${hub.host}/demo/old:v1`;
   for (const args of [
-    ["tag", image, old],
-    ["push", old],
+    ["tag", image, gone],
+    ["push", gone],
   ])
     await runCli(args, { home });
-  await record("wasme rm --remote -y localhost:5000/demo/old:v1", ["rm", "--remote", "-y", old]);
+  await record("wasme rm --remote -y localhost:5000/demo/old:v1", ["rm", "--remote", "-y", gone]);
   await record(
     "wasme login localhost:5000 -u me --password-stdin",
     ["login", hub.host, "-u", "me", "--password-stdin"],
@@ -120,6 +122,20 @@ spec:
   ]);
   await record(`wasme status ${where}`, ["status", ...target, "--watch"]);
   await record(`wasme undeploy istio ${where}`, ["undeploy", "istio", ...target]);
+  const old = oldWasme(cluster.ready, { namespace, cacheNamespace: `${namespace}-cache` });
+  const module = createHash("sha256").update(readFileSync(HELLO_WASM)).digest("hex");
+  await old.deploy({ id: "hello", image, module, rootId: "", workload: { name: "web" } });
+  await record("wasme migrate -n shop --yes --image hello=localhost:5000/demo/hello:v1 --via wasmplugin", [
+    "migrate",
+    ...target.slice(2),
+    "--yes",
+    "--image",
+    `hello=${image}`,
+    "--via",
+    "wasmplugin",
+    "--cache-namespace",
+    `${namespace}-cache`,
+  ]);
   if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(PAGE, page(namespace));
 }, 120_000);
 afterAll(async () => await hub.close());
