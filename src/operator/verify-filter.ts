@@ -7,6 +7,7 @@ import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { examineImage } from "../deploy/check-image.ts";
 import type { DeployRequest } from "../deploy/request.ts";
 import type { SmokeLimits } from "../images/smoke-module.ts";
+import { withMemoryLimit } from "../wasm/limit-memory.ts";
 import { Slots } from "./slots.ts";
 
 /** What running a module with a configuration showed: nothing wrong, or what a person has to change. */
@@ -174,7 +175,9 @@ const judgeFilter: Judge = async ({ image, request }, module, { events, signal, 
   const { tryFilter } = await import("../deploy/try-filter.ts");
   try {
     const { rootId } = examineImage(image, request);
-    await tryFilter({ readModule: () => Promise.resolve(module), signal, limits }, { image, rootId, request }, events);
+    const limited = withMemoryLimit(module, GUEST_MEGABYTES * PAGES_PER_MEBIBYTE);
+    if (limited === undefined) return { ok: false, error: tooMuchMemory(image) };
+    await tryFilter({ readModule: () => Promise.resolve(limited), signal, limits }, { image, rootId, request }, events);
     return { ok: true };
   } catch (error) {
     if (error instanceof WasmeError && FINAL.has(error.kind)) return { ok: false, error };
@@ -194,9 +197,14 @@ async function readInTime({ image, readModule }: FilterToVerify, signal: AbortSi
   }
 }
 
+function tooMuchMemory({ reference }: ResolvedImage): WasmeError {
+  const message = `the module of ${formatReference(reference)} declares more than ${GUEST_MEGABYTES} MiB of memory to begin with`;
+  return new WasmeError("incompatible", "FILTER_UNFIT", message, { hint: "build it with less initial memory" });
+}
+
 /** The module is in memory several times: here, in its thread, in the engine, and as code. */
 function limitsFor(module: Uint8Array, again: boolean): SmokeLimits {
-  const copies = Math.ceil((4 * module.byteLength) / 2 ** 20);
+  const copies = Math.ceil((5 * module.byteLength) / 2 ** 20);
   const limits = { heapMegabytes: 64, memoryMegabytes: GUEST_MEGABYTES + 64 + copies };
   return again ? { ...limits, hardLimitMs: PATIENT_MS } : limits;
 }
@@ -210,8 +218,9 @@ function isOfTheMoment(verdict: Verdict): boolean {
 
 /** Magic and version. */
 const EMPTY_MODULE = "0061736d01000000";
-/** Mebibytes of memory a guest may have; see `limitGuestMemory`. */
-export const GUEST_MEGABYTES = 128;
+/** Mebibytes of memory a guest may have. */
+const GUEST_MEGABYTES = 128;
+const PAGES_PER_MEBIBYTE = 16;
 /** Kinds of errors that are about the filter itself: they stay until somebody changes it. */
 const FINAL: ReadonlySet<string> = new Set(["incompatible", "usage", "build-failed"]);
 /** About 100 bytes each. */

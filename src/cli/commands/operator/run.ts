@@ -96,8 +96,6 @@ export const operatorRun: CommandSpec = {
     const { createJsonLog, logEvents } = await import("../../../platform/json-log.ts");
     const { createMetrics } = await import("../../../controller/metrics.ts");
     const { runOperator } = await import("../../../operator/run-operator.ts");
-    const { GUEST_MEGABYTES } = await import("../../../operator/verify-filter.ts");
-    const { limitGuestMemory } = await import("../../../isolate/limit-guests.ts");
     const { verbose, quiet } = context.global;
     const level = verbose ? "debug" : quiet ? "warn" : "info";
     const write = (line: string): void => context.terminal.stderr.write(line);
@@ -108,7 +106,6 @@ export const operatorRun: CommandSpec = {
     const port = await connect(quietly, options, metrics);
     const instance = envValue(context.env, "POD_NAME");
     const version = packageVersion();
-    limitGuestMemory(GUEST_MEGABYTES);
     try {
       await runOperator(
         { port, clock: context.clock, log, metrics, connectRegistry, version, instance, signal: context.signal },
