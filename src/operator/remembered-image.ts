@@ -3,6 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { formatReference, parseImageReference, withDigest } from "../domain/image-reference.ts";
 import { isDigest } from "../domain/digest.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { conditionIn } from "./status.ts";
 import { type KubeObject, numberAt, stringAt } from "../kube/objects.ts";
 
 /**
@@ -15,7 +16,8 @@ export function rememberedImage(live: KubeObject, spec: FilterDeploymentSpec): R
   const [pinned, moduleDigest, rootId] = [text("image"), text("moduleDigest"), spec.rootId ?? text("rootId")];
   const isAboutNow =
     numberAt(live, ["metadata", "generation"]) === numberAt(live, ["status", "observedGeneration"], -1);
-  if (!isAboutNow || text("verified") === undefined || rootId === undefined) return undefined;
+  const isGood = conditionIn(live, "ImageVerified")?.status === "True" && text("verified") !== undefined;
+  if (!isAboutNow || !isGood || rootId === undefined) return undefined;
   if (pinned === undefined || moduleDigest === undefined || !isDigest(moduleDigest)) return undefined;
   const manifestDigest = digestIn(pinned);
   if (manifestDigest === undefined || formatReference(withDigest(spec.image, manifestDigest)) !== pinned) {

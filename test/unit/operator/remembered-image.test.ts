@@ -7,6 +7,7 @@ import { rememberedImage } from "../../../src/operator/remembered-image.ts";
 const MANIFEST = digestOf("manifest");
 const STATUS = {
   observedGeneration: 2,
+  conditions: [{ type: "ImageVerified", status: "True" }],
   image: `example.com/team/hello:v1@${MANIFEST}`,
   moduleDigest: digestOf("module"),
   rootId: "my_root",
@@ -45,6 +46,7 @@ it("takes the image from a status that is about the object as it is", () => {
 
 it.each([
   ["was never found good", { verified: undefined }],
+  ["could not look at it as it is", { conditions: [{ type: "ImageVerified", status: "False" }] }],
   ["is about an older generation", { observedGeneration: 1 }],
   ["pins another tag", { image: `example.com/team/hello:v2@${MANIFEST}` }],
   ["pins nothing", { image: "example.com/team/hello:v1" }],
