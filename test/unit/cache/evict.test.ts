@@ -170,6 +170,25 @@ describe("a folder of content", () => {
   });
 });
 
+describe("the bytes of a folder", () => {
+  it("are known without a look at the disk, from the first moment to the last", async () => {
+    const dir = tempDir();
+    const there = digestOf("there");
+    writeFileSync(join(dir, digestParts(there).hex), "there");
+    const folder = new ContentFolder({ dir, suffix: "" });
+    await folder.open();
+    expect(folder.usedBytes()).toBe(5);
+    const draft = await folder.draft();
+    await draft.write(Buffer.from("content"));
+    expect(folder.usedBytes()).toBe(5);
+    await draft.publish();
+    expect(folder.usedBytes()).toBe(12);
+    const removal = folder.remove(there);
+    expect([folder.usedBytes(), folder.has(there)]).toEqual([7, false]);
+    await removal;
+  });
+});
+
 describe("content that is being removed", () => {
   it("is gone for who asks meanwhile, and may come again", async () => {
     const dir = tempDir();
