@@ -7,7 +7,7 @@ import { planUndeploy } from "../../src/deploy/plan-undeploy.ts";
 import type { ClusterDeps, DeployRequest, Via } from "../../src/deploy/request.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import type { ClusterClient } from "../cluster/api.ts";
+import type { ClusterClient, KubeObject } from "../cluster/api.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
 import {
@@ -158,6 +158,55 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
     bench.nodes.release();
     await deploying;
     expect(await bench.status("extensions.istio.io/v1alpha1", "wasmplugins/web-hello")).toBe(200);
+  });
+
+  it("mounts again what somebody took out while it rolled out, and tells the proxies after that", async () => {
+    const bench = await openBench(client, "remount");
+    await client.apply(workload(bench.namespace, { annotations: { "wasme.test/hold": "" } }));
+    const deploying = bench.deploy({ via: "envoyfilter", delivery: "cache-file" }, V1);
+    const path = `/apis/apps/v1/namespaces/${bench.namespace}/deployments/web`;
+    const [volume, mount] = ["sidecar.istio.io/userVolume", "sidecar.istio.io/userVolumeMount"];
+    await client.eventually(path, (live) => templateAnnotations(live)[volume] !== undefined);
+    const annotations = { [volume]: null, [mount]: null, "wasme.test/hold": null };
+    const body = { spec: { template: { metadata: { annotations } } } };
+    await client.request("PATCH", path, body, "application/merge-patch+json");
+    await deploying;
+    const { items } = await bench.read<{ items: readonly KubeObject[] }>("v1", "pods?labelSelector=app%3Dweb");
+    const staying = items.filter(({ metadata }) => metadata["deletionTimestamp"] === undefined);
+    expect(staying.map(({ metadata }) => metadata.annotations?.[volume] !== undefined)).toEqual([true, true]);
+  });
+
+  it("keeps the old entry for who deployed it elsewhere while the new one was waited for", async () => {
+    const bench = await withWeb("beside");
+    const other = await withWeb("other");
+    const way = { via: "wasmplugin", delivery: "cache-http" } as const;
+    const { cache } = requestFor(bench);
+    const path = `/api/v1/namespaces/${bench.cacheNamespace}/configmaps/wasme-cache`;
+    const key = (image: typeof V1): string => `sha256-${image.manifestDigest.slice(7)}`;
+    const keys = async (): Promise<readonly string[]> => {
+      const { body } = await client.request<{ data?: Record<string, string> }>("GET", path);
+      return Object.keys(body.data ?? {}).toSorted();
+    };
+    await bench.deploy(way, V1);
+    bench.nodes.hold();
+    const updating = bench.deploy(way, V2);
+    await client.eventually(path, (body: { data?: Record<string, string> }) => body.data?.[key(V2)] !== undefined);
+    await other.deploy({ ...way, cache }, V1);
+    bench.nodes.release();
+    await updating;
+    expect(await keys()).toEqual([key(V1), key(V2)].toSorted());
+    // Both are planned before either goes: the one that asks last sees that nobody is left.
+    await inCluster(bench, async (deps) => {
+      const where = { name: cache.name, namespace: cache.namespace };
+      const plans = [
+        await planUndeploy(deps, undeployFor(bench)),
+        await planUndeploy(deps, undeployFor(other, { cache: where })),
+      ];
+      for (const plan of plans) await applyPlan(deps, plan, { force: false, waits: "block" });
+    });
+    expect((await client.request("GET", path)).status).toBe(404);
+    const daemonSet = `/apis/apps/v1/namespaces/${bench.cacheNamespace}/daemonsets/wasme-cache`;
+    expect((await client.request("GET", daemonSet)).status).toBe(404);
   });
 
   it("does not block when it is told not to, and says what it awaits", async () => {
