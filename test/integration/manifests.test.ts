@@ -114,7 +114,9 @@ describe("the chart, rendered by Helm", () => {
     const { stdout } = await runOk(helm, ["template", "wasme", chart, "--values", values, ...flags]);
     const cacheObjects = given.cache === null ? [] : buildCacheObjects({ ...cache, ...given.cache });
     const program =
-      given.operator === null ? [] : [...people, ...buildOperatorProgram({ ...operator, ...given.operator })];
+      given.operator === null
+        ? []
+        : [...people, ...buildOperatorProgram({ ...operator, ...given.operator, plainNames: true })];
     const without = new Set(given.without);
     const wanted = [
       ...cacheObjects.filter((object) => !without.has(title(object))),
