@@ -90,8 +90,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
       return !state.served || reflectors.every((reflector) => reflector.state().synced || isExcused(reflector));
     },
     get trouble() {
-      const waited = reflectors.filter((reflector) => !isExcused(reflector));
-      return waited.map((reflector) => reflector.state().trouble).find((trouble) => trouble !== undefined);
+      return reflectors.map((reflector) => reflector.state().trouble).find((trouble) => trouble !== undefined);
     },
     covers: (namespace) =>
       fieldSelector === undefined &&
