@@ -15,6 +15,8 @@ export interface CacheSight {
   readonly service: boolean;
   /** It keeps modules in a directory of the node. */
   readonly files: boolean;
+  /** The tool of before made it. */
+  readonly old?: boolean;
   /** This tool may change it: we made it, or it is still to be made. */
   readonly changeable: boolean;
   /** Why it cannot fetch this very image, as a node reports it. */
@@ -137,9 +139,14 @@ function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.service || cache.changeable) return undefined;
   return {
     why: `cannot use the node cache ${cache.title}: it has no Service, and was installed by other means`,
-    hint: `install it anew with "wasme cache manifests", or deploy with --delivery registry`,
+    hint: `${renewHint(cache, "install it anew with")}, or deploy with --delivery registry`,
     incompatible: true,
   };
+}
+
+/** What makes today's cache of it. */
+function renewHint({ old = false }: CacheSight, how: string): string {
+  return old ? `"wasme migrate" makes today's of it` : `${how} "wasme cache manifests"`;
 }
 
 function obstacleToFiles(question: DeliveryQuestion): Obstacle | undefined {
@@ -152,7 +159,7 @@ function obstacleToFiles(question: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.files || cache.changeable) return undefined;
   return {
     why: `cannot use files of the node cache ${cache.title}: it keeps none, and was installed by other means`,
-    hint: `install it with files ("wasme cache manifests --help"), or deploy with --delivery cache-http`,
+    hint: `${renewHint(cache, "install it with files by")}, or deploy with --delivery cache-http`,
     incompatible: true,
   };
 }

@@ -6,6 +6,7 @@ import { cacheEntry, cachePodLabels } from "../mesh/cache-objects.ts";
 import { NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
 import type { CacheSight } from "./choose-delivery.ts";
 import { keepsFiles } from "./pods.ts";
+import { isOldManaged } from "./migrate-old-names.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
@@ -45,6 +46,7 @@ export async function lookAtCache(
     there,
     service: service !== undefined,
     files: keepsFiles(at(daemonSet, "spec", "template", "spec")),
+    old: daemonSet !== undefined && isOldManaged(daemonSet),
     changeable: !there || (upkeep === "make" && isOurWork(daemonSet)),
     failure: listed ? await failureOf(deps, cache, image) : undefined,
   };

@@ -203,6 +203,13 @@ describe("the way a module is delivered", () => {
     );
   });
 
+  it("sends who has the old tool's cache to the migration", () => {
+    const old = { ...CACHE, service: false, changeable: false, old: true };
+    expect(() => chooseVia({ ...PLAIN, requested: "wasmplugin", delivery: "cache-http", cache: old })).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("wasme migrate") as string }) as Error,
+    );
+  });
+
   it("does not mount directories into pods because a node could not fetch the module", () => {
     const failing = { ...PLAIN, requested: "envoyfilter", cache: { ...CACHE, failure: "401 from h.io" } } as const;
     expect(() => chooseVia(failing)).toThrow(
