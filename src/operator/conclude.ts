@@ -29,7 +29,8 @@ export function conclude(work: Work, known: Verified, brought: Brought): Judgeme
   const findings = { ...facts, conditions, workloads: results };
   if (failure !== undefined && failureOf(failure).soon) return { findings, failure };
   const isOver = wait === undefined && Ready.status === "True";
-  return { findings, againMs: isOver ? nextLook(work, known) : AWAITING_MS };
+  const awaitingMs = wait !== undefined && isLate(work, wait) ? LATE_MS : AWAITING_MS;
+  return { findings, againMs: isOver ? nextLook(work, known) : awaitingMs };
 }
 
 /** Nothing matches: all is well, and nothing is done. */
@@ -95,13 +96,16 @@ function updatedCondition(
 }
 
 /** A wait is normal, unless it takes too long. */
-function lateCondition({ live, deps }: Work, wait: Wait | undefined): Condition {
+function lateCondition(work: Work, wait: Wait | undefined): Condition {
   if (wait === undefined) return no("AsWanted", "the proxies have what is asked for");
+  if (!isLate(work, wait)) return no("InProgress", wait.condition.message);
+  return yes("TakesTooLong", `for more than ${PATIENCE_MS / 60_000} minutes: ${wait.condition.message}`);
+}
+
+function isLate({ live, deps }: Work, wait: Wait): boolean {
   const same = conditionIn(live, wait.at)?.status === "False";
   const began = same ? conditionSince(live, wait.at) : undefined;
-  const isLate = began !== undefined && deps.clock.now() - began > PATIENCE_MS;
-  if (!isLate) return no("InProgress", wait.condition.message);
-  return yes("TakesTooLong", `for more than ${PATIENCE_MS / 60_000} minutes: ${wait.condition.message}`);
+  return began !== undefined && deps.clock.now() - began > PATIENCE_MS;
 }
 
 /** When to look again although nothing happened: a tag may have been pushed anew. Spread, so that not all come at once. */
@@ -111,4 +115,6 @@ function nextLook({ deps, live }: Work, { spec }: Known): number {
   return most * (1 + (numberAt(live, ["metadata", "generation"]) % 10) / 100 + Math.random() / 10);
 }
 
+/** What happens in the cluster wakes who waits; this is for what nobody is told of, and many may wait for long. */
 const AWAITING_MS = 5000;
+const LATE_MS = 30_000;
