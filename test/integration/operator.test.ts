@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { component } from "../components/require-component.ts";
@@ -182,6 +183,54 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     await remove("odd");
     await remove();
     expect(await tracesIn(client, namespace)).toEqual([]);
+  });
+
+  it("works on for the others while a registry does not answer", async () => {
+    let asked = 0;
+    const silent = createServer((socket) => {
+      asked += 1;
+      socket.on("error", () => undefined);
+    });
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const names = Array.from({ length: 8 }, (_, index) => `hung-${index}`);
+    for (const [index, name] of names.entries()) {
+      await apply(`127.0.0.1:${port}/team/${name}:v${index}`, { name, filter: { id: name } });
+    }
+    await waitFor("the registry to be asked by more than there are workers", () => (asked > 4 ? true : undefined));
+    await client.apply(workload(namespace));
+    await apply(v1.reference);
+    await until("deployed", isReady);
+    await client.request("DELETE", path());
+    await gone();
+    for (const name of names) {
+      const { body } = await client.request<LiveFilterDeployment>("GET", path(name));
+      expect(body.status).toBeUndefined();
+      await client.request("DELETE", path(name));
+    }
+    silent.close();
+  });
+
+  it("keeps in place what no registry can tell of any more, also after a restart", async () => {
+    const other = await startImages();
+    const image = await other.push("team/other:v1", "other");
+    await client.apply(workload(namespace));
+    await apply(image.reference);
+    await until("deployed", isReady);
+    await operator.stop();
+    await other.stop();
+    operator = await startOperator(client.kubeconfigPath);
+    await client.request("DELETE", `/apis/${PLUGINS}/namespaces/${namespace}/wasmplugins/web-hello`);
+    await pluginsToBe("web-hello");
+    const object = await until("told", (one) => /could not be asked/u.test(messageOf(one, "ImageVerified")));
+    expect(isReady(object)).toBe(true);
+    expect(object.status?.image).toBe(image.pinned);
+    // Another configuration was never found good.
+    await apply(image.reference, { filter: { config: { other: true } } });
+    await until("not found", (one) => conditionsOf(one)["ImageVerified"] === "False ImageNotFound");
+    await pluginsToBe("web-hello");
+    await client.request("DELETE", path());
+    await gone();
   });
 
   it("follows workloads that come, change their labels and go", async () => {
