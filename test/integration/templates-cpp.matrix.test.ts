@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadCatalogue } from "../../src/scaffold/catalogue.ts";
 import { buildCpp, cppProject } from "../components/cpp.ts";
 import { need } from "../components/require-component.ts";
+import { builtOnce } from "../differential/in-envoy/suite.ts";
 import { runCli } from "../support/run-cli.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { emptyFolder } from "./build-support.ts";
@@ -37,6 +38,7 @@ describe("C++ templates, built by npm clang", () => {
       const bad = report.cases.filter(({ status, warnings }) => status !== "passed" || warnings.length > 0);
       expect(bad, stderr).toEqual([]);
       expect(report.cases.length).toBeGreaterThan(3);
+      await builtOnce("cpp", template, () => readFile(modulePath));
     },
   );
 });

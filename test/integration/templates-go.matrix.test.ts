@@ -2,11 +2,12 @@ import { readFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runTestFile } from "../../src/index.ts";
-import { loadCatalogue } from "../../src/scaffold/catalogue.ts";
+import { findLanguage, loadCatalogue } from "../../src/scaffold/catalogue.ts";
 import { initProject } from "../../src/scaffold/init-project.ts";
 import { goEnvironment, goProgram } from "../components/go.ts";
 import { need } from "../components/require-component.ts";
 import { findProgram, runOk } from "../components/run.ts";
+import { builtOnce } from "../differential/in-envoy/suite.ts";
 import { type CliResult, runCli } from "../support/run-cli.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { toolchainDeps } from "./build-support.ts";
@@ -15,6 +16,7 @@ import { toolchainDeps } from "./build-support.ts";
 const TIMEOUT = 600_000;
 
 const catalogue = await loadCatalogue();
+const { templates } = findLanguage(catalogue, "go");
 const names = templatesOf("go");
 
 describe("Go templates", () => {
@@ -25,18 +27,24 @@ describe("Go templates", () => {
     expect(templatesOf("tinygo")).toEqual(["add-header"]);
   });
 
-  test.for(names)("%s builds and passes its own tests as it comes", { timeout: TIMEOUT }, async (name, context) => {
-    const go = await need(context, "go", goProgram);
-    const folder = await project("go", name);
-    const wasme = cli(go, folder);
+  test.for(templates)(
+    "$name builds and passes its own tests as it comes",
+    { timeout: TIMEOUT },
+    async (template, context) => {
+      const { name } = template;
+      const go = await need(context, "go", goProgram);
+      const folder = await project("go", name);
+      const wasme = cli(go, folder);
 
-    const built = await wasme("build", ".", "-t", "x/template:v1", "--out", "filter.wasm");
-    expect(built.code, built.stderr).toBe(0);
-    expect(notPassed(await wasme("test", "-o", "json", "--module", "filter.wasm"))).toEqual([]);
+      const built = await wasme("build", ".", "-t", "x/template:v1", "--out", "filter.wasm");
+      expect(built.code, built.stderr).toBe(0);
+      expect(notPassed(await wasme("test", "-o", "json", "--module", "filter.wasm"))).toEqual([]);
+      await builtOnce("go", template, () => readFile(join(folder, "filter.wasm")));
 
-    const sample = await readFile(join(folder, "config.json"), "utf8").catch(() => undefined);
-    if (sample !== undefined) await expectTaken(folder, sample);
-  });
+      const sample = await readFile(join(folder, "config.json"), "utf8").catch(() => undefined);
+      if (sample !== undefined) await expectTaken(folder, sample);
+    },
+  );
 
   test.for(names)("%s is in order by gofmt and go vet", { timeout: TIMEOUT }, async (name, context) => {
     const go = await need(context, "go", goProgram);

@@ -37,7 +37,7 @@ const TOOLCHAIN = fileURLToPath(new URL("../../../src/toolchain/", import.meta.u
 
 /**
  * The module of a template, built once per machine: its sources decide, and those of the language's runner. That
- * they are built right with today's compilers is what the tests of the builds are about.
+ * they are built right with today's compilers is what the tests of the builds are about, which leave here what they built.
  */
 export async function builtOnce(
   language: string,
