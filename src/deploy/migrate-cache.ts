@@ -115,7 +115,14 @@ async function ourSpace(
   const object = buildCacheObjects(settings).find((one) => one.kind === kind.kind);
   if (cache.namespaceObject === undefined || object === undefined) return [];
   if ((await missingAccess(deps, writeAccess(kind, object))).length > 0) return [];
-  return [await settleApply(deps, { kind, object, reason: "holds today's node cache alone from now on", force })];
+  // Tried on the server it would be warned of the pods of the old program, which are gone by then. A conflict is only
+  // possible over what is there already.
+  const before = cache.namespaceObject;
+  const there = before.metadata.labels ?? {};
+  const differs = Object.entries(object.metadata.labels ?? {}).some(([key, value]) => (there[key] ?? value) !== value);
+  const reason = "holds today's node cache alone from now on";
+  const wanted = { kind, object, reason, force, seen: { before } };
+  return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
 }
 
 /** In the order to delete it: first what runs, then what it runs with. */

@@ -78,17 +78,28 @@ export async function planMigration(
     turnedOn: told.turnedOn,
     steps,
     notes: [
-      ...new Set([...plans.flatMap(({ notes }) => notes.filter((note) => note !== NO_RESTART)), ...definition.notes]),
+      ...new Set([
+        ...plans.flatMap(({ notes }) => notes.flatMap((note) => noteOn(note, request))),
+        ...definition.notes,
+      ]),
       ...told.notes,
       ...strips.notes,
       ...cacheRemoval.notes,
     ],
-    warnings: [...plans.flatMap(({ warnings }) => warnings), ...told.warnings, ...strips.warnings],
+    warnings: onceEach([...plans.flatMap(({ warnings }) => warnings), ...told.warnings, ...strips.warnings]),
   };
 }
 
 /** True of one deploy, not of the whole. */
 const NO_RESTART = "no pod restarts";
+/** What `deploy` says of a delivery that `migrate` has chosen. */
+const ASKED_FOR = "delivery cache-http: asked for with --delivery";
+
+function noteOn(note: string, { delivery }: MigrateRequest): readonly string[] {
+  if (note === NO_RESTART) return [];
+  return [note === ASKED_FOR && delivery === "auto" ? "delivery cache-http: there is an old node cache" : note];
+}
+
 const NO_REMOVAL = { steps: [], notes: [] } as const;
 
 interface PlannedGroup {
@@ -103,9 +114,10 @@ async function planGroups(
   survey: Survey,
   groups: readonly FilterGroup[],
 ): Promise<readonly PlannedGroup[]> {
-  const { namespace, name, daemonSet, parts } = survey.cache;
+  const { namespace, name, daemonSet, parts, namespaceObject } = survey.cache;
   const port = viewWithoutOld(deps.port, {
     gone: daemonSet === undefined ? [] : [{ kind: Kinds.daemonSet, namespace, name }],
+    untried: namespaceObject === undefined ? [] : [{ kind: Kinds.namespace, name: namespace }],
     replaced: survey.filters.map(({ old }) => refTo(Kinds.envoyFilter, old.object)),
     adopted: parts.map(({ kind, object }) => refTo(kind, object)),
   });
@@ -131,6 +143,11 @@ function todaysDaemonSet({ cache }: Survey, planned: readonly PlannedGroup[]): K
     .flatMap(({ plan }) => changesOf(plan))
     .find(({ type, ref }) => type === "apply" && refTitle(ref) === title);
   return made?.after ?? cache.today;
+}
+
+/** Several deploys may warn of the same. */
+function onceEach(warnings: Plan["warnings"]): Plan["warnings"] {
+  return [...new Map(warnings.map((warning) => [warning.message, warning])).values()];
 }
 
 /** Several deploys often share the cache's objects and the workloads' mounts: said and done once. */

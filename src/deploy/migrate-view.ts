@@ -8,6 +8,8 @@ export interface ViewOptions {
   readonly gone: readonly ObjectRef[];
   /** Will be written over, in place. */
   readonly replaced: readonly ObjectRef[];
+  /** Will be written at another moment than it is planned for: its dry run says nothing. */
+  readonly untried: readonly ObjectRef[];
   /** Will be ours: dry runs do not stumble over the old owner of its fields. */
   readonly adopted: readonly ObjectRef[];
 }
@@ -17,9 +19,9 @@ export interface ViewOptions {
  * gone or replaced. A dry run of what will be gone answers what was asked for, since the server would hold it against
  * the old object; other writes are tried as they are.
  */
-export function viewWithoutOld(port: KubePort, { gone, replaced, adopted }: ViewOptions): KubePort {
+export function viewWithoutOld(port: KubePort, { gone, replaced, untried, adopted }: ViewOptions): KubePort {
   const titles = (refs: readonly ObjectRef[]): ReadonlySet<string> => new Set(refs.map((ref) => refTitle(ref)));
-  const [away, hidden] = [titles(gone), titles([...gone, ...replaced])];
+  const [away, hidden] = [titles([...gone, ...untried]), titles([...gone, ...replaced])];
   const ours = titles([...replaced, ...adopted]);
   const isHidden = (kind: ObjectRef["kind"], object: KubeObject): boolean => hidden.has(refTitle(refTo(kind, object)));
   return {

@@ -111,6 +111,10 @@ describe.skipIf("skip" in cluster)("migrate", () => {
     const server = await bench.migrate({ dryRun: "server" });
     expect(server).toMatchObject({ mode: "dry-run-server" });
     expect(server.diff).toContain(`EnvoyFilter ${bench.namespace}/web-f1`);
+    await bench.migrate({ via: "auto", delivery: "auto", dryRun: "server" });
+    expect(bench.lines()).toContain("delivery cache-http: there is an old node cache");
+    // The old pods are gone by the time their namespace is restricted.
+    expect(bench.lines()).not.toContain("PodSecurity");
     const printed = await bench.migrate({ ...REGISTRY, dryRun: "client" });
     expect(printed.objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual(["WasmPlugin web-f1"]);
     expect(await bench.state()).toEqual(before);

@@ -17,6 +17,8 @@ const OWN_REWORDED = {
   "sidecar.istio.io/userVolume": '[{"emptyDir":{},"name":"mine"}]',
   "sidecar.istio.io/userVolumeMount": '[{"mountPath":"/mine","name":"mine"}]',
 };
+/** For all states of one way; each alone takes seconds. */
+const MINUTES = { timeout: 180_000 };
 const WEB = { name: "web" };
 const CONFIG = '{"greeting":"hello"}';
 
@@ -200,12 +202,12 @@ describe.skipIf("skip" in cluster)("migrate leaves what a fresh deploy leaves, a
     };
   };
 
-  it("by file", async () => {
+  it("by file", MINUTES, async () => {
     const { found, wanted } = await compareAll(states, { via: "envoyfilter", delivery: "cache-file" });
     expect(found).toEqual(wanted);
   });
 
-  it("from today's cache", async () => {
+  it("from today's cache", MINUTES, async () => {
     const some = states.filter(({ ids, own }) => ids.length !== 2 && own !== undefined);
     const { found, wanted } = await compareAll(
       some,
@@ -220,7 +222,7 @@ describe.skipIf("skip" in cluster)("migrate leaves what a fresh deploy leaves, a
     expect(found).toEqual(wanted);
   });
 
-  it("from the registry", async () => {
+  it("from the registry", MINUTES, async () => {
     const some = states.filter(({ ids }) => ids.length > 1);
     const { found, wanted } = await compareAll(some, { via: "wasmplugin", delivery: "registry" });
     expect(found).toEqual(wanted);
