@@ -4,10 +4,11 @@ import type { StoreChange } from "../controller/reflector.ts";
 import { LOW_PRIORITY } from "../controller/work-queue.ts";
 import { rolloutState } from "../deploy/rollout-state.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
-import { Kinds, type ResourceKind } from "../kube/kinds.ts";
+import type { ResourceKind } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { CachedPort } from "./cached-port.ts";
 import { type ClusterView, ID_INDEX, idKey, IMAGE_INDEX, ownerLabelKey, ownersOf } from "./cluster-view.ts";
+import { hasFinalizer } from "./finalizer.ts";
 import type { KindView } from "./kind-view.ts";
 import { conditionIn } from "./status.ts";
 import type { ReconcilerDeps } from "./work.ts";
@@ -28,9 +29,7 @@ export function wakeOnChanges(
       enqueue(keyOf(object), { priority });
     }
   };
-  view.filterDeployments.onChange((change) => {
-    onFilterDeployment(view, change, { wake, isOwn: isOwnWrite(port, Kinds.filterDeployment, change) });
-  });
+  view.filterDeployments.onChange((change) => onFilterDeployment(view, change, wake));
   for (const kind of view.workloads) kind.onChange((change) => wake(concernedBy(view, kind, change)));
   for (const kind of view.filters) {
     kind.onChange((change) => {
@@ -56,15 +55,10 @@ export function wakeAll(view: ClusterView, enqueue: Enqueue): void {
 
 type Wake = (objects: Iterable<KubeObject>, initial?: boolean) => void;
 
-function onFilterDeployment(
-  view: ClusterView,
-  { before, after, initial }: StoreChange,
-  { wake, isOwn }: { readonly wake: Wake; readonly isOwn: boolean },
-): void {
+function onFilterDeployment(view: ClusterView, { before, after, initial }: StoreChange, wake: Wake): void {
   const subject = after ?? before;
   // Our own status and finalizer come back as changes: they say nothing new.
-  if (before === undefined || after === undefined || isNews(before, after, isOwn))
-    wake([subject].filter(isThere), initial);
+  if (before === undefined || after === undefined || isNews(before, after)) wake([subject].filter(isThere), initial);
   const ids = new Set([before, after].flatMap((object) => (object === undefined ? [] : [idOf(object)])));
   const changed = before === undefined || after === undefined || ids.size > 1 || isGoing(after) !== isGoing(before);
   if (!changed || initial) return;
@@ -82,12 +76,12 @@ function concernedById(view: ClusterView, id: string): readonly KubeObject[] {
   return [...view.filterDeployments.list({ index }), ...owners];
 }
 
-function isNews(before: KubeObject, after: KubeObject, isOwn: boolean): boolean {
+function isNews(before: KubeObject, after: KubeObject): boolean {
   return (
     before.metadata.uid !== after.metadata.uid ||
     before.metadata.generation !== after.metadata.generation ||
     isGoing(before) !== isGoing(after) ||
-    (!isOwn && text(before.metadata, "finalizers") !== text(after.metadata, "finalizers"))
+    (hasFinalizer(before) && !hasFinalizer(after))
   );
 }
 
@@ -194,15 +188,5 @@ function isThere(object: KubeObject | undefined): object is KubeObject {
   return object !== undefined;
 }
 
-function text(value: object, field: string): string {
-  return JSON.stringify((value as Readonly<Record<string, unknown>>)[field] ?? null);
-}
-
 const FIRST = 1;
-const WAITS: ReadonlySet<string> = new Set([
-  "CacheNotInstalled",
-  "WaitingForNodes",
-  "WaitingForRollout",
-  "IdInUse",
-  "CacheNotInstalled",
-]);
+const WAITS: ReadonlySet<string> = new Set(["WaitingForNodes", "WaitingForRollout", "IdInUse", "CacheNotInstalled"]);

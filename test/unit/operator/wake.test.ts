@@ -6,6 +6,7 @@ import { type HandCluster, startHandCluster, versioned } from "./hand-cluster.ts
 
 let cluster: HandCluster;
 let woken: (readonly [string, number | undefined])[] = [];
+const FINALIZER = "wasme.io/filter-deployment";
 const announced = new Map<string, string>();
 const [ONE, TWO] = ["1".repeat(64), "2".repeat(64)];
 
@@ -46,14 +47,13 @@ it("wakes those alone whose module a report tells of, by status or because it wa
   expect(woken.map(([key]) => key)).toEqual(["shop/one", "shop/three"]);
 });
 
-it("takes its own finalizer for no news, and somebody else's for some", async () => {
+it("takes its own finalizer for no news, unless somebody takes it away", async () => {
   const object = filterDeployment("one");
   await cluster.tell(Kinds.filterDeployment, "ADDED", object);
   woken = [];
-  const marked = filterDeployment("one", undefined, { finalizers: ["wasme.io/filter"] });
-  cluster.answer = () => Promise.resolve(marked);
-  await cluster.port.jsonPatch({ kind: Kinds.filterDeployment, namespace: "shop", name: "one" }, []);
-  await cluster.tell(Kinds.filterDeployment, "MODIFIED", marked);
+  for (const finalizers of [[FINALIZER], [FINALIZER, "theirs"], [FINALIZER]]) {
+    await cluster.tell(Kinds.filterDeployment, "MODIFIED", filterDeployment("one", undefined, { finalizers }));
+  }
   expect(woken).toEqual([]);
   await cluster.tell(Kinds.filterDeployment, "MODIFIED", filterDeployment("one", undefined, { finalizers: [] }));
   expect(woken).toEqual([["shop/one", 0]]);
