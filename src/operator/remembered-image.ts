@@ -14,10 +14,7 @@ import { type KubeObject, numberAt, stringAt } from "../kube/objects.ts";
 export function rememberedImage(live: KubeObject, spec: FilterDeploymentSpec): ResolvedImage | undefined {
   const text = (field: string): string | undefined => stringAt(live, "status", field);
   const [pinned, moduleDigest, rootId] = [text("image"), text("moduleDigest"), spec.rootId ?? text("rootId")];
-  const isAboutNow =
-    numberAt(live, ["metadata", "generation"]) === numberAt(live, ["status", "observedGeneration"], -1);
-  const isGood = conditionIn(live, "ImageVerified")?.status === "True" && text("verified") !== undefined;
-  if (!isAboutNow || !isGood || rootId === undefined) return undefined;
+  if (!isVerifiedNow(live) || rootId === undefined) return undefined;
   if (pinned === undefined || moduleDigest === undefined || !isDigest(moduleDigest)) return undefined;
   const manifestDigest = digestIn(pinned);
   if (manifestDigest === undefined || formatReference(withDigest(spec.image, manifestDigest)) !== pinned) {
@@ -43,3 +40,12 @@ function digestIn(pinned: string): ResolvedImage["manifestDigest"] | undefined {
     throw error;
   }
 }
+
+/** Whether the status is about the present wish, and says that its image was found good. */
+function isVerifiedNow(live: KubeObject): boolean {
+  const [generation, seen] = [numberAt(live, ["metadata", "generation"]), numberAt(live, OBSERVED, -1)];
+  const isGood = conditionIn(live, "ImageVerified")?.status === "True";
+  return generation === seen && isGood && stringAt(live, "status", "verified") !== undefined;
+}
+
+const OBSERVED = ["status", "observedGeneration"];
