@@ -99,7 +99,7 @@ function imageOf(object: KubeObject): readonly string[] {
 }
 
 /** The key that the image a status pins has in the list of a cache. */
-export function pinnedKey(object: KubeObject): string | undefined {
+function pinnedKey(object: KubeObject): string | undefined {
   try {
     const { digest } = parseImageReference(stringAt(object, "status", "image") ?? "");
     if (digest === undefined) return undefined;
