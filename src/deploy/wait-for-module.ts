@@ -18,6 +18,9 @@ import { labelText } from "./select-workloads.ts";
 /** How often nodes are counted anew when no report changes: pods and nodes come and go in silence. Milliseconds. */
 const COUNT_MS = 2000;
 
+/** How long a failure may be one that a node told of before it knew of the new entry. Milliseconds. */
+const STALE_MS = 15_000;
+
 /**
  * Waits until every node that runs or may run a selected pod reports the module, so that no proxy is told of something it
  * cannot get. A node whose cache has been down for long is passed over, and at the deadline so is one that serves nobody.
@@ -70,15 +73,15 @@ async function* ticks(deps: ClusterDeps, { cache }: ModuleWait, signal: AbortSig
 class ModuleWatch {
   readonly #deps: ClusterDeps;
   readonly #step: ModuleWait;
-  /** Failures that were there when the entry had just been written: they are of an earlier try, until they change. */
-  #stale: ReadonlyMap<string, string> | undefined;
+  /** Failures that were there when the entry had just been written: for a moment they may be of an earlier try. */
+  #stale: { readonly failed: ReadonlyMap<string, string>; readonly since: number } | undefined;
   #last: { readonly seen: CacheSnapshot; readonly progress: NodeProgress } | undefined;
   said = "";
 
   constructor(deps: ClusterDeps, step: ModuleWait, fresh: boolean) {
     this.#deps = deps;
     this.#step = step;
-    this.#stale = fresh ? undefined : new Map();
+    this.#stale = fresh ? undefined : { failed: new Map(), since: 0 };
   }
 
   /** True when the wait is over. */
@@ -90,8 +93,9 @@ class ModuleWatch {
     const question = { key: entry.key, moduleDigest, files, now: clock.now(), graceMs: timeoutMs };
     const progress = nodeProgress(seen, question);
     this.#last = { seen, progress };
-    this.#stale ??= progress.failed;
-    const failure = [...progress.failed].find(([node, why]) => this.#stale?.get(node) !== why);
+    const stale = (this.#stale ??= { failed: progress.failed, since: clock.elapsed() });
+    const isOver = clock.elapsed() - stale.since > STALE_MS;
+    const failure = [...progress.failed].find(([node, why]) => isOver || stale.failed.get(node) !== why);
     if (failure !== undefined) throw notFetched(this.#step, failure);
     this.#say(seen.daemonSet === undefined ? `the node cache ${title(cache)} is not there` : progressText(progress));
     if (progress.status === "waiting") {
