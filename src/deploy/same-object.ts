@@ -13,9 +13,10 @@ const SERVER_METADATA: ReadonlySet<string> = new Set([
 
 /** An object without status and server-written metadata: what a person compares. */
 export function comparable(object: KubeObject): KubeObject {
-  const { status: _status, ...rest } = object;
+  const { status: _status, apiVersion, kind, ...rest } = object;
   const metadata = Object.fromEntries(Object.entries(object.metadata).filter(([key]) => !SERVER_METADATA.has(key)));
-  return { ...rest, metadata } as KubeObject;
+  // Servers order them differently in lists and in answers to writes: no difference to show.
+  return { apiVersion, kind, ...rest, metadata } as KubeObject;
 }
 
 /** True when two reads of an object are the same to a person. */
