@@ -98,8 +98,9 @@ function possibleObjects(workload: string, id: string): readonly ObjectRef[] {
 
 async function bringTo(work: Work, verified: Verified, names?: readonly string[]): Promise<Brought> {
   const { cluster, deps, live } = work;
-  const { spec, image, targets } = verified;
-  const request = requestOf(live, spec, { cache: deps.settings.cache, ...(names === undefined ? {} : { names }) });
+  const { spec, image, targets, pull } = verified;
+  const { cache } = deps.settings;
+  const request = requestOf(live, spec, { cache, pull, ...(names === undefined ? {} : { names }) });
   const plan = await planDeploy(cluster, request, image);
   refuseUnread(verified, plan);
   const steps = ownSteps(work, plan.steps);

@@ -33,9 +33,8 @@ export interface CachedPort extends KubePort {
 export function createCachedPort({ live, view, clock }: CachedPortDeps): CachedPort {
   const written = new Written(view);
   const versions = new Memory<ServerVersion>(clock, VERSION_MS);
-  const remembered = new Memory<KubeObject | undefined>(clock, (object) =>
-    object === undefined ? ABSENT_MS : REMEMBER_MS,
-  );
+  // What is not there may be made any moment: a node cache, say.
+  const remembered = new Memory<KubeObject | undefined>(clock, (object) => (object === undefined ? 0 : REMEMBER_MS));
   const reread = (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> =>
     written.keep(
       ref,
@@ -137,5 +136,3 @@ const REMEMBERED: ReadonlySet<ResourceKind> = new Set([Kinds.namespace, Kinds.se
 const REMEMBER_MS = 10_000;
 /** Servers are upgraded now and then. */
 const VERSION_MS = 600_000;
-/** What is not there may be made any moment: a node cache, say. */
-const ABSENT_MS = 1000;

@@ -2,6 +2,7 @@ import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import type { DeployRequest, Owner } from "../deploy/request.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_KIND, FILTER_DEPLOYMENT_VERSION } from "../mesh/filter-deployment-crd.ts";
+import type { PullCredential } from "./pull-secret.ts";
 import type { CacheLocation } from "./settings.ts";
 
 /** Milliseconds after which a wait counts as too long; it goes on all the same. */
@@ -11,7 +12,11 @@ export const PATIENCE_MS = 300_000;
 export function requestOf(
   live: KubeObject,
   spec: FilterDeploymentSpec,
-  options: { readonly cache: CacheLocation | undefined; readonly names?: readonly string[] },
+  options: {
+    readonly cache: CacheLocation | undefined;
+    readonly names?: readonly string[];
+    readonly pull?: PullCredential | undefined;
+  },
 ): DeployRequest {
   const { image, id, config, rootId, patchContext, priority, failurePolicy, phase, via, delivery } = spec;
   return {
@@ -27,8 +32,9 @@ export function requestOf(
     delivery,
     workloads: { kind: spec.kind, namespace: live.metadata.namespace, labels: spec.labels, names: options.names },
     pullSecret: spec.pullSecret,
+    pullConfig: options.pull?.dockerConfig,
     cache: {
-      ...(options.cache ?? NO_CACHE),
+      ...(options.cache === undefined ? NO_CACHE : { ...options.cache, upkeep: "use" }),
       // The operator never makes the cache: this is looked at by nobody.
       image: "",
       imagePullPolicy: "IfNotPresent",
@@ -50,5 +56,4 @@ export function ownerOf({ metadata }: KubeObject): Owner {
   return { apiVersion: FILTER_DEPLOYMENT_VERSION, kind: FILTER_DEPLOYMENT_KIND, name, uid };
 }
 
-/** No namespace has this name: nothing is found there. */
-const NO_CACHE: CacheLocation = { name: "wasme-cache", namespace: "-" };
+const NO_CACHE = { name: "", namespace: "", upkeep: "none" } as const;

@@ -1,8 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { Kinds } from "../kube/kinds.ts";
-import { type KubeObject, stringAt } from "../kube/objects.ts";
+import { stringAt } from "../kube/objects.ts";
 import { adviceOf } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
 import type { RegistryAccess } from "./images.ts";
@@ -62,27 +61,6 @@ export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise
     if (image !== undefined && verified !== undefined) return { image, verified, pull, note: error.message };
     return { stop: stopAt("ImageNotFound", error), known: {}, failure: error };
   }
-}
-
-/**
- * The same work with a port that shows the pull secret in the one form that the rest understands, and asks for it no
- * more: a docker config of this image's registry.
- */
-export function withPullSecret(work: Work, spec: FilterDeploymentSpec, pull: PullCredential | undefined): Work {
-  if (pull === undefined) return work;
-  const { port } = work.cluster;
-  const shown: KubeObject = {
-    apiVersion: "v1",
-    kind: Kinds.secret.kind,
-    metadata: { name: spec.pullSecret ?? "", namespace: work.namespace },
-    type: "kubernetes.io/dockerconfigjson",
-    data: { ".dockerconfigjson": Buffer.from(pull.dockerConfig).toString("base64") },
-  };
-  const get: typeof port.get = (ref, signal) => {
-    const isIt = ref.kind === Kinds.secret && ref.name === spec.pullSecret && ref.namespace === work.namespace;
-    return isIt ? Promise.resolve(shown) : port.get(ref, signal);
-  };
-  return { ...work, cluster: { ...work.cluster, port: { ...port, get } } };
 }
 
 function stopAt(reason: string, error: WasmeError): Stop {

@@ -1,28 +1,16 @@
-import { WasmeError } from "../domain/errors.ts";
 import type { Step } from "../deploy/plan.ts";
 import { keyOf } from "../controller/object-store.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
 import type { Work } from "./work.ts";
 
 /**
- * The steps without those that make, change or delete the node cache itself: it is installed apart, by who may, and stays
- * when it is empty. Nor do entries go that another FilterDeployment, in work at this moment, is about to need. Throws
- * `CACHE_NOT_INSTALLED` (incompatible) when the plan would make the cache.
+ * The steps without those that delete the node cache itself: it was installed apart, by who may, and stays when it is
+ * empty. Nor do entries go that another FilterDeployment, in work at this moment, is about to need.
  */
 export function ownSteps(
   { deps, live }: Pick<Work, "deps"> & Partial<Pick<Work, "live">>,
   steps: readonly Step[],
 ): readonly Step[] {
-  const { cache } = deps.settings;
-  if (steps.some((step) => isForeign(step) && step.action === "create")) {
-    const where =
-      cache === undefined
-        ? "the operator runs without a node cache"
-        : `the node cache ${cache.namespace}/${cache.name} is not installed`;
-    throw new WasmeError("incompatible", "CACHE_NOT_INSTALLED", where, {
-      hint: "wasme cache manifests | kubectl apply -f -; or write spec.deployment.istio.delivery: registry",
-    });
-  }
   const own = live === undefined ? undefined : keyOf(live);
   const needed = new Set([...deps.announced].flatMap(([who, key]) => (who === own ? [] : [key])));
   return steps

@@ -18,7 +18,7 @@ import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
 import { adviceOf, inFields, no } from "./conditions.ts";
 import { holderOf, isWantedByOthers, leavingHolder, ownedBy } from "./contenders.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
-import { findImage, type FoundImage, type NoImage, withPullSecret } from "./find-image.ts";
+import { findImage, type FoundImage, type NoImage } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
@@ -152,7 +152,7 @@ async function judgeSpec(
   const verified = { spec, image: found.image, targets, pull: found.pull };
   const { key } = cacheEntry(found.image);
   work.deps.announced.set(keyOf(work.live), key);
-  const brought = await bringAbout(withPullSecret(held, spec, found.pull), verified);
+  const brought = await bringAbout(held, verified);
   await removeUnwanted(held, [...brought.wanted, ...stillNeeded(held, verified, brought)]);
   return conclude(held, known, brought);
 }

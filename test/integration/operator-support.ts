@@ -4,6 +4,7 @@ import { parseImageReference, withDigest, formatReference } from "../../src/doma
 import { createMetrics } from "../../src/controller/metrics.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { buildCacheObjects, cacheEntry } from "../../src/mesh/cache-objects.ts";
+import { kindOf } from "../../src/kube/kinds.ts";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
 import { formatEntryReport } from "../../src/mesh/node-report.ts";
 import { runOperator } from "../../src/operator/run-operator.ts";
@@ -100,10 +101,19 @@ export async function installKinds(client: Cluster, cache = true): Promise<void>
   if (cache) await installCache(client, true);
 }
 
-/** Installs the node cache; its pods run no program: see {@link startReporter}. */
+/**
+ * Installs the node cache as a deploy from the command line makes it: such a one the operator must use and leave alone.
+ * Its pods run no program: see {@link startReporter}.
+ */
 export async function installCache(client: Cluster, files: boolean): Promise<void> {
   const settings = { ...CACHE, image: "example.com/wasme:1", imagePullPolicy: "IfNotPresent", files } as const;
-  await client.apply(buildCacheObjects(settings).map((object) => ({ ...object, metadata: { ...object.metadata } })));
+  const deps = { clock: systemClock, events: () => undefined, fieldManager: "wasme-cli" } as const;
+  const port = await connectCluster(deps, { file: client.kubeconfigPath, env: {}, cwd: "/" });
+  for (const object of buildCacheObjects(settings)) {
+    const kind = kindOf(object);
+    if (kind !== undefined) await port.apply(kind, object, { force: true });
+  }
+  port.close();
   await client.eventually<{ status?: { numberAvailable?: number } }>(
     `/apis/apps/v1/namespaces/${CACHE.namespace}/daemonsets/${CACHE.name}`,
     ({ status }) => (status?.numberAvailable ?? 0) > 0,
