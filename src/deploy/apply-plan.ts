@@ -47,9 +47,17 @@ export async function applyPlan(
       throw stopped(deps.events, error, { done, left: changesOf({ steps: left }) });
     }
     if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
-    left.splice(0, 1 + more.length, ...run.next.splice(0));
+    const next = run.next.splice(0);
+    left.splice(0, left.length, ...next, ...left.slice(1 + more.length).filter((step) => !isForecast(step, next)));
   }
   return { outcomes: done.outcomes };
+}
+
+/** True for what the plan foresaw and a step has found out for itself since. */
+function isForecast(step: Step, found: readonly Step[]): boolean {
+  if (step.type !== "delete") return false;
+  const title = refTitle(step.ref);
+  return found.some((other) => other.type === "delete" && refTitle(other.ref) === title);
 }
 
 /** Carries out what may be done at once; gives how far a wait is that is not slept through. */

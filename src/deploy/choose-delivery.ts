@@ -82,6 +82,8 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
   return last ?? { why: "cannot be delivered" };
 }
 
+const NO_SERVICE =
+  "no node cache is known that serves modules over HTTP, and an EnvoyFilter has no credentials of its own";
 const TRY_AGAIN = "correct that, or name credentials with --pull-secret; --delivery cache-http tries it again as it is";
 
 interface Candidate {
@@ -96,7 +98,7 @@ function candidates(via: Via, { current, cache, pullSecret }: DeliveryQuestion):
   const kept = same.map((delivery): Candidate => ({ delivery, reason: "as the filter is delivered now" }));
   const plain: Candidate =
     via === "envoyfilter"
-      ? { delivery: "cache-file", reason: cache?.service === true ? "what is left" : "without a node cache's Service" }
+      ? { delivery: "cache-file", reason: cache?.service === true ? "what is left" : NO_SERVICE }
       : { delivery: "registry", reason: "the proxies pull the image themselves" };
   const cached = cacheCandidate(cache, pullSecret);
   // A registry that failed once is no reason to mount directories into pods: they would wait for the same registry.

@@ -1,6 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { EventSink } from "../domain/events.ts";
-import { firstTrouble, type FilterStatus } from "./status-step.ts";
+import { firstTrouble, type FilterStatus, type StatusStep } from "./status-step.ts";
 import type { StatusResult } from "./status.ts";
 
 /** How long is looked, and how often. */
@@ -27,13 +27,18 @@ export async function watchStatus(
     for (const filter of result.filters) {
       const name = filterTitle(filter);
       const trouble = firstTrouble(filter.steps);
-      const text = trouble === undefined ? "on" : `${trouble.name}: ${trouble.message}`;
+      const text = trouble === undefined ? "on" : `${trouble.name}: ${trouble.message}${fixOf(trouble)}`;
       if (told.get(name) !== text) events({ type: "milestone", message: `${name}: ${text}` });
       told.set(name, text);
     }
     if (result.filters.every(({ state }) => state === "on") || clock.now() + everyMs > deadline) return result;
     await clock.sleep(everyMs, signal);
   }
+}
+
+/** What to do about a step that will not come right by itself. */
+function fixOf({ state, fix }: StatusStep): string {
+  return state === "failed" && fix !== undefined ? `; ${fix}` : "";
 }
 
 /** `hello on deployment/web in shop`. */
