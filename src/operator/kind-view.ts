@@ -57,14 +57,16 @@ export interface KindView {
  */
 export function createKindView(deps: ViewDeps, options: KindViewOptions): KindView {
   const { kind, namespaces, fieldSelector, onServed } = options;
-  const state = { served: true };
+  const state = { served: true, wasAway: false };
   const tell = (served: boolean): void => {
     if (state.served === served) return;
     state.served = served;
+    state.wasAway ||= !served;
     const name = resourceName(kind);
     if (served) deps.log.info(`${name} are served now`);
     else deps.log.warn(`${name} are not served by this cluster: waiting for their definition`);
-    onServed?.(served);
+    // What is served now is told of once all of it is seen: before, nobody works with it.
+    if (!served || reflectors.every((reflector) => reflector.state().synced)) onServed?.(served);
   };
   const refused = new Map<string, number>();
   const port = noticing(deps, { tell, refused });
@@ -110,7 +112,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
         reflectors.map(async (reflector, index) => {
           void reflector.synced.then(() => {
             // What was not waited for is news when it is there after all.
-            if (refused.has(selections[index]?.namespace ?? "")) onServed?.(true);
+            if (state.wasAway || refused.has(selections[index]?.namespace ?? "")) onServed?.(true);
           });
           await reflector.run(signal);
         }),

@@ -25,18 +25,18 @@ it("tells that a kind is served only when all its objects are there to be seen",
       yield* [];
     },
   };
-  const told: [boolean, number][] = [];
+  const told: [boolean, number, boolean][] = [];
   const view = createKindView(
     { port, clock, log: silentLog },
-    { kind: Kinds.configMap, onServed: (is) => told.push([is, view.list().length]) },
+    { kind: Kinds.configMap, onServed: (is) => told.push([is, view.list().length, view.seen("n")]) },
   );
   const running = view.run(end.signal);
   await clock.advance(10_000);
   served = true;
   await clock.advance(10_000);
   expect(told).toEqual([
-    [false, 0],
-    [true, 2],
+    [false, 0, true],
+    [true, 2, true],
   ]);
   end.abort();
   await running;
