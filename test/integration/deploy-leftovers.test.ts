@@ -62,8 +62,14 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
     await bench.deploy();
     await bench.deploy({}, imageOf("registry.example.com/team/hello:v2"));
     expect(await cacheStatus(bench)).toBe(200);
+    bench.events.splice(0);
     await bench.undeploy();
     await expectClean(bench);
+    const deleted = bench.events.flatMap((event) =>
+      event.type === "milestone" && event.message.endsWith(" deleted") ? [event.message] : [],
+    );
+    expect(deleted).toContain(`Namespace ${bench.cacheNamespace} deleted`);
+    expect(deleted).toEqual([...new Set(deleted)]);
   });
 
   it("undeploys what a deploy that stopped half-way has mounted", async () => {

@@ -72,21 +72,6 @@ describe("a node cache that several share", () => {
     ]);
   });
 
-  it("is taken away part by part, each once", async () => {
-    await deploy("shop");
-    const asked: string[] = [];
-    const counting: KubePort = {
-      ...port,
-      delete: (ref, options) => {
-        asked.push(refTitle(ref));
-        return port.delete(ref, options);
-      },
-    };
-    await act(counting, { namespace: "shop", does: "undeploy" });
-    expect(asked).toContain("Namespace wasme");
-    expect(asked).toEqual([...new Set(asked)]);
-  });
-
   it("leaves a Secret of an admin there, without our key", async () => {
     const { kind, ...metadata } = PULL;
     await port.create(kind, { apiVersion: "v1", kind: "Secret", metadata, data: {} });
