@@ -1,10 +1,10 @@
 import type { Agent as HttpAgent } from "node:http";
-import type { Agent, RequestOptions } from "node:https";
-import type { KubeConfig, RequestContext } from "@kubernetes/client-node";
+import type { RequestOptions } from "node:https";
 import { messageOf, usageError, WasmeError } from "../domain/errors.ts";
 import type { Env } from "../platform/env.ts";
 import type { RawKubeconfig } from "./merge-kubeconfig.ts";
 import { impersonationHeaders } from "./impersonation.ts";
+import { type Login, plainLogin } from "./plain-login.ts";
 import { prepareKubeconfig } from "./prepare-kubeconfig.ts";
 
 /** What a request needs to be let in. */
@@ -32,42 +32,31 @@ export interface CredentialSource {
 const FRESH_MS = 60_000;
 
 /**
- * Credentials by `@kubernetes/client-node`: client certificates, tokens, token files, exec plugins, OIDC, proxies.
- * That library makes a new agent, so a new TLS handshake, for each request; here one agent is kept. `elapsed` is a steady
- * clock's: one that somebody sets back would keep a token for as long.
- * Throws `KUBECONFIG_INVALID` (usage) and `KUBE_CREDENTIALS` (unauthorised) when a plugin fails.
+ * Credentials by what a kubeconfig says: client certificates, tokens, token files and passwords by ourselves, the rest
+ * (exec plugins, OIDC, proxies) by `@kubernetes/client-node`, which is loaded for that alone. One agent is kept, so that
+ * connections are. `elapsed` is a steady clock's: one that somebody sets back would keep a token for as long.
+ * Throws `KUBECONFIG_INVALID` (usage) and `KUBE_CREDENTIALS` (unauthorised) when a file or a plugin fails.
  */
 export async function openCredentials(raw: RawKubeconfig, env: Env, elapsed: () => number): Promise<CredentialSource> {
-  const prepared = JSON.stringify(prepareKubeconfig(raw, env));
+  const prepared = prepareKubeconfig(raw, env);
   const impersonated = impersonationHeaders(raw);
-  const { KubeConfig: Config } = await importQuietly();
-  const load = (): KubeConfig => {
-    const config = new Config();
-    try {
-      config.loadFromString(prepared);
-    } catch (error) {
-      throw usageError("KUBECONFIG_INVALID", `the kubeconfig is broken: ${messageOf(error)}`, { cause: error });
-    }
-    return config;
+  const open = async (): Promise<Login> => {
+    const plain = plainLogin(prepared);
+    if (plain !== undefined) return plain;
+    const { libraryLogin } = await import("./library-login.ts");
+    return await libraryLogin(prepared);
   };
-  let config = load();
-  const server = config.getCurrentCluster()?.server;
-  if (server === undefined) {
-    const context = config.getCurrentContext();
-    throw usageError(
-      "KUBECONFIG_INVALID",
-      `the context ${JSON.stringify(context)} names a cluster the kubeconfig lacks`,
-    );
-  }
+  let login: Promise<Login> | Login = await open();
+  const { server, namespace } = login;
   checkServer(server);
   const agents = new AgentKeeper();
   let cached: { readonly credentials: Promise<Credentials>; readonly until: number } | undefined;
   return {
     server,
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
+    namespace,
     get: () => {
       if (cached === undefined || cached.until <= elapsed()) {
-        const found = authenticate(config, agents);
+        const found = authenticate(login, agents);
         const credentials = found.then((own) => ({ ...own, headers: { ...own.headers, ...impersonated } }));
         const fresh = { credentials, until: elapsed() + FRESH_MS };
         cached = fresh;
@@ -80,34 +69,19 @@ export async function openCredentials(raw: RawKubeconfig, env: Env, elapsed: () 
     },
     forget: () => {
       cached = undefined;
-      config = load();
+      // The library keeps tokens of its own.
+      login = open();
     },
     close: () => agents.close(),
   };
 }
 
-/** Some releases of Node warn of the `punycode` module, which a dependency of client-node 1.4 loads: no user can help it. */
-async function importQuietly(): Promise<typeof import("@kubernetes/client-node")> {
-  const before = process.noDeprecation;
-  process.noDeprecation = true;
+async function authenticate(login: Promise<Login> | Login, agents: AgentKeeper): Promise<Credentials> {
   try {
-    return await import("@kubernetes/client-node");
-  } finally {
-    if (before === undefined) delete process.noDeprecation;
-    else process.noDeprecation = before;
-  }
-}
-
-async function authenticate(config: KubeConfig, agents: AgentKeeper): Promise<Credentials> {
-  const headers: Record<string, string> = {};
-  let agent: Agent | HttpAgent | undefined;
-  const collector = {
+    const { headers, agent } = await (await login).authenticate();
     // Token files of other makers than the kubelet end in a newline, which no header may hold.
-    setHeaderParam: (name: string, value: string) => void (headers[name.toLowerCase()] = value.trim()),
-    setAgent: (made: Agent | HttpAgent) => void (agent = made),
-  };
-  try {
-    await config.applySecurityAuthentication(collector as unknown as RequestContext);
+    const trimmed = Object.entries(headers).map(([name, value]) => [name, value.trim()]);
+    return { headers: Object.fromEntries(trimmed) as Record<string, string>, agent: agents.keep(agent) };
   } catch (error) {
     throw new WasmeError(
       "unauthorised",
@@ -119,8 +93,6 @@ async function authenticate(config: KubeConfig, agents: AgentKeeper): Promise<Cr
       },
     );
   }
-  if (agent === undefined) throw new TypeError("client-node gave no agent");
-  return { headers, agent: agents.keep(agent) };
 }
 
 /** Keeps the first agent of each set of TLS options; certificates of exec plugins rotate, so there may be a second. */
