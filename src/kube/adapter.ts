@@ -32,8 +32,8 @@ export interface ConnectDeps {
 }
 
 /**
- * Opens a cluster: reads the kubeconfig, loads `@kubernetes/client-node` (0.3 to 0.5 s) for its credentials; no
- * request is sent yet. Throws the usage errors of `loadKubeconfig`.
+ * Opens a cluster: reads the kubeconfig and, for plugins and proxies alone, loads `@kubernetes/client-node` (0.3 to 0.5 s);
+ * no request is sent yet. Throws the usage errors of `loadKubeconfig`.
  */
 export async function connectCluster(
   deps: ConnectDeps,
