@@ -16,7 +16,7 @@ import {
   type WriteOptions,
 } from "./port.ts";
 import { expectObject, objectIn } from "./answer.ts";
-import { listAll, listPages } from "./list.ts";
+import { listAll, listPages, SMALL_PAGE } from "./list.ts";
 import { podReader, type PodReader } from "./pod-reader.ts";
 import { type Intent, statusError } from "./status-error.ts";
 import { watchEvents } from "./watch.ts";
@@ -77,7 +77,8 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
       const response = await client.call({ method: "GET", path: objectPath(ref), intent }, signal);
       return response.status === 404 && isObjectMissing(response.text) ? undefined : objectIn(client, response, intent);
     },
-    pages: (selection, signal) => listPages(client, collectionPath(selection), selection, signal),
+    pages: (selection, signal) =>
+      listPages(client, collectionPath(selection), selection, { limit: SMALL_PAGE, signal }),
     list: (selection, signal) => listAll(client, collectionPath(selection), selection, signal),
     apply: (kind, object, options = {}) =>
       patchWith("application/apply-patch+yaml", { ref: refOf(kind, object), body: object, options }),
@@ -92,6 +93,7 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
       );
     },
     delete: (ref, options = {}) => deleteObject(client, ref, options),
+    deleteAll: (selection, signal) => deleteAll(client, selection, signal),
     version: (signal) => serverVersion(client, signal),
     served: async (kind, signal) => (await kindsServed(client, discovery, kind, signal)).has(kind.kind),
     accessReview: (access, signal) => reviewAccess(client, access, signal),
@@ -164,6 +166,14 @@ async function deleteObject(
   if (response.status === 404 && isObjectMissing(response.text)) return false;
   if (response.status >= 300) throw statusError(response, intent, client.source.server);
   return true;
+}
+
+async function deleteAll(client: ApiClient, selection: Selection, signal?: AbortSignal): Promise<void> {
+  const { labelSelector, fieldSelector } = selection;
+  const intent: Intent = { ...selection, verb: "deletecollection" };
+  const path = collectionPath(selection);
+  const response = await client.call({ method: "DELETE", path, query: { labelSelector, fieldSelector }, intent }, signal);
+  if (response.status >= 300) throw statusError(response, intent, client.source.server);
 }
 
 /** The kinds of one group version; an unknown group version serves none. */

@@ -1,7 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import type { KubeObject } from "./objects.ts";
-import type { KubePort, ObjectPage, Selection, WatchEvent } from "./port.ts";
+import type { KubePort, Selection, WatchEvent } from "./port.ts";
 
 /** What list and watch tell, in order. */
 export type ListWatchStep =
@@ -64,12 +64,11 @@ async function* listOnce(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ListWatchStep, string> {
   yield { type: "listing" };
-  let last: ObjectPage | undefined;
+  let resourceVersion = "";
   for await (const page of port.pages(selection, signal)) {
-    last = page;
+    ({ resourceVersion } = page);
     yield { type: "page", items: page.items };
   }
-  const resourceVersion = last?.resourceVersion ?? "";
   yield { type: "listed", resourceVersion };
   return resourceVersion;
 }

@@ -7,7 +7,10 @@ import { isKubeObject, type KubeObject, listAt, stringAt } from "./objects.ts";
 import type { ObjectList, ObjectPage, Selection } from "./port.ts";
 import type { Intent } from "./status-error.ts";
 
-const PAGE = "500";
+/** Objects asked for at once when all are wanted: each request is a round trip somebody waits for. */
+const PAGE = 500;
+/** Objects of a page that is worked on before the next is fetched: what a page takes as text and as objects is garbage soon. */
+export const SMALL_PAGE = 100;
 /** So many times a list is begun again because the server forgot it half-way. */
 const MAX_STARTS = 3;
 
@@ -22,14 +25,14 @@ export async function* listPages(
   client: ApiClient,
   path: string,
   selection: Selection,
-  signal?: AbortSignal,
+  { limit = PAGE, signal }: { readonly limit?: number; readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<ObjectPage> {
   const { labelSelector, fieldSelector, metadataOnly } = selection;
   const intent: Intent = { ...selection, verb: "list" };
   const accept = metadataOnly === true ? { accept: METADATA_ACCEPT.list } : {};
   let next: string | undefined;
   do {
-    const query = { limit: PAGE, continue: next, labelSelector, fieldSelector };
+    const query = { limit: String(limit), continue: next, labelSelector, fieldSelector };
     const page = await expectObject(client, { method: "GET", path, query, intent, ...accept }, signal);
     const items = listAt(page, "items").map((item) => withKind(item, selection));
     next = stringAt(page, "metadata", "continue");
@@ -51,7 +54,7 @@ export async function listAll(
     try {
       const items: KubeObject[] = [];
       let resourceVersion = "";
-      for await (const page of listPages(client, path, selection, signal)) {
+      for await (const page of listPages(client, path, selection, { signal })) {
         items.push(...page.items);
         ({ resourceVersion } = page);
       }
