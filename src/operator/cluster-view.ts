@@ -51,9 +51,10 @@ export function createClusterView(
   const watched = (kind: ResourceKind, more: Partial<KindViewOptions> = {}): KindView =>
     createKindView(deps, { kind, namespaces, onServed: () => onServed(kind), ...more });
   const filterDeployments = watched(Kinds.filterDeployment, {
+    transform: wishFacts,
     indexes: { [ID_INDEX]: idOfFilterDeployment, [IMAGE_INDEX]: imageOf },
   });
-  const workloads = WORKLOAD_KINDS.map((kind) => watched(workloadResource(kind), { transform: withManagersOnly }));
+  const workloads = WORKLOAD_KINDS.map((kind) => watched(workloadResource(kind), { transform: workloadFacts }));
   const filters = FILTER_KINDS.map((kind) =>
     watched(kind, { indexes: { [OWNER_INDEX]: ownersOf, [ID_INDEX]: idOfFilter, [USE_INDEX]: useOf } }),
   );
@@ -134,8 +135,22 @@ export function ownerLabelKey(namespace: string | undefined, label: string): str
 }
 
 /** Who wrote an object tells whether it is our work; what each of them wrote is long and never looked at. */
-function withManagersOnly(object: KubeObject): KubeObject {
+function workloadFacts(object: KubeObject): KubeObject {
   const { managedFields = [], ...metadata } = object.metadata;
   const rows = managedFields.map(({ manager = "", operation = "" }) => ({ manager, operation }));
-  return { ...object, metadata: { ...metadata, managedFields: rows } };
+  return { ...object, metadata: { ...withoutCopy(metadata), managedFields: rows } };
 }
+
+function wishFacts(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: withoutCopy(metadata) };
+}
+
+/** Of what people write with `kubectl apply` there is a second copy, as text. */
+function withoutCopy(metadata: KubeObject["metadata"]): KubeObject["metadata"] {
+  if (metadata.annotations?.[LAST_APPLIED] === undefined) return metadata;
+  const { [LAST_APPLIED]: _, ...annotations } = metadata.annotations;
+  return { ...metadata, annotations };
+}
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
