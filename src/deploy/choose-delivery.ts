@@ -141,14 +141,14 @@ function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.service || cache.changeable) return undefined;
   return {
     why: `cannot use the node cache ${cache.title}: it has no Service, and was installed by other means`,
-    hint: `${renewHint(cache, "install it anew with")}, or deploy with --delivery registry`,
+    hint: `${renewHint(cache, 'install it anew with "wasme cache manifests"')}, or deploy with --delivery registry`,
     incompatible: true,
   };
 }
 
 /** What makes today's cache of it. */
 function renewHint({ old = false }: CacheSight, how: string): string {
-  return old ? `"wasme migrate" makes today's of it` : `${how} "wasme cache manifests"`;
+  return old ? `"wasme migrate" makes today's of it` : how;
 }
 
 function obstacleToFiles(question: DeliveryQuestion): Obstacle | undefined {
@@ -161,7 +161,7 @@ function obstacleToFiles(question: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.files || cache.changeable) return undefined;
   return {
     why: `cannot use files of the node cache ${cache.title}: it keeps none, and was installed by other means`,
-    hint: `${renewHint(cache, "install it with files by")}, or deploy with --delivery cache-http`,
+    hint: `${renewHint(cache, 'install it anew with "wasme cache manifests --files"')}, or deploy with --delivery cache-http`,
     incompatible: true,
   };
 }

@@ -49,7 +49,7 @@ const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"
   "vm-start": (words) => ({
     code: "VM_CONFIG_REJECTED",
     message: `does not accept the VM configuration: ${words}`,
-    hint: "--vm-config TEXT or --vm-config @FILE gives it one",
+    hint: words.includes("root id") ? ROOT_ID_HINT : "--vm-config TEXT or --vm-config @FILE gives it one",
   }),
   configure: (words) => ({
     code: "CONFIG_REJECTED",

@@ -64,7 +64,19 @@ export function inFields(text: string): string {
   return FLAGS.reduce((said, [flag, field]) => said.replaceAll(flag, field), text);
 }
 
+const SECRET_FIELD = "spec.filter.imagePullOptions.pullSecret";
+
 const FLAGS: readonly (readonly [RegExp, string])[] = [
+  // What only the command line can do comes first: some of it holds flags that have fields.
+  [/(?:;|, or deploy with) --no-check\b[^;]*/gu, ""],
+  [/--vm-config TEXT or --vm-config @FILE gives it one/gu, "no field gives it one: build it to start without"],
+  [/pass --config TEXT or --config @FILE/gu, "write spec.filter.config"],
+  [/--config TEXT or --config @FILE/gu, "spec.filter.config"],
+  [/pass --config '([^']*)'/gu, "write spec.filter.config: $1"],
+  [/need wasme login\b/gu, `need ${SECRET_FIELD}`],
+  [/to log in as another: wasme login [^\s,;]+/gu, `name a Secret with another in ${SECRET_FIELD}`],
+  [/wasme login [^\s,;]+/gu, `name a Secret with an account in ${SECRET_FIELD}`],
+  [/ \(wasme logout [^)]*\)/gu, ""],
   [/--(via|delivery)[ =](?!auto means)([a-z]+(?:-[a-z]+)*)/gu, "spec.deployment.istio.$1: $2"],
   [/--(via|delivery)\b/gu, "spec.deployment.istio.$1"],
   [/--config\b/gu, "spec.filter.config"],
@@ -74,7 +86,7 @@ const FLAGS: readonly (readonly [RegExp, string])[] = [
   [/--priority\b/gu, "spec.filter.priority"],
   [/--fail\b/gu, "spec.filter.failStrategy"],
   [/--patch-context\b/gu, "spec.filter.patchContext"],
-  [/--pull-secret\b/gu, "spec.filter.imagePullOptions.pullSecret"],
+  [/--pull-secret\b/gu, SECRET_FIELD],
   [/--plain-http\b/gu, "spec.filter.imagePullOptions.plainHttp"],
   [/--insecure\b/gu, "spec.filter.imagePullOptions.insecureSkipVerify"],
   [/-t picks another kind, -n another namespace/gu, "spec.deployment.istio.kind picks another kind"],

@@ -42,11 +42,13 @@ export async function readPullSecret(
 function credentialIn(secret: KubeObject, image: ImageReference, title: string): PullCredential {
   const data = stringMapAt(secret, "data");
   const config = decoded(data[".dockerconfigjson"]);
-  if (config !== undefined) return fromDockerConfig(config, image, { title, type: secret["type"] });
+  if (config !== undefined) return fromDockerConfig(config, image, { title, secret });
   const [username, password] = [decoded(data["username"]), decoded(data["password"])];
   if (username === undefined || password === undefined) {
     const found = Object.keys(data).join(", ");
     throw invalid(
+      secret,
+      image,
       `${title} holds ${found === "" ? "nothing" : found}: it must be of type kubernetes.io/dockerconfigjson, or hold username and password`,
     );
   }
@@ -57,12 +59,12 @@ function credentialIn(secret: KubeObject, image: ImageReference, title: string):
 function fromDockerConfig(
   text: string,
   image: ImageReference,
-  about: { readonly title: string; readonly type: unknown },
+  about: { readonly title: string; readonly secret: KubeObject },
 ): PullCredential {
   const file = parseAuthFile(text, about.title);
   const found = findAuth(file, image.host, image.repository);
   if (found === undefined) {
-    throw invalid(`${about.title} holds no credentials for ${image.host}`);
+    throw invalid(about.secret, image, `${about.title} holds no credentials for ${image.host}`);
   }
   // Keys with a path are for parts of a registry: all that may be meant go along, and the reader picks again.
   const host = image.host.toLowerCase();
@@ -70,7 +72,7 @@ function fromDockerConfig(
     ([key, value]) =>
       isObject(value) && (keysOf({ [key]: value }, image.host).length > 0 || key.toLowerCase().startsWith(`${host}/`)),
   );
-  return credential(found, Object.fromEntries(own), about.type === DOCKER_CONFIG);
+  return credential(found, Object.fromEntries(own), about.secret["type"] === DOCKER_CONFIG);
 }
 
 function credential(found: Credential, auths: Readonly<Record<string, unknown>>, forProxies: boolean): PullCredential {
@@ -82,9 +84,10 @@ function decoded(base64: string | undefined): string | undefined {
   return base64 === undefined ? undefined : Buffer.from(base64, "base64").toString("utf8");
 }
 
-function invalid(message: string): Error {
+function invalid({ metadata }: KubeObject, { host }: ImageReference, message: string): Error {
+  const account = `-n ${metadata.namespace ?? ""} --docker-server=${host} --docker-username=… --docker-password=…`;
   return usageError("PULL_SECRET_INVALID", message, {
-    hint: "make it with: kubectl create secret docker-registry",
+    hint: `make another, and name that: kubectl create secret docker-registry NAME ${account}`,
   });
 }
 

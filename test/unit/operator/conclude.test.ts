@@ -120,4 +120,28 @@ describe("advice", () => {
     );
     expect(adviceOf(new WasmeError("failed", "X", "broken", { hint: "run the same command again" }))).toBe("broken");
   });
+
+  it.each([
+    ["pass --config TEXT or --config @FILE; --no-check does without", "write spec.filter.config"],
+    ["its schema: S; --no-check hands it over all the same", "its schema: S"],
+    [`pass --config '{"key":"value"}', or else`, `write spec.filter.config: {"key":"value"}, or else`],
+    [
+      "a private repository may need wasme login",
+      "a private repository may need spec.filter.imagePullOptions.pullSecret",
+    ],
+    [
+      "wasme login ghcr.io, or check that the repository exists",
+      "name a Secret with an account in spec.filter.imagePullOptions.pullSecret, or check that the repository exists",
+    ],
+    [
+      "the account was refused; to log in as another: wasme login localhost:5000",
+      "the account was refused; name a Secret with another in spec.filter.imagePullOptions.pullSecret",
+    ],
+    [
+      "wasme login h, or remove them there to go on without (wasme logout h)",
+      "name a Secret with an account in spec.filter.imagePullOptions.pullSecret, or remove them there to go on without",
+    ],
+  ])("says what only the command line has, %j, by what an object has", (hint, said) => {
+    expect(adviceOf(new WasmeError("failed", "X", "broken", { hint }))).toBe(`broken; ${said}`);
+  });
 });
