@@ -39,8 +39,7 @@ export async function applyMark({ deps }: Run, step: MarkStep): Promise<void> {
 export async function applyAnnounce(run: Run, change: AnnounceChange): Promise<OutcomeWord> {
   const { deps } = run;
   const entry = { key: change.key, value: change.value };
-  const { port, signal } = change.need === "seen" ? deps : live(deps);
-  const list = await port.get(change.ref, signal);
+  const list = await listBefore(deps, change);
   const listed = list !== undefined && isListed(list, entry);
   const saying = { from: change.from, coming: change.stage === "coming" && change.need === "told" };
   if (list !== undefined && isAnnounced(list, entry, saying)) return "unchanged";
@@ -53,6 +52,18 @@ export async function applyAnnounce(run: Run, change: AnnounceChange): Promise<O
 
 /** Puts an entry back that somebody took out of the list by hand while it was waited for. */
 export async function relist(deps: ClusterDeps, ref: ObjectRef, entry: ListEntry): Promise<void> {
+/**
+ * The list as it is. Who answers from copies goes by its copy where nothing depends on this very moment: nobody has to be
+ * told before the first object is applied, or the entry is to be written in any case. What is gone by then is seen after.
+ */
+async function listBefore(deps: ClusterDeps, change: AnnounceChange): Promise<KubeObject | undefined> {
+  const { need, stage, ref, action, before } = change;
+  if (deps.live !== undefined && stage === "coming" && action === "update" && before !== undefined) return before;
+  const fromCopy = need === "seen" || (need === "named" && stage === "coming");
+  const { port, signal } = fromCopy ? deps : live(deps);
+  return await port.get(ref, signal);
+}
+
   const list = await deps.port.get(ref, deps.signal);
   if (list !== undefined && !isListed(list, entry)) await patchList(deps, ref, cacheEntryPatch([entry]));
 }

@@ -35,6 +35,8 @@ export interface Verified {
   readonly targets: readonly Target[];
   /** What its pull secret holds; absent: it names none. */
   readonly pull: PullCredential | undefined;
+  /** Nothing is made before this is settled: then the FilterDeployment stays until it is taken away again. */
+  readonly held: Promise<unknown>;
 }
 
 /**
@@ -98,12 +100,13 @@ function possibleObjects(workload: string, id: string): readonly ObjectRef[] {
 
 async function bringTo(work: Work, verified: Verified, names?: readonly string[]): Promise<Brought> {
   const { cluster, deps, live } = work;
-  const { spec, image, targets, pull } = verified;
+  const { spec, image, targets, pull, held } = verified;
   const { cache } = deps.settings;
   const request = requestOf(live, spec, { cache, pull, ...(names === undefined ? {} : { names }) });
   const plan = await planDeploy(cluster, request, image);
   refuseUnread(verified, plan);
   const steps = ownSteps(work, plan.steps);
+  await held;
   const applied = await applyPlan(cluster, { steps }, { force: true, waits: "stop" });
   const wanted = plan.steps.flatMap((step) => (isFilter(step) ? [step.ref] : []));
   return {

@@ -140,21 +140,27 @@ async function judgeSpec(
     return { findings, againMs: work.deps.settings.resyncMs };
   }
   tellFound(found);
-  // From here on something is made outside that has to be taken away again.
-  const held: Work = hasFinalizer(work.live)
-    ? work
-    : { ...work, live: await addFinalizer(work.deps.port, work.live, work.signal) };
+  // What is made outside has to be taken away again; it takes a plan to make something, and that is worked out meanwhile.
+  const held: Promise<Work> = hold(work);
+  held.catch(() => undefined);
   const known = { ...found, spec };
   if (targets.length === 0) {
-    await removeUnwanted(held, []);
-    return noWorkloads(held, known);
+    await removeUnwanted(await held, []);
+    return noWorkloads(await held, known);
   }
-  const verified = { spec, image: found.image, targets, pull: found.pull };
+  const verified = { spec, image: found.image, targets, pull: found.pull, held };
   const { key } = cacheEntry(found.image);
   work.deps.announced.set(keyOf(work.live), key);
-  const brought = await bringAbout(held, verified);
-  await removeUnwanted(held, [...brought.wanted, ...stillNeeded(held, verified, brought)]);
-  return conclude(held, known, brought);
+  const brought = await bringAbout(work, verified);
+  const now = await held;
+  await removeUnwanted(now, [...brought.wanted, ...stillNeeded(now, verified, brought)]);
+  return conclude(now, known, brought);
+}
+
+/** The work with the finalizer on its object. */
+async function hold(work: Work): Promise<Work> {
+  if (hasFinalizer(work.live)) return work;
+  return { ...work, live: await addFinalizer(work.deps.port, work.live, work.signal) };
 }
 
 /** The image, unless finding it out takes long: the key is enqueued again then, once it is known. */
