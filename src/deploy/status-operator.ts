@@ -45,10 +45,23 @@ function stepOf(wish: KubeObject): StatusStep {
     );
   }
   if (ready["status"] === "True") return ok("operator", `${title} is carried out`);
-  const message = `${title}: ${stringAt(ready, "message") ?? stringAt(ready, "reason") ?? "not ready"}`;
-  const underWay = ready["status"] !== "False" || (stringAt(ready, "reason") ?? "").startsWith("Waiting");
-  return underWay ? waiting("operator", message, look) : failed("operator", message, look);
+  const reason = stringAt(ready, "reason") ?? "";
+  const message = `${title}: ${stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason)}`;
+  const underWay = ready["status"] !== "False" || reason.startsWith("Waiting");
+  if (underWay) return waiting("operator", message, look);
+  const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
+  return failed("operator", message, FAULTS_OF_OBJECT.has(reason) ? edit : look);
 }
+
+/** Reasons whose message says what to write into the object; a look at it would tell no more. */
+const FAULTS_OF_OBJECT: ReadonlySet<string> = new Set([
+  "InvalidSpec",
+  "IdTaken",
+  "ImageNotFound",
+  "ModuleRefused",
+  "NoWorkloads",
+  "Refused",
+]);
 
 /** An update that is under way: the object still has the digest of before. */
 function staleStep(wish: KubeObject, object: KubeObject): StatusStep | undefined {
