@@ -71,9 +71,15 @@ export function isAnnounced(list: KubeObject, entry: ListEntry, saying: Saying):
   return isListed(list, entry) && coming && !says(list, "going", notice);
 }
 
-/** True when the list has the entry as it should be. */
+/** True when the list has the entry as it should be: from this repository. Two that name it by two tags do not take turns. */
 export function isListed(list: KubeObject, { key, value }: ListEntry): boolean {
-  return stringMapAt(list, "data")[key] === value;
+  const present = stringMapAt(list, "data")[key];
+  return present !== undefined && withoutTag(present) === withoutTag(value);
+}
+
+/** A pinned reference means the same without its tag. */
+function withoutTag(pinned: string): string {
+  return pinned.replace(/:[\w.-]+@/u, "@");
 }
 
 /** The merge patch that puts an entry on, and says what the filter says of it. */

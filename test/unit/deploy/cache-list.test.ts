@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { noticesOn } from "../../../src/deploy/cache-list.ts";
+import { isListed, noticesOn } from "../../../src/deploy/cache-list.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import { act, type Deed, finish, LIST, listedIn, NAMESPACES, neededIn, start } from "./list-bench.ts";
 
@@ -42,5 +42,21 @@ describe("the list that deploys and undeploys share", () => {
       }),
       { numRuns: Number(process.env["WASME_TEST_RUNS"] ?? 100) },
     );
+  });
+});
+
+describe("an entry", () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const list = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data: { k: `h:5000/r:v1@${digest}` } };
+
+  it.each([
+    ["k", `h:5000/r:v1@${digest}`, true],
+    ["k", `h:5000/r:latest@${digest}`, true],
+    ["k", `h:5000/r@${digest}`, true],
+    ["k", `h:6000/r:v1@${digest}`, false],
+    ["k", `h:5000/other:v1@${digest}`, false],
+    ["other", `h:5000/r:v1@${digest}`, false],
+  ])("%s: %s is listed: %s", (key, value, listed) => {
+    expect(isListed(list, { key, value })).toBe(listed);
   });
 });
