@@ -9,6 +9,8 @@ import { type AddOptions, createQueue, type QueueObserver } from "./work-queue.t
 export interface ReconcileResult {
   /** Milliseconds until the key is to be looked at again; what happens earlier comes first. */
   readonly requeueAfterMs?: number;
+  /** It goes on when somebody enqueues the key: how it goes is not known yet, and pauses after failures go on to grow. */
+  readonly isOpen?: boolean;
 }
 
 /** How a reconcile ended, for metrics (controller-runtime's words). */
@@ -90,8 +92,10 @@ export function createController(options: ControllerOptions): Controller {
     let bug = false;
     try {
       const result = (await options.reconcile(key, signal)) ?? {};
-      if (troubles.delete(key)) log.info(`${key} is well again`, { key });
-      queue.forget(key);
+      if (result.isOpen !== true) {
+        if (troubles.delete(key)) log.info(`${key} is well again`, { key });
+        queue.forget(key);
+      }
       if (result.requeueAfterMs !== undefined) {
         outcome = "requeue_after";
         queue.add(key, { priority, afterMs: result.requeueAfterMs });

@@ -53,7 +53,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
       return {};
     }
     const judgement = await judge(work);
-    if (judgement === "later") return {};
+    if (judgement === "later") return { isOpen: true };
     const { findings, againMs, failure } = judgement;
     await writeStatus(work, findings);
     await sweep({ deps, cluster, namespace });

@@ -106,6 +106,24 @@ describe("a controller", () => {
     expect(tries).toBe(6);
   });
 
+  it("lets pauses grow when it is not known at once that it failed again", async () => {
+    let turn = 0;
+    const { clock, controller, log, begun } = bench(async (key) => {
+      turn += 1;
+      if (turn % 2 === 0) throw failing("no such thing");
+      controller.enqueue(key);
+      return { isOpen: true };
+    });
+    controller.enqueue("ns/a");
+    await clock.advance(5 + 10 + 20);
+    expect(begun).toHaveLength(8);
+    await clock.advance(39);
+    expect(begun).toHaveLength(8);
+    await clock.advance(1);
+    expect(begun).toHaveLength(10);
+    expect(log.entries.map(({ message }) => message)).toEqual(["cannot bring ns/a about, trying again"]);
+  });
+
   it("outlives bugs of the reconcile, thrown at once or later, and goes on with others", async () => {
     const { clock, controller, log, begun, outcomes } = bench((key) => {
       if (key === "sync") throw new TypeError("undefined is not a function");
