@@ -15,7 +15,7 @@ import {
 } from "./plan-cache-removal.ts";
 import { planSecretRelease } from "./plan-pull-secret.ts";
 import type { ClusterDeps, Owner } from "./request.ts";
-import { missingAccess } from "./require-access.ts";
+import { deniedAsUndefined, missingAccess } from "./require-access.ts";
 
 /** The same, with what is noted before it. */
 export interface EntryRelease extends CacheRelease {
@@ -74,7 +74,10 @@ async function releaseFrom(
   if ((await missingAccess(deps, rights)).length > 0) {
     return only(`the module stays on the list of ${cacheTitle(cache)}: not allowed to change it`);
   }
-  const before = await deps.port.get(ref, deps.signal);
+  // Who does not ask beforehand is refused here: a cache that was used before may be out of reach now.
+  const seen = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => ({ live })));
+  if (seen === undefined) return only(`the module stays on the list of ${cacheTitle(cache)}: not allowed to see it`);
+  const before = seen.live;
   if (before === undefined) return NOTHING;
   const { from, owner } = what.remaining;
   const data = stringMapAt(before, "data");
