@@ -146,6 +146,7 @@ async function judgeSpec(
   const known = { ...found, spec };
   if (targets.length === 0) {
     await removeUnwanted(await held, []);
+    work.deps.announced.delete(keyOf(work.live));
     return noWorkloads(await held, known);
   }
   const verified = { spec, image: found.image, targets, pull: found.pull, held };
