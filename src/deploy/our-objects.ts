@@ -67,9 +67,27 @@ export async function readFilterObjects(
 
 /** Those of them that we made, of all filters. */
 export function oursAmong(objects: FilterObjects): readonly OurObject[] {
-  return [...objects.byVia].flatMap(([via, items]) =>
+  const known = ours.get(objects);
+  if (known !== undefined) return known;
+  const found = [...objects.byVia].flatMap(([via, items]) =>
     items.filter((object) => isOurs(object)).map((object) => ({ via, object })),
   );
+  ours.set(objects, found);
+  return found;
+}
+
+/** A plan asks several times, of a thousand objects. */
+const ours = new WeakMap<FilterObjects, readonly OurObject[]>();
+
+/** Those of a thousand objects of one namespace that have the names of a few, by name. */
+export function objectsNamed(
+  objects: readonly KubeObject[],
+  wanted: readonly KubeObject[],
+): ReadonlyMap<string, KubeObject> {
+  const names = new Set(wanted.map(({ metadata }) => metadata.name));
+  const found = new Map<string, KubeObject>();
+  for (const object of objects) if (names.has(object.metadata.name)) found.set(object.metadata.name, object);
+  return found;
 }
 
 /** True for an object with our label. */

@@ -18,6 +18,7 @@ import {
   type FilterObjects,
   isOfFilter,
   objectKey,
+  objectsNamed,
   oursAmong,
   readFilterObjects,
   servedVias,
@@ -135,7 +136,7 @@ function remarksOn(
       ...onTidying,
     ],
     warnings: [
-      ...overlapWarnings(chosen, all, delivery),
+      ...overlapWarnings(chosen, all(), delivery),
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
     ],
@@ -223,7 +224,7 @@ async function needOf(
   },
 ): Promise<WayRequest["need"]> {
   const { request, image, namespace, found, via, wanted } = deploy;
-  const there = new Map((found.byVia.get(via) ?? []).map((object) => [object.metadata.name, object]));
+  const there = objectsNamed(found.byVia.get(via) ?? [], wanted);
   const isThere = (object: KubeObject): boolean => {
     const live = there.get(object.metadata.name);
     return live !== undefined && live.metadata.deletionTimestamp === undefined && says(live, object);

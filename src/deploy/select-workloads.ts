@@ -1,6 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { Workload } from "../domain/workload.ts";
 import { workloadResource } from "../kube/kinds.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import type { KubePort } from "../kube/port.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import type { WorkloadQuery } from "./request.ts";
@@ -9,8 +10,8 @@ import type { WorkloadQuery } from "./request.ts";
 export interface Selected {
   /** Those that a query matches. */
   readonly targets: readonly Target[];
-  /** All of them: a filter reaches pods by their labels, whoever's they are. */
-  readonly all: readonly Workload[];
+  /** All of them: a filter reaches pods by their labels, whoever's they are. Worked out when it is asked for. */
+  readonly all: () => readonly Workload[];
 }
 
 /**
@@ -24,15 +25,16 @@ export async function selectWorkloads(
 ): Promise<Selected> {
   const { kind, namespace, labels, names } = query;
   const { items } = await port.list({ kind: workloadResource(kind), namespace }, signal);
-  const all = items
-    .filter((item) => item.metadata.deletionTimestamp === undefined)
-    .map((item) => targetOf(kind, item, namespace))
-    .toSorted((a, b) => (a.workload.name < b.workload.name ? -1 : 1));
-  const targets = all.filter(
-    ({ workload }) => hasLabels(workload.labels, labels) && names?.includes(workload.name) !== false,
+  const staying = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const chosen = staying.filter(
+    ({ metadata }) => hasLabels(metadata.labels ?? {}, labels) && names?.includes(metadata.name) !== false,
   );
-  if (targets.length === 0) throw noWorkload(query);
-  return { targets, all: all.map(({ workload }) => workload) };
+  if (chosen.length === 0) throw noWorkload(query);
+  const read = (some: readonly KubeObject[]): readonly Target[] =>
+    some
+      .map((item) => targetOf(kind, item, namespace))
+      .toSorted((a, b) => (a.workload.name < b.workload.name ? -1 : 1));
+  return { targets: read(chosen), all: () => read(staying).map(({ workload }) => workload) };
 }
 
 /** True when a workload has every label of the query. */

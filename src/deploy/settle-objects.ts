@@ -1,7 +1,7 @@
 import type { KubeObject } from "../kube/objects.ts";
 import { inParallel } from "./in-parallel.ts";
 import { isOurManager } from "./look-at-cache.ts";
-import type { FilterObjects } from "./our-objects.ts";
+import { type FilterObjects, objectsNamed } from "./our-objects.ts";
 import type { ApplyChange } from "./plan.ts";
 import type { ClusterDeps, Via } from "./request.ts";
 import { says } from "./same-object.ts";
@@ -23,7 +23,7 @@ export async function settleObjects(
 ): Promise<readonly ApplyChange[]> {
   const { found, via, force } = how;
   const listed = found.byVia.get(via);
-  const byName = new Map(listed?.map((object) => [object.metadata.name, object]));
+  const byName = objectsNamed(listed ?? [], wanted);
   const base = { kind: VIA_KIND[via], reason: REASON[via], force };
   const alike = { create: 0, update: 0 };
   const planned = wanted.map((object) => {

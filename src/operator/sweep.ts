@@ -118,8 +118,9 @@ function isUsed(
 ): boolean {
   const others = (uid: string | undefined): boolean => uid !== without?.metadata.uid;
   const own = without && keyOf(without);
-  if (view.filters.some((kind) => kind.list({ index: { name: USE_INDEX, value: use } }).length > 0)) return true;
+  // In the order of what it takes to find out.
   for (const [who, needed] of announced) if (needed === key && who !== own) return true;
+  if (view.filters.some((kind) => kind.list({ index: { name: USE_INDEX, value: use } }).length > 0)) return true;
   const named = view.filterDeployments.list({ index: { name: IMAGE_INDEX, value: key } });
   return named.some(({ metadata }) => others(metadata.uid));
 }
