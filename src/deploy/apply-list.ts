@@ -64,18 +64,6 @@ async function listBefore(deps: ClusterDeps, change: AnnounceChange): Promise<Ku
 
 /** Puts an entry back that somebody took out of the list by hand while it was waited for. */
 export async function relist(deps: ClusterDeps, ref: ObjectRef, entry: ListEntry): Promise<void> {
-/**
- * The list as it is. Who answers from copies goes by its copy where nothing depends on this very moment: nobody has to be
- * told before the first object is applied, or the entry is to be written in any case. What is gone by then is seen after.
- */
-async function listBefore(deps: ClusterDeps, change: AnnounceChange): Promise<KubeObject | undefined> {
-  const { need, stage, ref, action, before } = change;
-  if (deps.live !== undefined && stage === "coming" && action === "update" && before !== undefined) return before;
-  const fromCopy = need === "seen" || (need === "named" && stage === "coming");
-  const { port, signal } = fromCopy ? deps : live(deps);
-  return await port.get(ref, signal);
-}
-
   const list = await deps.port.get(ref, deps.signal);
   if (list !== undefined && !isListed(list, entry)) await patchList(deps, ref, cacheEntryPatch([entry]));
 }
