@@ -93,6 +93,8 @@ export const operatorRun: CommandSpec = {
     const settings = readSettings(context, options);
     const { parseListenAddress } = await import("../../../platform/listen-address.ts");
     const listen = parseListenAddress(text(options, "listen") ?? "127.0.0.1:8080", 8080);
+    const { keepHeapSmall } = await import("../../../platform/small-heap.ts");
+    keepHeapSmall();
     const { createJsonLog, logEvents } = await import("../../../platform/json-log.ts");
     const { createMetrics } = await import("../../../controller/metrics.ts");
     const { runOperator } = await import("../../../operator/run-operator.ts");
