@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Recorder } from "../controller/event-recorder.ts";
+import { EVENT_IMAGE, eventLabels } from "../mesh/cache-event.ts";
 import type { EntryChange } from "./report-book.ts";
 
 /** Which cache the events are about. */
@@ -23,10 +23,7 @@ export function recordChange(recorder: Recorder, cache: CacheName, { entry, befo
     action: "Pull",
     note: isAdded ? `added ${entry.text} to the cache` : `${entry.text}: ${after.error ?? ""}`,
     namePrefix: "wasme-cache-event",
-    labels: {
-      "cache.wasme.io/cache_event": "true",
-      "cache.wasme.io/image_ref": createHash("md5").update(entry.text).digest("hex"),
-    },
-    annotations: { "cache.wasme.io/image_ref": entry.text },
+    labels: eventLabels(entry.text),
+    annotations: { [EVENT_IMAGE]: entry.text },
   });
 }

@@ -23,5 +23,6 @@ export function guardWrites(port: KubePort, leadership: Pick<Leadership, "leads"
     jsonPatch: guarded((...args: Parameters<KubePort["jsonPatch"]>) => port.jsonPatch(...args)),
     create: guarded((...args: Parameters<KubePort["create"]>) => port.create(...args)),
     delete: guarded((...args: Parameters<KubePort["delete"]>) => port.delete(...args)),
+    deleteAll: guarded((...args: Parameters<KubePort["deleteAll"]>) => port.deleteAll(...args)),
   };
 }

@@ -3,6 +3,7 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntryPatch, cacheLabels } from "../mesh/cache-objects.ts";
+import { eventLabels } from "../mesh/cache-event.ts";
 import type { Run } from "./run.ts";
 import {
   announcePatch,
@@ -22,6 +23,7 @@ import type { AnnounceChange, DeleteChange, MarkStep, ReleaseChange } from "./pl
 import { planCacheRemoval } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
 import { asConflict, retryConflicts, seenOf } from "./retry-conflicts.ts";
+import { labelText } from "./select-workloads.ts";
 import { withVersion } from "./settle-change.ts";
 
 /** Says that a filter goes; of a list or an entry that is not there nothing needs to be said. */
@@ -85,8 +87,25 @@ export async function applyRelease(run: Run, change: ReleaseChange): Promise<Out
     const keep = change.credentials ? from : undefined;
     const patch = releasePatch(list, key, { keep, emptied: change.withCache });
     await deps.port.patch(ref, withVersion(patch, list), { signal: deps.signal });
+    await forgetEvents(deps, ref.namespace ?? "", data[key] ?? "");
     return "changed";
   });
+}
+
+/** What the nodes told about an image that is no longer listed: courtesy, so who may not delete it leaves it there. */
+async function forgetEvents(deps: ClusterDeps, namespace: string, text: string): Promise<void> {
+  try {
+    await deps.port.deleteAll(
+      { kind: Kinds.event, namespace, labelSelector: labelText(eventLabels(text)) },
+      deps.signal,
+    );
+  } catch (error) {
+    if (!(error instanceof WasmeError) || error.code !== "KUBE_FORBIDDEN") throw error;
+    deps.events({
+      type: "milestone",
+      message: `events of ${namespace} about the image stay an hour: ${error.message}`,
+    });
+  }
 }
 
 async function isWanted(deps: ClusterDeps, list: KubeObject, { ref, key, owner }: ReleaseChange): Promise<boolean> {

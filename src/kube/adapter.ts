@@ -12,6 +12,7 @@ import {
   type FieldManager,
   type KubePort,
   type ObjectRef,
+  type Selection,
   type ServerVersion,
   type WriteOptions,
 } from "./port.ts";
@@ -172,7 +173,10 @@ async function deleteAll(client: ApiClient, selection: Selection, signal?: Abort
   const { labelSelector, fieldSelector } = selection;
   const intent: Intent = { ...selection, verb: "deletecollection" };
   const path = collectionPath(selection);
-  const response = await client.call({ method: "DELETE", path, query: { labelSelector, fieldSelector }, intent }, signal);
+  const response = await client.call(
+    { method: "DELETE", path, query: { labelSelector, fieldSelector }, intent },
+    signal,
+  );
   if (response.status >= 300) throw statusError(response, intent, client.source.server);
 }
 

@@ -39,7 +39,7 @@ export interface WriteOptions {
 
 /** What one may do, asked of the server. */
 export interface Access {
-  /** `get`, `list`, `watch`, `create`, `patch` or `delete`. */
+  /** `get`, `list`, `watch`, `create`, `patch`, `delete` or `deletecollection`. */
   readonly verb: string;
   readonly kind: ResourceKind;
   readonly namespace?: string;
@@ -123,6 +123,8 @@ export interface KubePort {
     ref: ObjectRef,
     options?: WriteOptions & { readonly uid?: string; readonly resourceVersion?: string },
   ): Promise<boolean>;
+  /** Deletes all matching objects by one request (the verb `deletecollection`); one made at this moment may stay. */
+  deleteAll(selection: Selection, signal?: AbortSignal): Promise<void>;
   /** The server's version, `{ major: 1, minor: 36 }`. */
   version(signal?: AbortSignal): Promise<ServerVersion>;
   /** Whether the server serves this kind in this version. */

@@ -20,7 +20,7 @@ export function watchedRules(pullSecrets: readonly string[]): readonly PolicyRul
     rule("", "pods", ["list", "watch"]),
     rule("", "namespaces", ["get"]),
     rule("", "secrets", ["get"], pullSecrets),
-    rule("events.k8s.io", "events", ["create", "patch"]),
+    rule("events.k8s.io", "events", ["create", "patch", "deletecollection"]),
   ];
 }
 

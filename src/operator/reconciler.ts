@@ -24,7 +24,7 @@ import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
 import { conditionIn } from "./status.ts";
 import { sweep } from "./sweep.ts";
-import type { ReconcilerDeps, Work } from "./work.ts";
+import { CONTROLLER, type ReconcilerDeps, type Work } from "./work.ts";
 import { writeStatus } from "./write-status.ts";
 
 /** Reconciles FilterDeployments by key (`namespace/name`): whatever happened, what the object asks for is brought about. */
@@ -45,6 +45,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     if (live === undefined) {
       deps.announced.delete(key);
       await sweep({ deps, cluster, namespace });
+      await forgetEvents(deps, key, signal);
       return {};
     }
     const work: Work = { deps, live, namespace, cluster, signal };
@@ -78,12 +79,28 @@ async function remove(work: Work): Promise<void> {
     await removeAllBut(work, []);
     deps.announced.delete(keyOf(live));
     await sweep({ deps, cluster, namespace, without: live });
+    await forgetEvents(deps, keyOf(live), signal);
     await removeFinalizer(deps.port, live, signal);
   } catch (error) {
     if (!(error instanceof WasmeError) || signal.aborted || PASSING.has(error.code)) throw error;
     const message = `what was made for it cannot be taken away, so it stays: ${adviceOf(error)}`;
     await writeStatus(work, stopped(work, {}, { reason: "CannotRemove", message, at: "WorkloadsUpdated" }));
     throw error;
+  }
+}
+
+/** What was told about a FilterDeployment goes with it, also what an operator before this one told. */
+async function forgetEvents({ recorder, port, log }: ReconcilerDeps, key: string, signal: AbortSignal): Promise<void> {
+  const { name, namespace = "" } = partsOf(key);
+  const { kind } = Kinds.filterDeployment;
+  await recorder.flush();
+  const fieldSelector = `regarding.kind=${kind},regarding.name=${name},reportingController=${CONTROLLER}`;
+  try {
+    await port.deleteAll({ kind: Kinds.event, namespace, fieldSelector }, signal);
+  } catch (error) {
+    // They are courtesy and end by themselves: no reason to keep the object.
+    if (!(error instanceof WasmeError) || error.code !== "KUBE_FORBIDDEN") throw error;
+    log.warn("events about what is gone stay an hour", { error });
   }
 }
 

@@ -19,6 +19,7 @@ import { createReconcile } from "./reconciler.ts";
 import type { OperatorSettings } from "./settings.ts";
 import { Verifier, warmUp } from "./verify-filter.ts";
 import { type Enqueue, wakeAll, wakeOnChanges } from "./wake.ts";
+import { CONTROLLER } from "./work.ts";
 
 /** What the operator needs of the outside. */
 export interface OperatorDeps {
@@ -109,7 +110,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
   const { log, metrics, clock, signal } = deps;
   const live = guardWrites(deps.port, leadership);
   const port = createCachedPort({ live, view, clock });
-  const recorder = createRecorder({ port: live, clock, log, controller: "wasme.io/operator", instance });
+  const recorder = createRecorder({ port: live, clock, log, controller: CONTROLLER, instance });
   const images = new Images({ connect: deps.connectRegistry, clock, resolveMs: settings.resolveMs });
   const announced = new Map<string, string>();
   const later = new Later(clock, PATIENCE_MS);

@@ -10,6 +10,9 @@ import type { Later } from "./later.ts";
 import type { OperatorSettings } from "./settings.ts";
 import type { Verifier } from "./verify-filter.ts";
 
+/** The name its events are told under. */
+export const CONTROLLER = "wasme.io/operator";
+
 /** What reconciling needs. */
 export interface ReconcilerDeps {
   readonly port: CachedPort;

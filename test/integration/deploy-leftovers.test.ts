@@ -1,11 +1,16 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../src/deploy/apply-plan.ts";
+import { recordChange } from "../../src/cache/cache-events.ts";
+import { entriesOfConfigMap } from "../../src/cache/list-entry.ts";
+import { createRecorder } from "../../src/controller/event-recorder.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { Kinds } from "../../src/kube/kinds.ts";
+import { stringMapAt } from "../../src/kube/objects.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { ClusterClient } from "../cluster/api.ts";
 import { sharedCluster } from "../cluster/shared.ts";
 import { component } from "../components/require-component.ts";
+import { memoryLog } from "../support/memory-log.ts";
 import { type Bench, imageOf, openBench, templateAnnotations, workload } from "./deploy-support.ts";
 
 const cluster = await component("cluster", sharedCluster);
@@ -32,6 +37,24 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
     expect(await cacheStatus(bench)).toBe(404);
   };
 
+  /** Tells of what is on the list as a node's cache does. */
+  const tellOf = async (bench: Bench): Promise<void> => {
+    const cache = { name: "wasme-cache", namespace: bench.cacheNamespace };
+    const deps = { clock: systemClock, events: () => undefined, fieldManager: "wasme-cache" } as const;
+    const port = await connectCluster(deps, { file: client.kubeconfigPath, env: {}, cwd: "/" });
+    try {
+      const list = await port.get({ kind: Kinds.configMap, ...cache });
+      const about = { port, clock: systemClock, log: memoryLog(), controller: "wasme.io/cache", instance: "node-1" };
+      const recorder = createRecorder(about);
+      for (const entry of entriesOfConfigMap(stringMapAt(list, "data"))) {
+        recordChange(recorder, cache, { entry, before: undefined, after: { state: "ready", isNew: true } });
+      }
+      await recorder.flush();
+    } finally {
+      port.close();
+    }
+  };
+
   it("uses a namespace of somebody else for the cache as it is, and leaves it there", async () => {
     const bench = await withWeb("theirs");
     const path = `/api/v1/namespaces/${bench.cacheNamespace}`;
@@ -43,8 +66,14 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
     const before = await labels();
     await bench.deploy();
     expect(await labels()).toEqual(before);
+    await tellOf(bench);
+    const events = `/apis/events.k8s.io/v1/namespaces/${bench.cacheNamespace}/events?labelSelector=cache.wasme.io%2Fcache_event`;
+    const told = async (): Promise<number> =>
+      (await client.request<{ items: readonly unknown[] }>("GET", events)).body.items.length;
+    expect(await told()).toBe(1);
     await bench.undeploy();
     await expectClean(bench);
+    expect(await told()).toBe(0);
     expect((await client.request<{ status: object }>("GET", path)).body.status).toEqual({ phase: "Active" });
   });
 

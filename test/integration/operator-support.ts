@@ -9,6 +9,7 @@ import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
 import { formatEntryReport } from "../../src/mesh/node-report.ts";
 import { runOperator } from "../../src/operator/run-operator.ts";
 import type { OperatorSettings } from "../../src/operator/settings.ts";
+import { CONTROLLER } from "../../src/operator/work.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import type { KubeObject } from "../cluster/api.ts";
@@ -370,6 +371,24 @@ export async function tracesIn(client: Cluster, namespace: string): Promise<read
     `/api/v1/namespaces/${CACHE.namespace}/configmaps/${CACHE.name}`,
   );
   traces.push(...Object.keys(list.body.data ?? {}));
+  const alive = await client.request<{ items?: KubeObject[] }>(
+    "GET",
+    `/apis/${WASME}/namespaces/${namespace}/filterdeployments`,
+  );
+  const uids = new Set((alive.body.items ?? []).map(({ metadata }) => metadata["uid"]));
+  interface Told {
+    readonly metadata: { readonly name: string };
+    readonly reportingController?: string;
+    readonly regarding?: { readonly uid?: string };
+  }
+  const told = await client.request<{ items?: readonly Told[] }>(
+    "GET",
+    `/apis/events.k8s.io/v1/namespaces/${namespace}/events`,
+  );
+  const own = (told.body.items ?? []).filter(
+    ({ reportingController, regarding }) => reportingController === CONTROLLER && !uids.has(regarding?.uid),
+  );
+  traces.push(...own.map(({ metadata }) => `event ${metadata.name}`));
   const secret = await client.request<{ data?: object }>(
     "GET",
     `/api/v1/namespaces/${CACHE.namespace}/secrets/${CACHE.name}-pull`,

@@ -91,6 +91,8 @@ export class MemoryCluster {
           this.#told();
           return true;
         }),
+      // Nothing here writes events, the only kind that is deleted like that.
+      deleteAll: () => Promise.resolve(),
       version: () => Promise.resolve({ major: 1, minor: 36 }),
       served: () => Promise.resolve(true),
       accessReview: () => Promise.resolve(true),

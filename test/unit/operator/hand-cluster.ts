@@ -48,6 +48,7 @@ export async function startHandCluster(): Promise<HandCluster> {
     patch: (ref) => cluster.answer(shell(ref)),
     jsonPatch: (ref) => cluster.answer(shell(ref)),
     delete: () => Promise.resolve(true),
+    deleteAll: () => Promise.resolve(),
     version: () => Promise.resolve({ major: 1, minor: 36 }),
     served: () => Promise.resolve(true),
     accessReview: () => Promise.resolve(true),
