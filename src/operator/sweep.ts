@@ -3,6 +3,7 @@ import { isObject } from "../domain/json.ts";
 import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { applyPlan } from "../deploy/apply-plan.ts";
+import { noticesOn } from "../deploy/cache-list.ts";
 import { mountedVolumes } from "../deploy/edit-workload.ts";
 import { placeOf, type Target, targetOf } from "../deploy/live-workload.ts";
 import { oursAmong, readFilterObjects, servedVias } from "../deploy/our-objects.ts";
@@ -83,8 +84,9 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
   if (cache === undefined || watchNamespaces.length > 0) return;
   const list = deps.view.configMaps?.get(cache.namespace, cache.name);
   const title = `${cache.namespace}/${cache.name}`;
-  const stray =
-    list === undefined ? [] : entriesOfOurs(list).filter((key) => !isUsed(deps, `${title} ${key}`, key, without));
+  // Who is coming keeps an entry for as long as that takes: to try it again and again is two writes that all nodes hear of.
+  const kept = new Set(noticesOn(list, "coming").map(({ key }) => key));
+  const stray = entriesOfOurs(list).filter((key) => !kept.has(key) && !isUsed(deps, `${title} ${key}`, key, without));
   if (stray.length === 0) return;
   const owner = without && { apiVersion: "", kind: "", name: "", uid: without.metadata.uid ?? "" };
   const remaining = { over: new Set<string>(), coming: [], from: "operator", owner };
@@ -98,9 +100,9 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
 }
 
 /** The keys that this operator put on the list. */
-function entriesOfOurs(list: KubeObject): readonly string[] {
+function entriesOfOurs(list: KubeObject | undefined): readonly string[] {
   const data = stringMapAt(list, "data");
-  return (list.metadata.managedFields ?? [])
+  return (list?.metadata.managedFields ?? [])
     .filter(({ manager }) => manager === OURS)
     .flatMap(({ fieldsV1 }) => {
       const fields = at(fieldsV1, "f:data");
