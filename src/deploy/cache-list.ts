@@ -74,10 +74,14 @@ export function isAnnounced(list: KubeObject, entry: ListEntry, saying: Saying):
 /** True when the list has the entry as it should be: from this repository. Two that name it by two tags do not take turns. */
 export function isListed(list: KubeObject, { key, value }: ListEntry): boolean {
   const present = stringMapAt(list, "data")[key];
-  return present !== undefined && withoutTag(present) === withoutTag(value);
+  return present !== undefined && isSameSource(present, value);
 }
 
-/** A pinned reference means the same without its tag. */
+/** True for two pinned references to one digest of one repository: the tag of a pinned reference means nothing. */
+export function isSameSource(one: string, other: string): boolean {
+  return withoutTag(one) === withoutTag(other);
+}
+
 function withoutTag(pinned: string): string {
   return pinned.replace(/:[\w.-]+@/u, "@");
 }

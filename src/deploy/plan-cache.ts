@@ -239,7 +239,8 @@ async function planAnnounce(
   { cache, image, from, need }: CacheWish,
   before: KubeObject | undefined,
 ): Promise<AnnounceChange> {
-  const entry = cacheEntry(image);
+  const own = cacheEntry(image);
+  const entry = { ...own, value: cache.listedAs ?? own.value };
   const { name, namespace } = cache;
   const ref: ObjectRef = { kind: Kinds.configMap, name, namespace };
   const reason = "makes every node fetch the module";

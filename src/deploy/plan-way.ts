@@ -86,8 +86,11 @@ async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): P
   const wish: CacheWish = { cache, image, files, kubernetes, force, from, need: way.need };
   const planned = await planCache(deps, wish, way.cache);
   const { key } = planned.announce;
+  // Nodes that pull from another repository have no use for the credentials of this one.
   const credentials =
-    secret === undefined ? [] : [await planPullSecret(deps, cache, { key, secret, namespace, config })];
+    secret === undefined || cache.listedAs !== undefined
+      ? []
+      : [await planPullSecret(deps, cache, { key, secret, namespace, config })];
   const wait = moduleWait(way, planned.announce);
   const again = said(planned.announce);
   const there: AnnounceChange = { ...again, stage: "there" };

@@ -28,6 +28,8 @@ export interface WorkloadQuery {
 export interface CacheRequest extends Omit<CacheSettings, "files" | "kubernetes"> {
   /** `make` (the default): it is made and kept up to date; `use`: used as it is; `none`: there is none, nobody looks. */
   readonly upkeep?: "make" | "use" | "none";
+  /** What lists the image's digest already, from another repository, and stays since others name it; absent: nothing does. */
+  readonly listedAs?: string | undefined;
   /** Milliseconds; 0 does not wait for the nodes. */
   readonly timeoutMs: number;
 }

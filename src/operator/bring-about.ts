@@ -11,6 +11,7 @@ import { filterObjectName } from "../mesh/names.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
 import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
+import { listedAs } from "./listed-as.ts";
 import { ownSteps } from "./own-steps.ts";
 import { failureOf } from "./judgement.ts";
 import type { PullCredential } from "./pull-secret.ts";
@@ -102,7 +103,12 @@ async function bringTo(work: Work, verified: Verified, names?: readonly string[]
   const { cluster, deps, live } = work;
   const { spec, image, targets, pull, held } = verified;
   const { cache } = deps.settings;
-  const request = requestOf(live, spec, { cache, pull, ...(names === undefined ? {} : { names }) });
+  const request = requestOf(live, spec, {
+    cache,
+    pull,
+    listedAs: listedAs(work, image),
+    ...(names === undefined ? {} : { names }),
+  });
   const plan = await planDeploy(cluster, request, image);
   refuseUnread(verified, plan);
   const steps = ownSteps(work, plan.steps);

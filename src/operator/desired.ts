@@ -16,6 +16,7 @@ export function requestOf(
     readonly cache: CacheLocation | undefined;
     readonly names?: readonly string[];
     readonly pull?: PullCredential | undefined;
+    readonly listedAs?: string | undefined;
   },
 ): DeployRequest {
   const { image, id, config, rootId, patchContext, priority, failurePolicy, phase, via, delivery } = spec;
@@ -38,6 +39,7 @@ export function requestOf(
       // The operator never makes the cache: this is looked at by nobody.
       image: "",
       imagePullPolicy: "IfNotPresent",
+      listedAs: options.listedAs,
       timeoutMs: PATIENCE_MS,
     },
     check: true,

@@ -1,10 +1,12 @@
 import { type AddressInfo, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
 import { workload } from "./deploy-support.ts";
 import {
+  CACHE,
   conditionsOf,
   filterDeployment,
   forbidDeletion,
@@ -285,6 +287,35 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     await client.eventually<{ data?: Record<string, string> }>(list, ({ data }) => data?.[v1.key] === v1.pinned);
     expect(await tracesIn(client, namespace)).toEqual(["wasmplugins/web-hello", v1.key]);
     await remove();
+  });
+
+  it("lists a digest once that two name from two repositories", async () => {
+    const mirrored = await images.push("mirror/hello:v1", "one");
+    expect(mirrored.key).toBe(v1.key);
+    interface List {
+      readonly metadata: { readonly resourceVersion: string };
+      readonly data?: Readonly<Record<string, string>>;
+    }
+    const list = async (): Promise<List> =>
+      (await client.request<List>("GET", `/api/v1/namespaces/${CACHE.namespace}/configmaps/${CACHE.name}`)).body;
+    await client.apply(workload(namespace));
+    await apply(v1.reference);
+    await until("deployed", isReady);
+    await apply(mirrored.reference, { name: "other", filter: { id: "other" } });
+    await until("deployed, too", isReady, "other");
+    // Two that take turns write it dozens of times a second.
+    await waitFor("rest", async () => {
+      const before = (await list()).metadata.resourceVersion;
+      await sleep(300);
+      return (await list()).metadata.resourceVersion === before ? true : undefined;
+    });
+    expect((await list()).data?.[v1.key]).toBe(v1.pinned);
+    await remove();
+    await waitFor("the other's own", async () =>
+      (await list()).data?.[v1.key] === mirrored.pinned ? true : undefined,
+    );
+    await remove("other");
+    expect(await tracesIn(client, namespace)).toEqual([]);
   });
 
   it("gives an id to the older of two, and to the younger when the older goes", async () => {
