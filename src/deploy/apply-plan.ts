@@ -36,7 +36,7 @@ export async function applyPlan(
 ): Promise<ApplyResult> {
   const run = startRun(deps, options.force);
   const done = new Done(deps.events);
-  const left = [...plan.steps];
+  let left = [...plan.steps];
   while (left.length > 0) {
     const [step, ...more] = batchOf(left);
     if (step === undefined) break;
@@ -48,7 +48,8 @@ export async function applyPlan(
     }
     if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
     const next = run.next.splice(0);
-    left.splice(0, left.length, ...next, ...left.slice(1 + more.length).filter((step) => !isForecast(step, next)));
+    left.splice(0, 1 + more.length);
+    if (next.length > 0) left = [...next, ...left.filter((one) => !isForecast(one, next))];
   }
   return { outcomes: done.outcomes };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** On every event of a node cache about an image; the old tool's name. */
-export const EVENT_LABEL = "cache.wasme.io/cache_event";
+const EVENT_LABEL = "cache.wasme.io/cache_event";
 /** Which image: the MD5 of its text on the list as a label, the text itself as an annotation. */
 export const EVENT_IMAGE = "cache.wasme.io/image_ref";
 

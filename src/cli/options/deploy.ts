@@ -25,7 +25,8 @@ export const placementOptions: readonly OptionSpec[] = [
   },
   {
     flags: "--via <kind>",
-    description: "kind of object; auto keeps the kind a filter has, else takes the first the cluster serves that can express it",
+    description:
+      "kind of object; auto keeps the kind a filter has, else takes the first the cluster serves that can express it",
     choices: ["auto", "envoyfilter", "wasmplugin", "trafficextension"],
     default: "auto",
     group: PLACE,
