@@ -45,7 +45,8 @@ export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise
   }
   const access: RegistryAccess = { insecure: spec.insecure, plainHttp: spec.plainHttp, pull };
   try {
-    const { image, stale: note } = await deps.images.resolve(spec.image, access, signal);
+    const withModule = stringAt(live, "status", "verified") === undefined;
+    const { image, stale: note } = await deps.images.resolve(spec.image, access, { signal, withModule });
     const request = requestOf(live, spec, { cache: deps.settings.cache });
     const verified = deps.verifier.keyOf({ image, request });
     // What was found good before this program started was found good by the same release.

@@ -1,4 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
+import type { Digest } from "../domain/digest.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -68,11 +69,16 @@ export class Images {
   /**
    * What the reference means. A tag is looked up again once its time is over: when it points to the same manifest nothing
    * else is asked for, and when the registry cannot be asked, what was known is given, with the reason. A registry that
-   * could not be reached is left alone for some seconds: who asks meanwhile hears the same. Throws as `resolveImage` does.
+   * could not be reached is left alone for some seconds: who asks meanwhile hears the same. `withModule`: {@link module} is
+   * asked for next, so a small one is kept where it is read anyway, or could be with the rest. Throws as `resolveImage` does.
    */
-  async resolve(reference: ImageReference, access: RegistryAccess, signal?: AbortSignal): Promise<KnownImage> {
+  async resolve(
+    reference: ImageReference,
+    access: RegistryAccess,
+    { signal, withModule = false }: { readonly signal?: AbortSignal; readonly withModule?: boolean } = {},
+  ): Promise<KnownImage> {
     const key = keyOf(reference, access);
-    return await this.#resolved.get(key, () => this.#ask(key, { reference, access }, signal));
+    return await this.#resolved.get(key, () => this.#ask(key, { reference, access, withModule }, signal));
   }
 
   /** The module's bytes, verified. Throws as `readModule` does. */
@@ -140,10 +146,13 @@ export class Images {
     return found?.digest !== last.manifestDigest;
   }
 
-  async #resolve({ reference, access }: Want, signal: AbortSignal | undefined): Promise<ResolvedImage> {
+  async #resolve({ reference, access, withModule }: Want, signal: AbortSignal | undefined): Promise<ResolvedImage> {
     const { resolveImage } = await import("../images/resolve-image.ts");
     const deps = { store: NO_STORE, registry: await this.#client(access), ...(signal === undefined ? {} : { signal }) };
-    return await resolveImage(deps, { reference, from: "registry" });
+    const take = (module: Uint8Array, digest: Digest): void =>
+      void this.#modules.get(digest, () => Promise.resolve(module));
+    const keep = withModule ? { most: SMALL_MODULE, take } : undefined;
+    return await resolveImage(deps, { reference, from: "registry", keep });
   }
 
   #client(access: RegistryAccess): Promise<RegistryClient> {
@@ -158,6 +167,7 @@ export class Images {
 interface Want {
   readonly reference: ImageReference;
   readonly access: RegistryAccess;
+  readonly withModule: boolean;
 }
 
 function keyOf(reference: ImageReference, access: RegistryAccess): string {

@@ -165,6 +165,7 @@ export async function warmUp(signal: AbortSignal): Promise<void> {
     import("../deploy/try-filter.ts"),
     import("../images/resolve-image.ts"),
     import("../images/whole-image.ts"),
+    import("../registry/blob-download.ts"),
   ]);
   const { smokeModule } = await import("../images/smoke-module.ts");
   const module = Buffer.from(EMPTY_MODULE, "hex");

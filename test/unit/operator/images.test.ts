@@ -93,3 +93,16 @@ it("leaves a registry alone that was away a moment ago, whatever image is wanted
   await clock.advance(10_000);
   expect((await one.images.resolve(tag("b:v1"), NO_FLAGS)).stale).toBeUndefined();
 });
+
+it("reads a small module with its image when it is needed next, and then no more", async () => {
+  const one = registry(manualClock());
+  const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS, { withModule: true });
+  const asked = one.asked();
+  expect(Buffer.from(await one.images.module(image, NO_FLAGS))).toEqual(MODULE);
+  expect(one.asked()).toBe(asked);
+  const other = registry(manualClock());
+  await other.images.resolve(tag("a:v1"), NO_FLAGS);
+  const looked = other.asked();
+  await other.images.module(image, NO_FLAGS);
+  expect(other.asked()).toBeGreaterThan(looked);
+});
