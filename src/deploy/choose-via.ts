@@ -44,21 +44,32 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
 }
 
 function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoice {
-  const passed: string[] = [];
+  const passed: (Obstacle & { readonly via: Via })[] = [];
   let hint: string | undefined;
   const now = question.current?.via;
   // Another kind is another place among the filters, and may take a restart of all pods.
   for (const via of now === undefined ? PREFERENCE : [now, ...PREFERENCE.filter((other) => other !== now)]) {
     const best = via === now ? "the filter is deployed by it" : "Istio recommends it";
-    const reason = passed.length === 0 ? best : passed.join("; ");
+    const reason = passed.length === 0 ? best : obstaclesText(passed);
     const found = served.has(via) ? attempt(via, question, reason) : { why: "is not served by this cluster" };
     if (!("why" in found)) return found;
-    passed.push(obstacleText(via, found));
+    passed.push({ ...found, via });
     hint = found.hint ?? hint;
   }
   if (served.size === 0) throw noIstio();
-  const message = `no kind of object can express this: ${passed.join("; ")}`;
+  const message = `no kind of object can express this: ${obstaclesText(passed)}`;
   throw new WasmeError("incompatible", "VIA_UNSUITABLE", message, hint === undefined ? {} : { hint });
+}
+
+/** Kinds that share an obstacle are named together. */
+function obstaclesText(passed: readonly (Obstacle & { readonly via: Via })[]): string {
+  const causes = [...new Set(passed.map(({ why }) => why))];
+  return causes
+    .map((why) => {
+      const kinds = passed.filter((one) => one.why === why).map(({ via }) => VIA_KIND[via].kind);
+      return `${kinds.length === 1 ? "" : "each of "}${kinds.join(", ")} ${why}`;
+    })
+    .join("; ");
 }
 
 /** The choice of this kind with the delivery that fits it, or why it cannot express what was asked. */

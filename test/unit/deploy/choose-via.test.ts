@@ -72,7 +72,7 @@ describe("chooseVia", () => {
   it("names the rule of Istio that refuses an image, and how to come by one that Istio reads", () => {
     const refused = { ...PLAIN, image: SINGLE };
     const why = "needs an image Istio reads, and it refuses this one: it needs two layers; there are 1";
-    expect(chooseVia(refused).reason).toBe(`TrafficExtension ${why}; WasmPlugin ${why}`);
+    expect(chooseVia(refused).reason).toBe(`each of TrafficExtension, WasmPlugin ${why}`);
     expect(chooseVia({ ...refused, requested: "envoyfilter" }).via).toBe("envoyfilter");
     const says = (message: string, hint: string): Error =>
       expect.objectContaining({ message, hint: expect.stringContaining(hint) as string }) as Error;
