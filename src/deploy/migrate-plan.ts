@@ -9,6 +9,7 @@ import { type FilterGroup, groupFilters } from "./migrate-groups.ts";
 import type { HandedOver } from "./migrate-hand-over.ts";
 import type { ImagesByFilter } from "./migrate-images.ts";
 import { notesOn } from "./migrate-notes.ts";
+import { planSettledNotices } from "./migrate-notices.ts";
 import { isOldManaged } from "./migrate-old-names.ts";
 import type { MigrateRequest } from "./migrate-request.ts";
 import { planStrips } from "./migrate-strips.ts";
@@ -62,6 +63,7 @@ export async function planMigration(
     ...definition.steps,
     ...room,
     ...deploys.map((step) => asReplacement(step, planned)).flatMap((step) => withAdoption(deps, step, found)),
+    ...(await planSettledNotices(deps, request.cache, survey.namespace)),
     ...removed,
     ...strips.edits,
     ...cacheRemoval.steps,
