@@ -12,7 +12,7 @@ import { hasFinalizer } from "./finalizer.ts";
 import type { KindView } from "./kind-view.ts";
 import { conditionIn } from "./status.ts";
 import type { ReconcilerDeps } from "./work.ts";
-import { FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
+import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 
 /** Wants a FilterDeployment to be reconciled. */
 export type Enqueue = (key: string, options?: { readonly priority?: number }) => void;
@@ -35,6 +35,7 @@ export function wakeOnChanges(
     kind.onChange((change) => {
       if (change.initial || isOwnWrite(port, kind.kind, change)) return;
       wake(concernedByFilter(view, change));
+      if (change.after === undefined) wakeMaker(change.before, enqueue);
     });
   }
   view.pods.onChange(({ initial, before, after }) => {
@@ -158,6 +159,16 @@ function concernedByFilter(
     const { uid = "", name } = one.metadata;
     return owners.has(uid) || owners.has(ownerLabelKey(namespace, workloadLabel(name))) || ids.has(idOf(one) ?? "");
   });
+}
+
+/**
+ * The FilterDeployment that an object was made for, also one that is gone: only now that the object is gone, too, can be
+ * seen that nothing needs its entry of the cache's list any more.
+ */
+function wakeMaker(object: KubeObject | undefined, enqueue: Enqueue): void {
+  const { namespace, labels } = object?.metadata ?? {};
+  const name = labels?.[FILTER_DEPLOYMENT_LABEL];
+  if (namespace !== undefined && name !== undefined) enqueue(`${namespace}/${name}`);
 }
 
 /** Those of a namespace that wait for something. */

@@ -67,3 +67,16 @@ it("puts deletions first", async () => {
   await cluster.tell(Kinds.filterDeployment, "MODIFIED", versioned(going, cluster.version()));
   expect(woken).toEqual([["shop/one", 1]]);
 });
+
+it("looks once more after a FilterDeployment when the last of its objects is seen to be gone", async () => {
+  const metadata = { name: "web-one", namespace: "shop", labels: { "wasme.io/filter-deployment": "one" } };
+  const plugin = (): KubeObject => ({
+    apiVersion: "extensions.istio.io/v1alpha1",
+    kind: "WasmPlugin",
+    metadata: { ...metadata, uid: "p", resourceVersion: cluster.version() },
+  });
+  await cluster.tell(Kinds.wasmPlugin, "ADDED", plugin());
+  woken = [];
+  await cluster.tell(Kinds.wasmPlugin, "DELETED", plugin());
+  expect(woken.map(([key]) => key)).toEqual(["shop/one"]);
+});
