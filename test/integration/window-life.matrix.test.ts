@@ -74,7 +74,7 @@ describe.skipIf("skip" in program || "skip" in registry)("the whole life of a fi
       return traces.length === 0 ? true : undefined;
     };
     // Of several that go at once the last one takes their common entry, and whoever goes does not wait for it.
-    await waitFor("no traces", probe, { detail: () => `${traces.join(", ")}` });
+    await waitFor("no traces", probe, { detail: () => traces.join(", ") });
   };
 
   it(`by deploy and undeploy, in ${WAYS.length} ways side by side`, async () => {
