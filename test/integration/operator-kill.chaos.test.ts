@@ -146,17 +146,18 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
     proxy.inject(() => undefined);
     const last = await start();
     try {
+      let found: readonly string[] = [];
       await waitFor(
         "the right end",
         async () => {
-          const [found, wanted] = [await stateOf(client, namespace), expected(wishes, teams)];
-          return JSON.stringify(found) === JSON.stringify(wanted) ? true : undefined;
+          found = await stateOf(client, namespace);
+          return JSON.stringify(found) === JSON.stringify(expected(wishes, teams)) ? true : undefined;
         },
         {
           deadlineMs: 60_000,
           everyMs: 100,
           detail: () =>
-            `seed ${random.seed}; wanted ${JSON.stringify(expected(wishes, teams))}\n${last.log().slice(-6000)}`,
+            `seed ${random.seed}; wanted ${JSON.stringify(expected(wishes, teams))}; found ${JSON.stringify(found)}\n${last.log().slice(-6000)}`,
         },
       );
       for (const name of NAMES) await forget(name);
