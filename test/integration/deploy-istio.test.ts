@@ -98,7 +98,9 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
     expect(text.outcomes.at(-1)).toMatchObject({ outcome: "deleted", ref: { kind: { kind: "TrafficExtension" } } });
     expect(bench.events).toContainEqual({
       type: "milestone",
-      message: expect.stringMatching(/^by EnvoyFilter: each of TrafficExtension, WasmPlugin takes a JSON object/u) as string,
+      message: expect.stringMatching(
+        /^by EnvoyFilter: each of TrafficExtension, WasmPlugin takes a JSON object/u,
+      ) as string,
     });
     const proxyRefusal = "it needs two layers, or tar+gzip as the last one; there are 1";
     const single = imageOf("registry.example.com/team/hello:v1", { proxyRefusal });
