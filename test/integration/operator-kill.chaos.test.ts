@@ -9,6 +9,7 @@ import { type Fault, type FaultProxy, type ProxiedRequest, startFaultProxy } fro
 import { type Child, startChild } from "../components/child.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
+import type { KubeObject } from "../../src/kube/objects.ts";
 import { workload } from "./deploy-support.ts";
 import {
   filterDeployment,
@@ -100,6 +101,13 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
       await say(() => client.apply(workload(namespace, { name, replicas: 1, labels: { team } })));
     };
     for (const name of WORKLOADS) await setTeam(name, random.pick(TEAMS));
+    const apply = async (name: string): Promise<void> => {
+      const wanted = wishes.get(name);
+      if (wanted === undefined) return;
+      const { team, id, via } = wanted;
+      const shape = { name, filter: { id }, istio: { labels: { team }, via, delivery: "cache-http" } };
+      await say(() => client.apply(filterDeployment(namespace, wanted.image.reference, shape)));
+    };
     const wish = async (name: string): Promise<void> => {
       const wanted: Wish = {
         image: random.pick(pushed),
@@ -108,13 +116,19 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
         via: random.pick(["wasmplugin", "envoyfilter"] as const),
       };
       wishes.set(name, wanted);
-      const { team, id, via } = wanted;
-      const shape = { name, filter: { id }, istio: { labels: { team }, via, delivery: "cache-http" } };
-      await say(() => client.apply(filterDeployment(namespace, wanted.image.reference, shape)));
+      await apply(name);
     };
+    const pathOf = (name: string): string => `/apis/${WASME}/namespaces/${namespace}/filterdeployments/${name}`;
     const forget = async (name: string): Promise<void> => {
       wishes.delete(name);
-      await say(() => client.request("DELETE", `/apis/${WASME}/namespaces/${namespace}/filterdeployments/${name}`));
+      await say(() => client.request("DELETE", pathOf(name)));
+    };
+    // What is applied while its deletion is under way goes with it, so it is applied again once that is over.
+    const stands = async (name: string): Promise<true | undefined> => {
+      const { status, body } = await client.request<KubeObject>("GET", pathOf(name));
+      if (status === 200) return body.metadata.deletionTimestamp === undefined ? true : undefined;
+      await apply(name);
+      return undefined;
     };
     const disturb = async (): Promise<void> => {
       const way = random.below(10);
@@ -146,6 +160,7 @@ describe.skipIf("skip" in cluster || "skip" in registry)("an operator that is ki
     proxy.inject(() => undefined);
     const last = await start();
     try {
+      for (const name of wishes.keys()) await waitFor(`FilterDeployment ${name} to stand`, () => stands(name));
       let found: readonly string[] = [];
       await waitFor(
         "the right end",

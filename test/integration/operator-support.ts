@@ -148,13 +148,14 @@ export function startReporter(client: Cluster): Reporter {
     if (text === said) return;
     for (const pod of pods.body.items) {
       const node = pod.spec.nodeName;
-      if (node !== undefined)
-        await client.request(
-          "PATCH",
-          `${base}/configmaps/${CACHE.name}-node-${node}?fieldManager=wasme-cache&force=true`,
-          reportOf(pod, node, data),
-          "application/apply-patch+yaml",
-        );
+      if (node === undefined) continue;
+      const { status } = await client.request(
+        "PATCH",
+        `${base}/configmaps/${CACHE.name}-node-${node}?fieldManager=wasme-cache&force=true`,
+        reportOf(pod, node, data),
+        "application/apply-patch+yaml",
+      );
+      if (status >= 300) return;
     }
     said = text;
   };
