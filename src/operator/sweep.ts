@@ -3,7 +3,7 @@ import { isObject } from "../domain/json.ts";
 import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { applyPlan } from "../deploy/apply-plan.ts";
-import { noticesOn } from "../deploy/cache-list.ts";
+import { noticesOn, othersComing } from "../deploy/cache-list.ts";
 import { mountedVolumes } from "../deploy/edit-workload.ts";
 import { placeOf, type Target, targetOf } from "../deploy/live-workload.ts";
 import { oursAmong, readFilterObjects, servedVias } from "../deploy/our-objects.ts";
@@ -12,10 +12,11 @@ import { planUnmounts } from "../deploy/plan-unmounts.ts";
 import type { ClusterDeps } from "../deploy/request.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
 import { keyOf } from "../controller/object-store.ts";
-import { workloadResource } from "../kube/kinds.ts";
+import { Kinds, workloadResource } from "../kube/kinds.ts";
 import { at, type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { IMAGE_INDEX, USE_INDEX } from "./cluster-view.ts";
+import { ownerOf } from "./desired.ts";
 import { ownSteps } from "./own-steps.ts";
 import type { ReconcilerDeps } from "./work.ts";
 
@@ -39,13 +40,32 @@ export async function sweep(sweeping: Sweep): Promise<void> {
 }
 
 async function sweepMounts(sweeping: Sweep): Promise<void> {
-  const { cluster, namespace } = sweeping;
+  const { cluster, namespace, deps } = sweeping;
   const targets = WORKLOAD_KINDS.flatMap((kind) => strayMounts(sweeping, kind));
   if (targets.length === 0) return;
-  const found = await readFilterObjects(cluster, await servedVias(cluster), namespace);
+  // Others are asked after of the server, not of copies, and the list comes first: who takes back that it is coming has
+  // its objects there by then.
+  const now = { ...cluster, port: deps.port.live };
+  const coming = await deploysUnderWay(now, sweeping);
+  const found = await readFilterObjects(now, await servedVias(cluster), namespace);
   const left = oursAmong(found).map(({ object }) => object);
-  const { edits } = await planUnmounts(cluster, targets, { left, denied: found.denied });
+  const { edits } = await planUnmounts(cluster, targets, { left, coming, denied: found.denied });
   if (edits.length > 0) await applyPlan(cluster, { steps: edits }, { force: true, waits: "stop" });
+}
+
+/**
+ * Filters that the command line is putting on workloads of the namespace. What FilterDeployments do is known without: a
+ * workload that one of them wants is not stray.
+ */
+async function deploysUnderWay(
+  { port, signal }: ClusterDeps,
+  { deps, namespace }: Pick<Sweep, "deps" | "namespace">,
+): Promise<readonly string[]> {
+  const { cache } = deps.settings;
+  if (cache === undefined) return [];
+  const list = await port.get({ kind: Kinds.configMap, ...cache }, signal);
+  const ours = `${namespace}/${Kinds.filterDeployment.kind}/`;
+  return othersComing(list, "", namespace).filter((speaker) => !speaker.startsWith(ours));
 }
 
 /** Workloads into which this operator mounted something, and which no FilterDeployment selects. */
@@ -88,7 +108,7 @@ async function sweepList({ deps, cluster, without }: Sweep): Promise<void> {
   const kept = new Set(noticesOn(list, "coming").map(({ key }) => key));
   const stray = entriesOfOurs(list).filter((key) => !kept.has(key) && !isUsed(deps, `${title} ${key}`, key, without));
   if (stray.length === 0) return;
-  const owner = without && { apiVersion: "", kind: "", name: "", uid: without.metadata.uid ?? "" };
+  const owner = without && ownerOf(without);
   const remaining = { over: new Set<string>(), coming: [], from: "operator", owner };
   const { marks, steps } = await planCacheRelease(
     cluster,
