@@ -92,7 +92,7 @@ export class Keeper {
     const { book } = this.#deps;
     for (const [id, task] of this.#tasks) {
       const { state, image } = book.of(id) ?? {};
-      if (state === "pulling" && (image === undefined || image.module === module)) task.nudge();
+      if (state !== "ready" && (image === undefined || image.module === module)) task.nudge();
     }
   }
 }
@@ -105,7 +105,8 @@ class EntryTask {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   #failures = 0;
-  #isBusy = false;
+  /** Whether a request may bring the next try forward: nobody who said no is asked for it. */
+  #mayNudge = false;
   #failingSince: number | undefined;
   #triedAt = 0;
 
@@ -126,11 +127,11 @@ class EntryTask {
 
   /**
    * As {@link wake}, but patience is not counted anew, and the less often the longer it failed: requests must not make a
-   * registry be asked all the time, and never one that said that it is asked too much.
+   * registry be asked all the time, and never one that said no or that it is asked too much.
    */
   nudge(): void {
     const apart = Math.min(MOST_APART_MS, APART_MS * 2 ** Math.max(0, this.#failures - 1));
-    if (!this.#isBusy && this.#deps.clock.elapsed() - this.#triedAt >= apart) this.#wake.now();
+    if (this.#mayNudge && this.#deps.clock.elapsed() - this.#triedAt >= apart) this.#wake.now();
   }
 
   /** Ends when it is stopped; never throws. */
@@ -176,9 +177,9 @@ class EntryTask {
     const { book, source, clock, log, tagIntervalMs } = this.#deps;
     const { entry } = this;
     this.#failures += 1;
-    this.#isBusy = error instanceof WasmeError && error.code === "REGISTRY_BUSY";
     this.#failingSince ??= clock.elapsed();
     const { sort, message, retryMs } = judgeFailure(error, this.#failures);
+    this.#mayNudge = sort === "passing" && !(error instanceof WasmeError && error.code === "REGISTRY_BUSY");
     log.warn(`cannot bring ${entry.text}`, { error, failures: this.#failures, retryMs: retryMs ?? null });
     const image = source.known(entry);
     const isTag = entry.reference !== undefined && entry.reference.digest === undefined;

@@ -99,14 +99,34 @@ describe("the keeper of a list", () => {
     expect(tries.slice(0, 6)).toEqual([0, 3000, 9000, 21_000, 36_000, 51_000]);
   });
 
-  it("does not ask a registry that said it is asked too much, whoever asks for its modules", async () => {
-    const busy = new WasmeError("unreachable", "REGISTRY_BUSY", "busy");
-    const { keeper, time, tries } = bench("x/y:v1", { bring: () => Promise.reject(busy) });
+  it("asks a registry that comes back when a proxy asks, however long it was away", async () => {
+    let isBack = false;
+    const { keeper, time, stateOf } = bench("x/y:v1", {
+      bring: () => (isBack ? Promise.resolve({ image, isNew: true }) : Promise.reject(new Error("away"))),
+    });
+    await settled();
+    time.now = 6 * 60_000;
+    keeper.asked(module);
+    await settled();
+    expect(stateOf()).toBe("failed");
+    isBack = true;
+    time.now += 20_000;
+    keeper.asked(module);
+    await settled();
+    expect(stateOf()).toBe("ready");
+  });
+
+  it.each([
+    ["said it is asked too much", new WasmeError("unreachable", "REGISTRY_BUSY", "busy"), [0]],
+    // One try more: a pull secret may come a moment after its image.
+    ["said no", new WasmeError("not-found", "IMAGE_NOT_FOUND", "no such image"), [0, 3000]],
+  ])("does not ask a registry that %s, whoever asks for its modules", async (_what, error, expected) => {
+    const { keeper, time, tries } = bench("x/y:v1", { bring: () => Promise.reject(error) });
     for (; time.now < 60_000; time.now += 500) {
       keeper.asked(module);
       await settled();
     }
-    expect(tries).toEqual([0]);
+    expect(tries).toEqual(expected);
   });
 
   it("is ready without what is missing beside a module, and fetches that later", async () => {
