@@ -125,4 +125,14 @@ export interface ClusterDeps {
   readonly trial?: boolean | undefined;
   /** Where `port` answers from copies: the same cluster as it is at this moment. */
   readonly live?: KubePort | undefined;
+  /** For who looks again and again instead of waiting: what nodes told of entries when these were written. */
+  readonly oldFailures?: Map<string, OldFailures> | undefined;
+}
+
+/** Why nodes had failed when an entry had just been written: for a moment they may tell of an earlier try still. */
+export interface OldFailures {
+  /** By node. */
+  readonly failed: ReadonlyMap<string, string>;
+  /** When that was seen, in the steady clock's milliseconds. */
+  readonly since: number;
 }

@@ -12,7 +12,7 @@ import { inParallel } from "./in-parallel.ts";
 import { type CacheSnapshot, isServed, type NodeProgress, nodeProgress, progressText } from "./node-progress.ts";
 import type { ModuleWait } from "./plan.ts";
 import { selectPods } from "./pods.ts";
-import type { ClusterDeps } from "./request.ts";
+import type { ClusterDeps, OldFailures } from "./request.ts";
 import { labelText } from "./select-workloads.ts";
 
 /** How often nodes are counted anew when no report changes: pods and nodes come and go in silence. Milliseconds. */
@@ -29,7 +29,7 @@ const STALE_MS = 15_000;
 export async function waitForModule(deps: ClusterDeps, step: ModuleWait, fresh: boolean): Promise<void> {
   if (step.timeoutMs === 0) return;
   const { clock, signal } = deps;
-  const watch = new ModuleWatch(deps, step, fresh);
+  const watch = new ModuleWatch(deps, step, fresh ? undefined : NONE_OLD);
   const late = (): Error => new WasmeError("failed", LATE, "");
   try {
     await withDeadline({ clock, ms: step.timeoutMs, signal, late }, async (both) => {
@@ -44,9 +44,24 @@ export async function waitForModule(deps: ClusterDeps, step: ModuleWait, fresh: 
 /** Looks once: `undefined` when the wait is over, else how far it is. Throws `MODULE_NOT_FETCHED` as the wait does. */
 export async function lookForModule(deps: ClusterDeps, step: ModuleWait, fresh: boolean): Promise<string | undefined> {
   if (step.timeoutMs === 0) return undefined;
-  const watch = new ModuleWatch(deps, step, fresh);
-  return (await watch.look(deps.signal)) ? undefined : watch.said;
+  const { oldFailures = new Map<string, OldFailures>() } = deps;
+  const key = `${title(step.cache)} ${step.entry.key}`;
+  const watch = new ModuleWatch(deps, step, fresh ? undefined : (oldFailures.get(key) ?? NONE_OLD));
+  const isOver = await watch.look(deps.signal);
+  // Only a first look finds out what is old; the looks after it, of whoever needs the same entry, go by that.
+  if (fresh && watch.old !== undefined) keepYoung(oldFailures, key, watch.old);
+  return isOver ? undefined : watch.said;
 }
+
+/** What is older than it counts goes. */
+function keepYoung(all: Map<string, OldFailures>, key: string, old: OldFailures): void {
+  for (const [other, { since }] of all) if (old.since - since > STALE_MS) all.delete(other);
+  if (old.failed.size > 0) all.set(key, old);
+  else all.delete(key);
+}
+
+/** An entry that was there before: what nodes tell of it is true. */
+const NONE_OLD: OldFailures = { failed: new Map(), since: 0 };
 
 const LATE = "MODULE_LATE";
 
@@ -74,14 +89,14 @@ class ModuleWatch {
   readonly #deps: ClusterDeps;
   readonly #step: ModuleWait;
   /** Failures that were there when the entry had just been written: for a moment they may be of an earlier try. */
-  #stale: { readonly failed: ReadonlyMap<string, string>; readonly since: number } | undefined;
+  old: OldFailures | undefined;
   #last: { readonly seen: CacheSnapshot; readonly progress: NodeProgress } | undefined;
   said = "";
 
-  constructor(deps: ClusterDeps, step: ModuleWait, fresh: boolean) {
+  constructor(deps: ClusterDeps, step: ModuleWait, old: OldFailures | undefined) {
     this.#deps = deps;
     this.#step = step;
-    this.#stale = fresh ? undefined : { failed: new Map(), since: 0 };
+    this.old = old;
   }
 
   /** True when the wait is over. */
@@ -93,9 +108,9 @@ class ModuleWatch {
     const question = { key: entry.key, moduleDigest, files, now: clock.now(), graceMs: timeoutMs };
     const progress = nodeProgress(seen, question);
     this.#last = { seen, progress };
-    const stale = (this.#stale ??= { failed: progress.failed, since: clock.elapsed() });
-    const isOver = clock.elapsed() - stale.since > STALE_MS;
-    const failure = [...progress.failed].find(([node, why]) => isOver || stale.failed.get(node) !== why);
+    const old = (this.old ??= { failed: progress.failed, since: clock.elapsed() });
+    const isOver = clock.elapsed() - old.since > STALE_MS;
+    const failure = [...progress.failed].find(([node, why]) => isOver || old.failed.get(node) !== why);
     if (failure !== undefined) throw notFetched(this.#step, failure);
     this.#say(seen.daemonSet === undefined ? `the node cache ${title(cache)} is not there` : progressText(progress));
     if (progress.status === "waiting") {

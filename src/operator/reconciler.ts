@@ -7,6 +7,7 @@ import type { Target } from "../deploy/live-workload.ts";
 import { targetOf } from "../deploy/live-workload.ts";
 import { isFor } from "../deploy/our-objects.ts";
 import { refTo } from "../deploy/plan.ts";
+import type { OldFailures } from "../deploy/request.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
 import { kindOf, Kinds, workloadResource } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
@@ -29,6 +30,7 @@ import { writeStatus } from "./write-status.ts";
 
 /** Reconciles FilterDeployments by key (`namespace/name`): whatever happened, what the object asks for is brought about. */
 export function createReconcile(deps: ReconcilerDeps): (key: string, signal: AbortSignal) => Promise<ReconcileResult> {
+  const oldFailures = new Map<string, OldFailures>();
   return async (key, signal) => {
     const { name, namespace = "" } = partsOf(key);
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
@@ -40,6 +42,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
       signal,
       trial: false,
       live: deps.port.live,
+      oldFailures,
     };
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
     if (live === undefined) {
