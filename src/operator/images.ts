@@ -83,12 +83,19 @@ export class Images {
 
   /** The module's bytes, verified. Throws as `readModule` does. */
   async module(image: ResolvedImage, access: RegistryAccess, signal?: AbortSignal): Promise<Uint8Array> {
-    return await this.#modules.get(image.moduleDigest, async () => {
-      const { readWholeImage } = await import("../images/whole-image.ts");
-      const reference = { ...image.reference, digest: image.manifestDigest };
-      const deps = { store: NO_STORE, registry: await this.#client(access), signal };
-      return (await readWholeImage(deps, { reference, from: "registry" })).module;
-    });
+    for (;;) {
+      const mine: { began?: true } = {};
+      const read = this.#modules.get(image.moduleDigest, () => {
+        mine.began = true;
+        return this.#read(image, access, signal);
+      });
+      try {
+        return await read;
+      } catch (error) {
+        // Who began it has less time left than who came later: that its time is over says nothing to the others.
+        if (mine.began || signal?.aborted === true || error instanceof WasmeError) throw error;
+      }
+    }
   }
 
   close(): void {
@@ -153,6 +160,13 @@ export class Images {
       void this.#modules.get(digest, () => Promise.resolve(module));
     const keep = withModule ? { most: SMALL_MODULE, take } : undefined;
     return await resolveImage(deps, { reference, from: "registry", keep });
+  }
+
+  async #read(image: ResolvedImage, access: RegistryAccess, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { readWholeImage } = await import("../images/whole-image.ts");
+    const reference = { ...image.reference, digest: image.manifestDigest };
+    const deps = { store: NO_STORE, registry: await this.#client(access), signal };
+    return (await readWholeImage(deps, { reference, from: "registry" })).module;
   }
 
   #client(access: RegistryAccess): Promise<RegistryClient> {

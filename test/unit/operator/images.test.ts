@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import { Images } from "../../../src/operator/images.ts";
@@ -11,8 +11,8 @@ const NO_FLAGS = { insecure: false, plainHttp: false, pull: undefined };
 const MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 /** A registry with one image, which can be away. */
-function registry(clock: ManualClock): { images: Images; away: boolean; asked: () => number } {
-  const state = { away: false };
+function registry(clock: ManualClock): { images: Images; away: boolean; slow: boolean; asked: () => number } {
+  const state = { away: false, slow: false };
   const layout = knownLayouts(MODULE, "{}")["solo, two layers"];
   const layers = layout?.layers ?? [];
   const config = layout?.config ?? { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
@@ -26,9 +26,10 @@ function registry(clock: ManualClock): { images: Images; away: boolean; asked: (
     JSON.stringify({ schemaVersion: 2, mediaType, config: described[0], layers: described.slice(1) }),
   );
   const blobs = new Map([config, ...layers].map(({ bytes }) => [digestOf(bytes) as string, bytes]));
-  const transport = scriptedTransport(({ url, method }) => {
+  const transport = scriptedTransport(({ url, method, signal }) => {
     if (state.away) throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     const blob = blobs.get(url.pathname.split("/").at(-1) ?? "");
+    if (blob !== undefined && state.slow) return { status: 200, body: never(signal) };
     if (blob !== undefined) return { status: 200, headers: { "content-length": `${blob.byteLength}` }, body: [blob] };
     if (!url.pathname.includes("/manifests/")) return { status: 404 };
     const headers = {
@@ -51,8 +52,20 @@ function registry(clock: ManualClock): { images: Images; away: boolean; asked: (
     set away(away) {
       state.away = away;
     },
+    get slow() {
+      return state.slow;
+    },
+    set slow(slow) {
+      state.slow = slow;
+    },
     asked: () => transport.requests.length,
   };
+}
+
+/** A body of which nothing comes. */
+async function* never(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error)));
+  yield MODULE;
 }
 
 const tag = (name: string): ReturnType<typeof parseImageReference> => parseImageReference(`example.com/team/${name}`);
@@ -105,4 +118,19 @@ it("reads a small module with its image when it is needed next, and then no more
   const looked = other.asked();
   await other.images.module(image, NO_FLAGS);
   expect(other.asked()).toBeGreaterThan(looked);
+});
+
+it("reads a module on for who still has time when the time of who began it is over", async () => {
+  const one = registry(manualClock());
+  const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS);
+  one.slow = true;
+  const looked = one.asked();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const beginning = one.images.module(image, NO_FLAGS, first.signal);
+  const joining = one.images.module(image, NO_FLAGS, second.signal);
+  await vi.waitUntil(() => one.asked() > looked + 1);
+  one.slow = false;
+  first.abort(new DOMException("too long", "TimeoutError"));
+  await expect(beginning).rejects.toThrow("too long");
+  expect(Buffer.from(await joining)).toEqual(MODULE);
 });
