@@ -46,10 +46,10 @@ async function answerModule(
   response: ServerResponse,
   module: Digest,
 ): Promise<void> {
-  if (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER })) return;
+  if (await sendModule(deps, request, response, { module, isFixed: true })) return;
   deps.asked(module);
   const end = await hold(deps, request, response, module);
-  if (end === "arrived" && (await sendModule(deps, request, response, { module, cacheControl: FOR_EVER }))) return;
+  if (end === "arrived" && (await sendModule(deps, request, response, { module, isFixed: true }))) return;
   notYet(response, `the module ${digestParts(module).hex} is not on this node`);
 }
 
@@ -65,11 +65,10 @@ async function answerReference(
     return notYet(response, "the list of images is not known yet");
   }
   const module = found.state.image?.module;
-  if (module !== undefined && (await sendModule(deps, request, response, { module, cacheControl: "no-cache" }))) return;
+  if (module !== undefined && (await sendModule(deps, request, response, { module, isFixed: false }))) return;
   await hold(deps, request, response, module ?? found.entry.id);
   const now = findByReference(deps.book, text)?.state.image?.module;
-  if (now !== undefined && (await sendModule(deps, request, response, { module: now, cacheControl: "no-cache" })))
-    return;
+  if (now !== undefined && (await sendModule(deps, request, response, { module: now, isFixed: false }))) return;
   notYet(response, `${nameOf(found)} is not on this node${found.state.error === undefined ? "" : ": see its report"}`);
 }
 
@@ -77,12 +76,13 @@ function sendModule(
   deps: AnswerDeps,
   request: IncomingMessage,
   response: ServerResponse,
-  { module, cacheControl }: { readonly module: Digest; readonly cacheControl: string },
+  { module, isFixed }: { readonly module: Digest; readonly isFixed: boolean },
 ): Promise<boolean> {
   return serveContent(request, response, {
     etag: module,
+    isFixed,
     contentType: "application/wasm",
-    headers: { "cache-control": cacheControl },
+    headers: { "cache-control": isFixed ? FOR_EVER : "no-cache" },
     open: () => deps.modules.openContent(module),
     openGzip: () => deps.copies.open(module),
     bodies: deps.bodies,

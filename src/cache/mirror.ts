@@ -37,7 +37,7 @@ export async function serveMirror(deps: MirrorDeps, asked: MirrorRequest): Promi
     return;
   }
   const { name = "", kind, target = "" } = PATH.exec(path)?.groups ?? {};
-  const host = new URL(request.url ?? "/", "http://cache").searchParams.get("ns") ?? undefined;
+  const host = new URLSearchParams((request.url ?? "").split("?", 2)[1]).get("ns") ?? undefined;
   const place = { name, host };
   if (kind === "manifests") await serveManifest(deps, asked, { place, target });
   else if (kind === "blobs") await serveBlob(deps, asked, { place, target });
@@ -59,7 +59,8 @@ async function serveManifest(deps: MirrorDeps, asked: MirrorRequest, { place, ta
   if (image === undefined) return notYet(asked.response);
   // Of an index only the image in it is here: bytes of another digest would be refused.
   if (isDigest(target) && target !== image.manifest.digest) return refuse(asked.response, unknown);
-  if (!(await send(deps, asked, { ...image.manifest, folder: deps.blobs }))) notYet(asked.response);
+  const manifest = { ...image.manifest, folder: deps.blobs, isFixed: isDigest(target) };
+  if (!(await send(deps, asked, manifest))) notYet(asked.response);
 }
 
 async function serveBlob(deps: MirrorDeps, asked: MirrorRequest, { place, target }: MirrorTarget): Promise<void> {
@@ -70,17 +71,18 @@ async function serveBlob(deps: MirrorDeps, asked: MirrorRequest, { place, target
   const unknown = { status: 404, code: "BLOB_UNKNOWN", message: `no image listed here has the blob ${target}` };
   if (own === undefined || !isDigest(target)) return refuseUnlisted(deps, asked.response, unknown);
   const folder = target === own.module ? deps.modules : deps.blobs;
-  const blob = { digest: target, mediaType: "application/octet-stream", size: 0, folder };
+  const blob = { digest: target, mediaType: "application/octet-stream", size: 0, folder, isFixed: true };
   if (!(await send(deps, asked, blob))) notYet(asked.response);
 }
 
 function send(
   deps: MirrorDeps,
   { request, response }: MirrorRequest,
-  blob: CachedBlob & { readonly folder: ContentFolder },
+  blob: CachedBlob & { readonly folder: ContentFolder; readonly isFixed: boolean },
 ): Promise<boolean> {
   return serveContent(request, response, {
     etag: blob.digest,
+    isFixed: blob.isFixed,
     contentType: blob.mediaType,
     headers: { "docker-content-digest": blob.digest },
     open: () => blob.folder.openContent(blob.digest),

@@ -9,11 +9,11 @@ export type RequestTarget =
   | { readonly type: "nothing" };
 
 /**
- * Reads a request's path. What ends in the hexadecimal digits of a digest is a module, whatever stands before or
+ * Reads a request's path, also out of a whole address (RFC 9112 section 3.2.2: some clients send that). What ends in the hexadecimal digits of a digest is a module, whatever stands before or
  * around it: a proxy that asks for one must never hear that there is no such thing.
  */
 export function requestTarget(url: string): RequestTarget {
-  const path = decode(url.split(/[?#]/u, 1)[0] ?? "");
+  const path = decode(pathOf(url));
   if (path === undefined) return { type: "nothing" };
   if (path === "/v2" || path.startsWith("/v2/")) return { type: "mirror", path: path.slice("/v2".length) };
   const match = MODULE.exec(path);
@@ -25,6 +25,11 @@ export function requestTarget(url: string): RequestTarget {
 
 /** Not after an `@`: a reference that is pinned to a manifest is one. */
 const MODULE = /^\/(?:[^@]*\/)?(?:sha(?:256|512):)?(?<hex>[0-9a-f]{64}|[0-9a-f]{128})(?:\.wasm)?$/iu;
+
+/** By hand: of what anybody may send, not all is an address to `URL`. */
+function pathOf(url: string): string {
+  return url.replace(/^https?:\/\/[^/?#]*/iu, "").split(/[?#]/u, 1)[0] ?? "";
+}
 
 function decode(text: string): string | undefined {
   try {

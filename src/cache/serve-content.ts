@@ -4,10 +4,12 @@ import { type InclusiveRange, requestedRange } from "../platform/byte-range.ts";
 import type { OpenContent } from "./content-folder.ts";
 import type { SharedBodies } from "./shared-bodies.ts";
 
-/** What is served: content that never changes. */
+/** What is served: content that never changes, by an address that may. */
 export interface ServedContent {
   /** Without quotes; strong. */
   readonly etag: string;
+  /** True when the address names these bytes; another address may mean others tomorrow. */
+  readonly isFixed: boolean;
   readonly contentType: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** `undefined` when it is gone after all. */
@@ -27,13 +29,13 @@ export async function serveContent(
   response: ServerResponse,
   content: ServedContent,
 ): Promise<boolean> {
-  const range = isCurrent(request, content.etag) ? request.headers.range : undefined;
+  const range = isCurrent(request, content) ? request.headers.range : undefined;
   const packed = range === undefined && takesGzip(request) ? await content.openGzip?.() : undefined;
   const open = packed ?? (await content.open());
   if (open === undefined) return false;
   try {
     const headers = headersOf(content, packed === undefined ? "plain" : "gzip");
-    await answer(request, response, { etag: content.etag, headers, open, range, bodies: content.bodies });
+    await answer(request, response, { content, headers, open, range });
     return true;
   } finally {
     await open.handle.close();
@@ -43,7 +45,7 @@ export async function serveContent(
 function headersOf(content: ServedContent, form: "plain" | "gzip"): Readonly<Record<string, string>> {
   return {
     "accept-ranges": "bytes",
-    "last-modified": LAST_MODIFIED,
+    ...(content.isFixed ? { "last-modified": LAST_MODIFIED } : {}),
     "x-content-type-options": "nosniff",
     "content-type": content.contentType,
     etag: form === "plain" ? `"${content.etag}"` : `"${content.etag}${GZIP_MARK}"`,
@@ -54,20 +56,19 @@ function headersOf(content: ServedContent, form: "plain" | "gzip"): Readonly<Rec
 }
 
 interface Answer {
-  readonly etag: string;
+  readonly content: ServedContent;
   readonly headers: Readonly<Record<string, string>>;
   readonly open: OpenContent;
   readonly range: string | undefined;
-  readonly bodies: SharedBodies;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { etag, headers, open, range, bodies }: Answer,
+  { content, headers, open, range }: Answer,
 ): Promise<void> {
   const { size } = open;
-  if (isUnchanged(request, etag)) {
+  if (isUnchanged(request, content)) {
     const { "content-type": _type, "content-encoding": _encoding, ...rest } = headers;
     response.writeHead(304, rest).end();
     return;
@@ -80,7 +81,12 @@ async function answer(
   const length = part === undefined ? size : part.end - part.start + 1;
   const extent = part === undefined ? {} : { "content-range": `bytes ${part.start}-${part.end}/${size}` };
   response.writeHead(part === undefined ? 200 : 206, { ...headers, ...extent, "content-length": length });
-  const body = { open, part: part ?? { start: 0, end: size - 1 }, name: String(headers["etag"]), bodies };
+  const body = {
+    open,
+    part: part ?? { start: 0, end: size - 1 },
+    name: String(headers["etag"]),
+    bodies: content.bodies,
+  };
   if (request.method === "HEAD" || size === 0) response.end();
   else await sendBody(response, body);
 }
@@ -123,14 +129,14 @@ function sendAtOnce(response: ServerResponse, body: Uint8Array | undefined): Pro
 }
 
 /** `If-Range` (RFC 9110 section 13.1.5): without it, or when it names what is here, a range counts. */
-function isCurrent(request: IncomingMessage, etag: string): boolean {
+function isCurrent(request: IncomingMessage, { etag, isFixed }: ServedContent): boolean {
   const condition = request.headers["if-range"];
-  return condition === undefined || condition === `"${etag}"` || condition === LAST_MODIFIED;
+  return condition === undefined || condition === `"${etag}"` || (isFixed && condition === LAST_MODIFIED);
 }
 
-function isUnchanged(request: IncomingMessage, etag: string): boolean {
+function isUnchanged(request: IncomingMessage, { etag, isFixed }: ServedContent): boolean {
   const { "if-none-match": tags, "if-modified-since": since } = request.headers;
-  if (tags === undefined) return since !== undefined && Date.parse(since) >= Date.parse(LAST_MODIFIED);
+  if (tags === undefined) return isFixed && since !== undefined && Date.parse(since) >= Date.parse(LAST_MODIFIED);
   return tags
     .split(",")
     .map((tag) => tag.trim().replace(/^W\//u, ""))
@@ -147,5 +153,5 @@ function takesGzip(request: IncomingMessage): boolean {
 }
 
 const GZIP_MARK = "+gzip";
-/** Content under a digest never changes; the same for all, as the old tool had it. */
+/** Content under a digest never changes; the same for all, as the old tool had it. What a tag means does change. */
 const LAST_MODIFIED = "Sat, 01 Jan 2000 00:00:00 GMT";

@@ -40,7 +40,9 @@ export function createHealth(options: { readonly metrics?: Pick<Metrics, "render
     },
     shutDown: () => void ready.set("shutdown", () => "shutting down"),
     handle: (request, response) => {
-      const { pathname, search } = new URL(request.url ?? "/", "http://health");
+      const url = request.url ?? "/";
+      if (!URL.canParse(url, BASE)) return false; // anybody may send `//`
+      const { pathname, search } = new URL(url, BASE);
       const [, root = "", name] = /^\/(healthz|readyz|metrics)(?:\/(.+))?$/u.exec(pathname) ?? [];
       if (root === "" || (root === "metrics" && (metrics === undefined || name !== undefined))) return false;
       const answer = (): Promise<Answer> => {
@@ -53,6 +55,9 @@ export function createHealth(options: { readonly metrics?: Pick<Metrics, "render
     },
   };
 }
+
+/** Of paths; never seen. */
+const BASE = "http://health";
 
 interface Answer {
   readonly status: number;

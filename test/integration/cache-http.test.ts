@@ -149,7 +149,26 @@ describe("what is asked by name", () => {
     expect(await status(other)).toBe(404);
     expect(await status(`${registry.host}/team/http:v2`)).toBe(404);
     expect(await status(`${registry.host}/team/http@sha256:${ABSENT}`)).toBe(404);
-    for (const path of ["", "..%2f..%2fetc/passwd", ".cache.json", "%2e%2e/.cache.json", ".images", "%zz", "%00"]) {
+    // What a name means may change: only its digest says that it did not.
+    const since = "Sat, 01 Jan 2000 00:00:00 GMT";
+    for (const path of [`/${reference}`, "/v2/team/http/manifests/v1"]) {
+      const named = await cache.get(path, { headers: { "if-modified-since": since } });
+      const part = await cache.get(path, { headers: { range: "bytes=0-1", "if-range": since } });
+      expect([path, named.status, named.headers["last-modified"], part.status]).toEqual([path, 200, undefined, 200]);
+      const tag = named.headers.etag ?? "";
+      expect((await cache.get(path, { headers: { "if-none-match": tag } })).status).toBe(304);
+    }
+    for (const path of [
+      "",
+      "/",
+      "//",
+      "..%2f..%2fetc/passwd",
+      ".cache.json",
+      "%2e%2e/.cache.json",
+      ".images",
+      "%zz",
+      "%00",
+    ]) {
       expect([path, await status(path)]).toEqual([path, 404]);
     }
     expect(registry.requests.filter(({ path }) => path.includes("unlisted"))).toEqual([]);

@@ -32,6 +32,7 @@ describe("a module of at most a mebibyte", () => {
     const server = createServer((request, response) => {
       const content = {
         etag: "x",
+        isFixed: true,
         contentType: "application/wasm",
         open: async () => ({ handle: await open(path), size, version: "1" }),
         bodies: new SharedBodies(),
@@ -106,7 +107,13 @@ describe("a body that cannot be sent whole", () => {
     const begun = later<void>();
     const { socket, done } = await asked(async (request, response) => {
       response.once("pipe", () => begun.resolve());
-      const content = { etag: "x", contentType: "x", open: () => openForReading(path), bodies: new SharedBodies() };
+      const content = {
+        etag: "x",
+        isFixed: true,
+        contentType: "x",
+        open: () => openForReading(path),
+        bodies: new SharedBodies(),
+      };
       await serveContent(request, response, content);
     });
     await begun.promise;
@@ -135,6 +142,7 @@ describe("a body that cannot be sent whole", () => {
       };
       await serveContent(request, response, {
         etag: "x",
+        isFixed: true,
         contentType: "x",
         open: openLate,
         bodies: new SharedBodies(),
