@@ -147,7 +147,7 @@ export class NodeCache {
    * again, until the signal ends it. Never throws.
    */
   async tidy(): Promise<void> {
-    const { clock, signal, lingerMs, log, onEvicted } = this.#options;
+    const { clock, signal, lingerMs, log } = this.#options;
     const every = Math.min(MOST_TICK_MS, Math.max(LEAST_TICK_MS, lingerMs / 10));
     let [before, saved] = [clock.elapsed(), clock.elapsed()];
     let said = "";
@@ -155,23 +155,27 @@ export class NodeCache {
       await clock.sleep(every, signal).catch(() => undefined);
       if (signal.aborted) return;
       const now = clock.elapsed();
-      try {
-        const removed = await this.#evictor.tick(now - before);
-        onEvicted(removed);
-        if (removed > 0) this.#keeper.wake("unready"); // there may be room now
-        this.#copyListed();
-        if (removed > 0 || now - saved >= SAVE_TICKS * every) {
-          await this.state.save();
-          saved = now;
-        }
-        await this.#look();
-        said = "";
-      } catch (error) {
-        if (said !== messageOf(error)) log.warn("cannot tidy up, trying again", { error });
-        said = messageOf(error);
-      }
+      const passed = now - before;
+      const isDue = now - saved >= SAVE_TICKS * every;
+      // Each by itself: a disk that takes nothing any more must keep nobody from seeing what is gone from it.
+      const steps = [() => this.#look(), () => this.#evict(passed), ...(isDue ? [() => this.state.save()] : [])];
+      const faults: unknown[] = [];
+      for (const step of steps) await step().catch((error: unknown) => faults.push(error));
+      const [error] = faults;
+      const message = faults.map(messageOf).join("; ");
+      if (faults.length > 0 && said !== message) log.warn("cannot tidy up, trying again", { error });
+      said = message;
       before = now;
+      if (isDue) saved = now;
     }
+  }
+
+  async #evict(passedMs: number): Promise<void> {
+    const removed = await this.#evictor.tick(passedMs);
+    this.#options.onEvicted(removed);
+    if (removed > 0) this.#keeper.wake("unready"); // there may be room now
+    this.#copyListed();
+    if (removed > 0) await this.state.save();
   }
 
   /** Those that were thrown away to make room come back when there is some. */

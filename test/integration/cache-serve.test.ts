@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -177,8 +177,12 @@ describe("a node's cache", () => {
     fresh();
     const image = testImage(SIZE, "unasked");
     const reference = await push(registry.host, "team/unasked:v1", image);
-    const cache = await startTestCache({ references: [pinned(reference, image)] });
+    const directory = tempDir();
+    // Not even when it can remember nothing.
+    await mkdir(join(directory, ".cache.json", "blocked"), { recursive: true });
+    const cache = await startTestCache({ references: [pinned(reference, image)], directory });
     await cache.ready();
+    await waitFor("the word of it", () => cache.log.find(({ msg }) => String(msg).startsWith("cannot tidy up")));
     await rm(fileOf(cache, image));
     await waitFor("the file", async () => (await readFile(fileOf(cache, image)).catch(() => undefined)) ?? undefined);
     expect(await cache.metric('wasme_cache_lost_files_total{why="gone"}')).toBe(1);
