@@ -1,30 +1,76 @@
-import { Kinds, type ResourceKind } from "../kube/kinds.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { apiVersion, kindOf, Kinds, type ResourceKind } from "../kube/kinds.ts";
+import { type KubeObject, listAt, stringAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { inParallel } from "./in-parallel.ts";
-import { refTo } from "./plan.ts";
+import { refTitle, refTo } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
-import { deniedAsUndefined } from "./require-access.ts";
+
+/** What is in a namespace, or why nobody can tell us all of it, as the end of a sentence. */
+export type Inhabitants = readonly ObjectRef[] | { readonly unseen: string };
 
 /**
- * What is in a namespace besides what `isPart` knows and what Kubernetes puts into every one: a namespace that holds
- * such a thing is not ours to delete. `undefined` when we may not see all of it.
+ * What is in a namespace besides what `isPart` knows, what Kubernetes puts into every one, and what is only there because
+ * of these: a namespace that holds such a thing is not ours to delete. All kinds the server has are looked at, custom ones
+ * too, by their metadata alone: whatever would go with the namespace. One kind that cannot be seen leaves the whole unseen.
  */
 export async function inhabitants(
   deps: ClusterDeps,
   namespace: string,
   isPart: (kind: ResourceKind, item: KubeObject) => boolean,
-): Promise<readonly ObjectRef[] | undefined> {
+): Promise<Inhabitants> {
   const { port, signal } = deps;
-  const lists = await inParallel(LOOKED_FOR, async (kind) => {
-    if (!(await port.served(kind, signal))) return [];
-    const listed = await deniedAsUndefined(port.list({ kind, namespace, metadataOnly: true }, signal));
-    return listed?.items.filter((item) => !isGiven(kind, item) && !isPart(kind, item)).map((item) => refTo(kind, item));
-  });
-  return lists.includes(undefined) ? undefined : lists.flatMap((refs) => refs ?? []);
+  try {
+    const kinds = await port.kindsInNamespaces(signal);
+    const lists = await inParallel(
+      kinds.filter(({ kind }) => kind !== Kinds.event.kind),
+      async (served) => {
+        const kind = kindOf({ apiVersion: apiVersion(served), kind: served.kind }) ?? served;
+        const { items } = await port.list({ kind, namespace, metadataOnly: true }, signal);
+        return items.map((item) => ({ kind, item }));
+      },
+    );
+    return strangers(lists.flat(), ({ kind, item }) => isGiven(kind, item) || isPart(kind, item));
+  } catch (error) {
+    if (!(error instanceof WasmeError) || !UNSEEN.has(error.code)) throw error;
+    return { unseen: error.message };
+  }
 }
 
-/** What Kubernetes, or a mesh, puts into every namespace, and what is only there because of something else. */
+/** Why a namespace stays: what else is in it, or that this cannot be seen; `undefined` when it need not. */
+export function inhabitedNote(namespace: string, others: Inhabitants): string | undefined {
+  if ("unseen" in others) return `namespace ${namespace} stays: what else is in it cannot be seen: ${others.unseen}`;
+  if (others.length === 0) return undefined;
+  const some = others.slice(0, NAMED).map((ref) => refTitle(ref));
+  const more = others.length > NAMED ? [`${others.length - NAMED} more`] : [];
+  return `namespace ${namespace} stays: it holds ${[...some, ...more].join(", ")}`;
+}
+
+const NAMED = 3;
+
+interface Found {
+  readonly kind: ResourceKind;
+  readonly item: KubeObject;
+}
+
+/** All but the parts, and but what parts alone own: a network plug-in's word on a pod goes with the pod. */
+function strangers(found: readonly Found[], isKnown: (one: Found) => boolean): readonly ObjectRef[] {
+  const known = new Set(found.filter((one) => isKnown(one)).map(({ item }) => item.metadata.uid));
+  let left = found.filter(({ item }) => !known.has(item.metadata.uid));
+  for (;;) {
+    const owned = left.filter(({ item }) => isOwnedBy(item, known));
+    if (owned.length === 0) return left.map(({ kind, item }) => refTo(kind, item));
+    for (const { item } of owned) known.add(item.metadata.uid);
+    left = left.filter(({ item }) => !known.has(item.metadata.uid));
+  }
+}
+
+function isOwnedBy({ metadata }: KubeObject, uids: ReadonlySet<string | undefined>): boolean {
+  const owners = listAt(metadata, "ownerReferences");
+  return owners.length > 0 && owners.every((owner) => uids.has(stringAt(owner, "uid")));
+}
+
+/** What Kubernetes, or a mesh, puts into every namespace. */
 function isGiven(kind: ResourceKind, { metadata }: KubeObject): boolean {
   return GIVEN.has(`${kind.kind} ${metadata.name}`);
 }
@@ -35,38 +81,12 @@ const GIVEN: ReadonlySet<string> = new Set([
   "ServiceAccount default",
 ]);
 
-function other(group: string, version: string, kind: string, plural: string): ResourceKind {
-  return { group, version, kind, plural, namespaced: true };
-}
-
-/** Whatever people put into a namespace: workloads, what they keep, what they may, and what is kept for them. */
-const LOOKED_FOR: readonly ResourceKind[] = [
-  Kinds.pod,
-  Kinds.configMap,
-  Kinds.secret,
-  Kinds.service,
-  Kinds.serviceAccount,
-  Kinds.deployment,
-  Kinds.daemonSet,
-  Kinds.statefulSet,
-  Kinds.role,
-  Kinds.roleBinding,
-  Kinds.lease,
-  Kinds.filterDeployment,
-  Kinds.envoyFilter,
-  Kinds.wasmPlugin,
-  Kinds.trafficExtension,
-  other("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-  other("", "v1", "ReplicationController", "replicationcontrollers"),
-  other("", "v1", "ResourceQuota", "resourcequotas"),
-  other("", "v1", "LimitRange", "limitranges"),
-  other("apps", "v1", "ReplicaSet", "replicasets"),
-  other("batch", "v1", "Job", "jobs"),
-  other("batch", "v1", "CronJob", "cronjobs"),
-  other("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
-  other("networking.k8s.io", "v1", "Ingress", "ingresses"),
-  other("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-  other("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-  other("gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
-  other("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-];
+/** Refusals, and what a server says whose extensions are down: nothing of ours depends on either. */
+const UNSEEN: ReadonlySet<string> = new Set([
+  "KUBE_FORBIDDEN",
+  "KUBE_DENIED",
+  "KUBE_FAILED",
+  "KUBE_INVALID",
+  "KUBE_KIND_NOT_SERVED",
+  "KUBE_OVERLOADED",
+]);

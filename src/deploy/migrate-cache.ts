@@ -5,18 +5,10 @@ import type { ObjectRef } from "../kube/port.ts";
 import { buildCacheObjects, type CacheSettings } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
 import { NODE_LABEL } from "../mesh/node-report.ts";
-import { inhabitants } from "./inhabitants.ts";
+import { inhabitants, inhabitedNote } from "./inhabitants.ts";
 import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts";
 import { OLD_LIST } from "./migrate-old-names.ts";
-import {
-  type ApplyChange,
-  type DeleteChange,
-  type ObjectWait,
-  refTitle,
-  refTo,
-  type Step,
-  type TouchChange,
-} from "./plan.ts";
+import { type ApplyChange, type DeleteChange, type ObjectWait, refTo, type Step, type TouchChange } from "./plan.ts";
 import { writeAccess } from "./plan-cache.ts";
 import type { CacheName, CacheRelease } from "./plan-cache-removal.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
@@ -139,13 +131,8 @@ async function spaceRemoval(deps: ClusterDeps, cache: OldCache): Promise<CacheRe
   const { namespace, namespaceObject } = cache;
   if (namespaceObject === undefined) return { steps: [], notes: [] };
   const others = await inhabitants(deps, namespace, (kind, item) => isPart(cache, kind, item));
-  if (others === undefined) {
-    return { steps: [], notes: [`namespace ${namespace} stays: not allowed to see what is in it`] };
-  }
-  if (others.length > 0) {
-    const some = others.slice(0, 3).map((ref) => refTitle(ref));
-    return { steps: [], notes: [`namespace ${namespace} stays: it holds ${some.join(", ")}`] };
-  }
+  const inhabited = inhabitedNote(namespace, others);
+  if (inhabited !== undefined) return { steps: [], notes: [inhabited] };
   return { steps: [gone({ kind: Kinds.namespace, name: namespace }, namespaceObject)], notes: [] };
 }
 

@@ -3,7 +3,7 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
-import { inhabitants } from "./inhabitants.ts";
+import { inhabitants, inhabitedNote } from "./inhabitants.ts";
 import { isOurWork } from "./look-at-cache.ts";
 import type { DeleteChange, Step } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -53,27 +53,37 @@ export async function planCacheRemoval(deps: ClusterDeps, cache: CacheName): Pro
     if (before === undefined || !isOurWork(before)) continue;
     steps.push({ type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before, onlyWithCache });
   }
-  const space = await emptyNamespace(deps, cache);
-  if (space === undefined)
-    return { steps, notes: [`namespace ${namespace} stays: it holds other things than the node cache`] };
+  const space = await lookAtSpace(deps, cache);
+  if ("note" in space) return { steps, notes: space.note === undefined ? [] : [space.note] };
   const ref: ObjectRef = { kind: Kinds.namespace, name: namespace };
   return {
-    steps: [...steps, { type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before: space, onlyWithCache }],
+    steps: [
+      ...steps,
+      { type: "delete", action: "delete", ref, reason: CACHE_UNNEEDED, before: space.live, onlyWithCache },
+    ],
     notes: [],
   };
 }
 
-/** The cache's namespace when we made it and nobody else uses it. */
-async function emptyNamespace(deps: ClusterDeps, cache: CacheName): Promise<KubeObject | undefined> {
+/** The cache's namespace when we made it and nobody else uses it, or why it stays, if that is to be said. */
+async function lookAtSpace(
+  deps: ClusterDeps,
+  cache: CacheName,
+): Promise<{ readonly live: KubeObject } | { readonly note: string | undefined }> {
   const { namespace } = cache;
-  const live = await deniedAsUndefined(deps.port.get({ kind: Kinds.namespace, name: namespace }, deps.signal));
-  const ours = live !== undefined && isOurWork(live) && live.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
-  if (!ours) return undefined;
-  const mayDelete = await missingAccess(deps, [{ verb: "delete", kind: Kinds.namespace, name: namespace }]);
-  if (mayDelete.length > 0) return undefined;
+  const ref: ObjectRef = { kind: Kinds.namespace, name: namespace };
+  const seen = await deniedAsUndefined(deps.port.get(ref, deps.signal).then((live) => ({ live })));
+  if (seen === undefined) return { note: `namespace ${namespace} stays: not allowed to see it` };
+  const { live } = seen;
+  if (live === undefined) return { note: undefined };
+  const ours = isOurWork(live) && live.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
+  if (!ours) return { note: `namespace ${namespace} stays: it was not made for the node cache` };
+  const mayDelete = await missingAccess(deps, [{ verb: "delete", ...ref }]);
+  if (mayDelete.length > 0) return { note: `namespace ${namespace} stays: not allowed to delete it` };
   const own = cachePodLabels(cache);
   const others = await inhabitants(deps, namespace, (_kind, item) => hasLabels(item.metadata.labels ?? {}, own));
-  return others?.length === 0 ? live : undefined;
+  const note = inhabitedNote(namespace, others);
+  return note === undefined ? { live } : { note };
 }
 
 /** In the order to delete them: first what runs, then what it runs with. */

@@ -3,6 +3,7 @@ import { tryParseJson } from "../domain/json.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import { type ApiClient, type ApiRequest, type ClientDeps, createClient } from "./client.ts";
 import { openCredentials } from "./credentials.ts";
+import { kindsInNamespaces } from "./discovery.ts";
 import { type KubeconfigSource, loadKubeconfig } from "./kubeconfig.ts";
 import { apiVersion, Kinds, type ResourceKind } from "./kinds.ts";
 import { at, type KubeObject, listAt, stringAt } from "./objects.ts";
@@ -97,6 +98,7 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     deleteAll: (selection, signal) => deleteAll(client, selection, signal),
     version: (signal) => serverVersion(client, signal),
     served: async (kind, signal) => (await kindsServed(client, discovery, kind, signal)).has(kind.kind),
+    kindsInNamespaces: (signal) => kindsInNamespaces(client, signal),
     accessReview: (access, signal) => reviewAccess(client, access, signal),
     watch: (selection, resourceVersion, signal, opened) =>
       watchEvents(client, { path: collectionPath(selection), selection, resourceVersion, opened }, signal),

@@ -129,6 +129,11 @@ export interface KubePort {
   version(signal?: AbortSignal): Promise<ServerVersion>;
   /** Whether the server serves this kind in this version. */
   served(kind: ResourceKind, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Every kind that is kept in namespaces, of all groups, in its preferred version: what goes when a namespace is deleted.
+   * Throws `KUBE_FAILED` when the server does not tell all of them.
+   */
+  kindsInNamespaces(signal?: AbortSignal): Promise<readonly ResourceKind[]>;
   /** Whether we may do this (SelfSubjectAccessReview). */
   accessReview(access: Access, signal?: AbortSignal): Promise<boolean>;
   /**

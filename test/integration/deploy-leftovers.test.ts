@@ -80,8 +80,12 @@ describe.skipIf("skip" in cluster)("what deploys and undeploys leave behind", ()
   it("takes mount and cache away when another kind takes over from files", async () => {
     const bench = await withWeb("over");
     await bench.deploy();
+    const metadata = { name: "lodger", namespace: bench.cacheNamespace };
+    await client.apply({ apiVersion: "telemetry.istio.io/v1", kind: "Telemetry", metadata, spec: {} });
     await bench.deploy({ via: "wasmplugin", delivery: "registry" });
     await expectClean(bench);
+    const note = `namespace ${bench.cacheNamespace} stays: it holds Telemetry ${bench.cacheNamespace}/lodger`;
+    expect(bench.events).toContainEqual({ type: "milestone", message: note });
     await bench.undeploy();
     expect(await bench.status("extensions.istio.io/v1alpha1", "wasmplugins/web-hello")).toBe(404);
   });

@@ -160,6 +160,18 @@ describe.skipIf("skip" in cluster)("the Kubernetes adapter on a real API server"
     expect(await port.served({ ...Kinds.trafficExtension, group: "no.such.group" })).toBe(false);
   });
 
+  it("knows every kind that is kept in namespaces, once, and none that cannot be deleted", async () => {
+    const kinds = await port.kindsInNamespaces();
+    expect(kinds).toContainEqual(Kinds.pod);
+    expect(kinds).toContainEqual(Kinds.envoyFilter);
+    expect(kinds.filter(({ plural }) => plural === "horizontalpodautoscalers").map(({ version }) => version)).toEqual([
+      "v2",
+    ]);
+    expect(kinds.filter(({ kind }) => ["Namespace", "Binding", "Deployment"].includes(kind))).toEqual([
+      Kinds.deployment,
+    ]);
+  });
+
   it("follows changes until the caller has seen enough", async () => {
     const seen: string[] = [];
     const selection = { kind: Kinds.configMap, namespace, fieldSelector: "metadata.name=watched" };

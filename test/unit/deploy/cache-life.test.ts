@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/deploy/apply-plan.ts";
-import { inhabitants } from "../../../src/deploy/inhabitants.ts";
+import { type Inhabitants, inhabitants, inhabitedNote } from "../../../src/deploy/inhabitants.ts";
 import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
 import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
 import { refTitle, type Step } from "../../../src/deploy/plan.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
-import { Kinds } from "../../../src/kube/kinds.ts";
+import { Kinds, type ResourceKind } from "../../../src/kube/kinds.ts";
 import { stringMapAt } from "../../../src/kube/objects.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
 import { act, depsOf, imageOf, LIST, listedIn, requestFor, start, undeployFor } from "./list-bench.ts";
@@ -129,23 +129,34 @@ describe("a node cache that several share", () => {
     expect(cluster.all(Kinds.wasmPlugin)).toHaveLength(2);
   });
 
-  it.each(["PersistentVolumeClaim", "CronJob", "RoleBinding", "NetworkPolicy", "FilterDeployment"])(
-    "sees a %s in a namespace",
-    async (kind) => {
-      const plurals = { NetworkPolicy: "networkpolicies" } as Readonly<Record<string, string>>;
-      const group = { CronJob: "batch", RoleBinding: "rbac.authorization.k8s.io", NetworkPolicy: "networking.k8s.io" };
-      const resource = {
-        group: kind === "FilterDeployment" ? "wasme.io" : ((group as Readonly<Record<string, string>>)[kind] ?? ""),
-        version: "v1",
-        kind,
-        plural: plurals[kind] ?? `${kind.toLowerCase()}s`,
-        namespaced: true,
-      };
-      const seen = async (): Promise<unknown> =>
-        (await inhabitants(depsOf(port), "shop", (one) => one === Kinds.deployment))?.map((ref) => refTitle(ref));
-      expect(await seen()).toEqual([]);
-      await port.create(resource, { apiVersion: "v1", kind, metadata: { name: "lodger", namespace: "shop" } });
-      expect(await seen()).toEqual([`${kind} shop/lodger`]);
-    },
-  );
+  it("sees whatever is in a namespace, of custom kinds too, but for what its parts own", async () => {
+    const lodger: ResourceKind = {
+      group: "cert-manager.io",
+      version: "v1",
+      kind: "Certificate",
+      plural: "certificates",
+      namespaced: true,
+    };
+    const look = (by: KubePort): Promise<Inhabitants> =>
+      inhabitants(depsOf(by), "shop", (one) => one === Kinds.deployment);
+    expect(await look(port)).toEqual([]);
+    const [web] = cluster.all(Kinds.deployment);
+    const owned = { name: "told", namespace: "shop", ownerReferences: [{ uid: web?.metadata.uid ?? "" }] };
+    const made = await port.create(lodger, { apiVersion: "", kind: "", metadata: owned });
+    const grandchild = { ...owned, name: "of-told", ownerReferences: [{ uid: made.metadata.uid ?? "" }] };
+    await port.create(Kinds.pod, { apiVersion: "", kind: "", metadata: grandchild });
+    expect(await look(port)).toEqual([]);
+    await port.create(lodger, { apiVersion: "", kind: "", metadata: { name: "own", namespace: "shop" } });
+    const seen = await look(port);
+    expect(inhabitedNote("shop", seen)).toBe("namespace shop stays: it holds Certificate shop/own");
+    const refusing = (code: string): KubePort => ({
+      ...port,
+      list: (selection) =>
+        selection.kind === lodger
+          ? Promise.reject(new WasmeError("unauthorised", code, "not allowed to list certificates"))
+          : port.list(selection),
+    });
+    expect(await look(refusing("KUBE_FORBIDDEN"))).toEqual({ unseen: "not allowed to list certificates" });
+    await expect(look(refusing("KUBE_UNREACHABLE"))).rejects.toMatchObject({ code: "KUBE_UNREACHABLE" });
+  });
 });

@@ -11,6 +11,8 @@ import type { KubePort, ObjectRef } from "../../../src/kube/port.ts";
  */
 export class MemoryCluster {
   readonly #objects = new Map<string, KubeObject>();
+  /** Of all objects there ever were, by name. */
+  readonly #kinds = new Map<string, ResourceKind>();
   /** Told after each write, with all there is. */
   onWrite: (objects: readonly KubeObject[]) => void = () => undefined;
   #last = 0;
@@ -95,6 +97,7 @@ export class MemoryCluster {
       deleteAll: () => Promise.resolve(),
       version: () => Promise.resolve({ major: 1, minor: 36 }),
       served: () => Promise.resolve(true),
+      kindsInNamespaces: () => now(() => [...this.#kinds.values()].filter(({ namespaced }) => namespaced)),
       accessReview: () => Promise.resolve(true),
       watch: async function* () {
         // Nobody is told of anything.
@@ -109,6 +112,7 @@ export class MemoryCluster {
     const metadata = { ...object.metadata, uid: before?.uid ?? `uid-${this.#last}`, resourceVersion: `${this.#last}` };
     const stored = { ...object, apiVersion: apiVersion(ref.kind), kind: ref.kind.kind, metadata };
     this.#objects.set(keyOf(ref), stored);
+    this.#kinds.set(resourceName(ref.kind), ref.kind);
     this.#told();
     return stored;
   }

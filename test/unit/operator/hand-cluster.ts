@@ -51,6 +51,7 @@ export async function startHandCluster(): Promise<HandCluster> {
     deleteAll: () => Promise.resolve(),
     version: () => Promise.resolve({ major: 1, minor: 36 }),
     served: () => Promise.resolve(true),
+    kindsInNamespaces: () => Promise.resolve([]),
     accessReview: () => Promise.resolve(true),
     close: () => undefined,
   } satisfies KubePort;
