@@ -58,6 +58,8 @@ const FAULTS_OF_OBJECT: ReadonlySet<string> = new Set([
   "InvalidSpec",
   "IdTaken",
   "ImageNotFound",
+  "ImageUnusable",
+  "RegistryDenied",
   "ModuleRefused",
   "NoWorkloads",
   "Refused",

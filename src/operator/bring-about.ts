@@ -13,7 +13,7 @@ import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
 import { listedAs } from "./listed-as.ts";
 import { ownSteps } from "./own-steps.ts";
-import { failureOf } from "./judgement.ts";
+import { failureOf, KEEPS } from "./judgement.ts";
 import type { PullCredential } from "./pull-secret.ts";
 import type { Work } from "./work.ts";
 
@@ -149,7 +149,8 @@ function resultOf(
   const done = applied.outcomes.some(({ ref }) => FILTER_KINDS.includes(ref.kind) && ref.name === object);
   if (done || (step?.type === "apply" && step.action === "unchanged")) return { name, state: "Succeeded" };
   const why = applied.awaiting?.message ?? `nothing is planned for ${workloadTitle(workload)}`;
-  return { name, state: "Pending", reason: why };
+  const isUpdate = step?.type === "apply" && step.before !== undefined;
+  return { name, state: "Pending", reason: isUpdate ? `${why}; until then it ${KEEPS}` : why };
 }
 
 /** True for what is wrong with one workload or its object, and not with the cluster, the filter or our rights. */

@@ -33,6 +33,8 @@ export function requestOf(
     delivery,
     workloads: { kind: spec.kind, namespace: live.metadata.namespace, labels: spec.labels, names: options.names },
     pullSecret: spec.pullSecret,
+    // Two that name one image with different accounts take turns at the cache's Secret, whenever they are looked at: each
+    // writes an account that worked a moment ago. Were one of them preferred, its account would stay after it was revoked.
     pullConfig: options.pull?.dockerConfig,
     cache: {
       ...(options.cache === undefined ? NO_CACHE : { ...options.cache, upkeep: "use" }),

@@ -1,6 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { rootIdsOf } from "../domain/runtime-config.ts";
 import { stringAt } from "../kube/objects.ts";
 import { adviceOf } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
@@ -54,17 +55,34 @@ export async function findImage(work: Work, spec: FilterDeploymentSpec): Promise
     const readModule = (until: AbortSignal): Promise<Uint8Array> => deps.images.module(image, access, until);
     const verdict = await deps.verifier.verify({ image, request, readModule }, cluster.events, signal);
     if (verdict.ok) return { image, verified, pull, note };
-    return { stop: stopAt("ModuleRefused", verdict.error), known: { image } };
+    const { reason, message, at } = stopAt("ModuleRefused", verdict.error);
+    return { stop: { reason, message: `${message}${rootIdAdvice(spec.rootId, image)}`, at }, known: { image } };
   } catch (error) {
     if (!isFault(error, signal)) throw error;
     const verified = stringAt(live, "status", "verified");
     const image = error.kind === "unreachable" ? rememberedImage(live, spec) : undefined;
     if (image !== undefined && verified !== undefined) return { image, verified, pull, note: error.message };
-    return { stop: stopAt("ImageNotFound", error), known: {}, failure: error };
+    return { stop: stopAt(imageReason(error), error), known: {}, failure: error };
   }
 }
 
-function stopAt(reason: string, error: WasmeError): Stop {
+/** Why there is no image, as a condition names it. */
+export function imageReason({ kind, code }: Pick<WasmeError, "kind" | "code">): string {
+  if (kind === "not-found") return "ImageNotFound";
+  if (kind === "unreachable") return "RegistryUnreachable";
+  if (kind === "unauthorised" || code === "TOKEN_REFUSED") return "RegistryDenied";
+  // It is no image of a filter, or not what its digests say.
+  return "ImageUnusable";
+}
+
+/** A module that is refused may only not know the root id: whoever wrote another one is told which the image names. */
+export function rootIdAdvice(rootId: string | undefined, image: Pick<ResolvedImage, "runtimeConfig">): string {
+  const named = rootIdsOf(image.runtimeConfig);
+  if (rootId === undefined || named.length === 0 || named.includes(rootId)) return "";
+  return `; spec.filter.rootID is ${JSON.stringify(rootId)}, and the image names ${named.join(", ")}`;
+}
+
+function stopAt(reason: string, error: WasmeError): Stop & { readonly at: "ImageVerified" } {
   return { reason, message: adviceOf(error), at: "ImageVerified" };
 }
 

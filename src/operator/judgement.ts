@@ -3,6 +3,8 @@ import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { rootIdsOf } from "../domain/runtime-config.ts";
+import type { Target } from "../deploy/live-workload.ts";
+import { isFor } from "../deploy/our-objects.ts";
 import { stringAt } from "../kube/objects.ts";
 import {
   adviceOf,
@@ -81,6 +83,22 @@ export function factsOf(work: Work, { spec, image, verified }: Known): Omit<Find
     verified: verified ?? before("verified"),
   };
 }
+
+/** The workloads of a reconcile that stops: those that have the filter of before say so. */
+export function heldUp(
+  { deps, live }: Pick<Work, "live"> & { readonly deps: Pick<Work["deps"], "port"> },
+  targets: readonly Pick<Target, "workload">[],
+  state: WorkloadResult["state"],
+): readonly WorkloadResult[] {
+  const own = ownedBy(deps.port, live);
+  return targets.map(({ workload }) => {
+    const has = own.some((object) => isFor(object, workload));
+    return { name: workload.name, state, reason: has ? KEEPS : "does not have the filter" };
+  });
+}
+
+/** What a workload does whose update is not there yet. */
+export const KEEPS = "keeps the filter as it was deployed before";
 
 /** Something is in the proxies, and it is not what the object asks for. */
 function degraded(work: Work, reason: string, message: string): Condition {

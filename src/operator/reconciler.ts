@@ -21,7 +21,7 @@ import { holderOf, isWantedByOthers, leavingHolder, ownedBy } from "./contenders
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer.ts";
 import { findImage, type FoundImage, type NoImage } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
-import { failureOf, type Judgement, type Known, stopped } from "./judgement.ts";
+import { failureOf, heldUp, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
 import { conditionIn } from "./status.ts";
 import { sweep } from "./sweep.ts";
@@ -128,7 +128,7 @@ async function judge(work: Work): Promise<Judgement | "later"> {
   } catch (error) {
     if (!(error instanceof WasmeError) || work.signal.aborted || PASSING.has(error.code)) throw error;
     const { reason, message, soon } = failureOf(error);
-    const workloads = targetsOf(work, spec).map(({ workload }) => ({ name: workload.name, state: "Failed" as const }));
+    const workloads = heldUp(work, targetsOf(work, spec), "Failed");
     const at = OF_CACHE.has(error.code) ? "CacheReady" : "WorkloadsUpdated";
     const findings = stopped(work, known, { reason, message, at, workloads });
     return soon ? { findings, failure: error } : { findings, againMs: deps.settings.resyncMs };
@@ -154,8 +154,8 @@ async function judgeSpec(
   if (found === undefined) return "later";
   if ("stop" in found) {
     await handOver(work);
-    const pending = targets.map(({ workload }) => ({ name: workload.name, state: "Pending" as const }));
-    const findings = stopped(work, { ...found.known, spec }, { ...found.stop, workloads: pending });
+    const workloads = heldUp(work, targets, "Pending");
+    const findings = stopped(work, { ...found.known, spec }, { ...found.stop, workloads });
     if (found.failure !== undefined) return { findings, failure: found.failure };
     return { findings, againMs: work.deps.settings.resyncMs };
   }

@@ -64,6 +64,7 @@ describe("wasme cache manifests and wasme operator manifests", () => {
     { line: "cache manifests --toleration a:Never", code: "TOLERATION_INVALID" },
     { line: "operator manifests --watch-namespace shop,", code: "NAMESPACE_INVALID" },
     { line: "operator manifests --replicas -1", code: "NUMBER_INVALID" },
+    { line: "operator manifests --replicas 0", code: "NUMBER_INVALID" },
     { line: "operator manifests --pull-secret a/b", code: "NAME_INVALID" },
   ])("refuse $line", async ({ line, code }) => {
     const refused = await runCli(`${line} -o json`.split(" "), { home });

@@ -96,11 +96,11 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
       const secrets = `/api/v1/namespaces/${namespace}/secrets`;
       const withSecret = { filter: { imagePullOptions: { pullSecret: "regcred" } }, istio: { via: "auto" } };
       await client.apply(filterDeployment(namespace, image.reference, {}));
-      expect(messageOf(await reason("ImageNotFound"))).toMatch(/unauthori[sz]ed|denied|refused/u);
+      expect(messageOf(await reason("RegistryDenied"))).toMatch(/unauthori[sz]ed|denied|refused/u);
       await client.apply(filterDeployment(namespace, image.reference, withSecret));
       expect(messageOf(await reason("PullSecretUnusable"))).toContain('there is no Secret "regcred"');
       await client.request("POST", secrets, secret("Opaque", { username, password: "wrong" }));
-      await reason("ImageNotFound");
+      await reason("RegistryDenied");
       await client.request("DELETE", `${secrets}/regcred`);
       await client.request("POST", secrets, secret("Opaque", { username, password }));
       // Nothing of Istio's is there yet.

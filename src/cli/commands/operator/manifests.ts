@@ -63,9 +63,9 @@ export const operatorManifests: CommandSpec = {
       namespace: namespaceName(text(options, "cacheNamespace") ?? "wasme", "cacheNamespace"),
     };
     const replicas = integer(options, "replicas", 1);
-    if (replicas < 0) {
-      const hint = "1 is enough; a second one stands by";
-      throw usageError("NUMBER_INVALID", `--replicas ${replicas} is less than none`, { hint });
+    if (replicas < 1) {
+      const hint = `1 is enough, a second one stands by; kubectl scale deployment wasme-operator -n ${namespace} --replicas 0 stops it`;
+      throw usageError("NUMBER_INVALID", `--replicas ${replicas} is not 1 or more: no operator would run`, { hint });
     }
     const settings = {
       ...readProgram(options, "wasme-operator", namespace),

@@ -1,0 +1,24 @@
+import { expect, it } from "vitest";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { imageReason, rootIdAdvice } from "../../../src/operator/find-image.ts";
+
+it("names exactly why there is no image", () => {
+  const cases = [
+    ["not-found", "IMAGE_NOT_FOUND", "ImageNotFound"],
+    ["unreachable", "REGISTRY_TLS", "RegistryUnreachable"],
+    ["unauthorised", "REGISTRY_UNAUTHORISED", "RegistryDenied"],
+    ["failed", "TOKEN_REFUSED", "RegistryDenied"],
+    ["incompatible", "LAYOUT_UNKNOWN", "ImageUnusable"],
+    ["failed", "BLOB_DAMAGED", "ImageUnusable"],
+  ] as const;
+  for (const [kind, code, reason] of cases) expect(imageReason(new WasmeError(kind, code, "why"))).toBe(reason);
+});
+
+it("names the root ids of the image to whoever wrote another one", () => {
+  const image = { runtimeConfig: { config: { rootIds: ["add_header", "log"] } } };
+  expect(rootIdAdvice("add-header", image)).toBe(
+    '; spec.filter.rootID is "add-header", and the image names add_header, log',
+  );
+  for (const rootId of ["log", undefined]) expect(rootIdAdvice(rootId, image)).toBe("");
+  expect(rootIdAdvice("any", { runtimeConfig: undefined })).toBe("");
+});
