@@ -58,18 +58,11 @@ export interface ServeCacheDeps {
   readonly signal: AbortSignal;
 }
 
-/** What it did. */
-export interface ServeCacheResult {
-  readonly url: string;
-  /** Requests answered. */
-  readonly requests: number;
-}
-
 /**
  * Runs a node's cache until the signal asks it to end: it turns unready, serves on until nobody is sent here any more,
  * finishes its bodies, and ends. Throws `CACHE_LIST_MISSING` (usage), and errors of the directory and the address.
  */
-export async function serveCache(deps: ServeCacheDeps, request: ServeCacheRequest): Promise<ServeCacheResult> {
+export async function serveCache(deps: ServeCacheDeps, request: ServeCacheRequest): Promise<void> {
   const { log, signal } = deps;
   const sources = sourcesOf(request);
   const program = new Program(deps, request, sources);
@@ -84,7 +77,6 @@ export async function serveCache(deps: ServeCacheDeps, request: ServeCacheReques
     await program.end(server);
     await work;
     await program.ended();
-    return { url: server.url, requests: program.requests };
   } finally {
     program.close();
   }
@@ -103,7 +95,6 @@ function sourcesOf({ references, refFile, cache }: ServeCacheRequest): readonly 
 
 /** The parts of a cache, wired. */
 class Program {
-  requests = 0;
   readonly #deps: ServeCacheDeps;
   readonly #request: ServeCacheRequest;
   readonly #stop = new AbortController();
@@ -178,10 +169,7 @@ class Program {
       answer: async (request, response) => {
         if (!this.#health.handle(request, response)) await answerRequest(answering, request, response);
       },
-      onAnswered: (status) => {
-        this.requests += 1;
-        this.#counters.request(status);
-      },
+      onAnswered: (status) => this.#counters.request(status),
     });
   }
 

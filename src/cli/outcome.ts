@@ -22,3 +22,12 @@ export interface Outcome {
 export function versioned<T extends object>(kind: string, value: T): { kind: string; version: 1 } & T {
   return { kind, version: 1, ...value };
 }
+
+/**
+ * The end of a program that runs until it is told to end: the signal decides its exit code, and it has no result. Throws
+ * the signal's reason.
+ */
+export function interrupted(signal: AbortSignal): never {
+  signal.throwIfAborted();
+  throw new TypeError("a program that runs until it is told to end has ended by itself");
+}

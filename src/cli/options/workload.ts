@@ -1,6 +1,7 @@
 import { usageError } from "../../domain/errors.ts";
 import { WORKLOAD_KINDS, type WorkloadKind } from "../../domain/workload.ts";
 import type { WorkloadQuery } from "../../deploy/request.ts";
+import type { ConnectDeps } from "../../kube/adapter.ts";
 import type { PodReader } from "../../kube/pod-reader.ts";
 import type { KubePort } from "../../kube/port.ts";
 import type { OptionSpec } from "../command-spec.ts";
@@ -46,8 +47,11 @@ export function readWorkloads(values: Values): WorkloadQuery {
   return { kind: readKind(values), namespace: readNamespace(values), labels: readLabels(values) };
 }
 
-/** Opens the cluster the options name. */
-export async function connect(context: Context, values: Values): Promise<KubePort & { readonly pods: PodReader }> {
+/** Opens the cluster the options name; who writes, and who counts answers, comes with the context. */
+export async function connect(
+  context: Pick<Context, "env" | "cwd"> & ConnectDeps,
+  values: Values,
+): Promise<KubePort & { readonly pods: PodReader }> {
   const { connectCluster } = await import("../../kube/adapter.ts");
   const [file, contextName] = [text(values, "kubeconfig"), text(values, "context")];
   return await connectCluster(context, {

@@ -3,18 +3,16 @@ import { join, resolve } from "node:path";
 import type { CacheName } from "../../../cache/cache-events.ts";
 import type { NodeIdentity } from "../../../cache/node-report-writer.ts";
 import type { ServeCacheRequest } from "../../../cache/serve-cache.ts";
-import type { Metrics } from "../../../controller/metrics.ts";
 import { usageError } from "../../../domain/errors.ts";
 import { formatReference, parseImageReference } from "../../../domain/image-reference.ts";
-import type { KubePort } from "../../../kube/port.ts";
 import { envValue } from "../../../platform/env.ts";
 import type { ListenAddress } from "../../../platform/listen-address.ts";
 import { type CommandSpec, type Input, manyArguments } from "../../command-spec.ts";
 import type { Context } from "../../context.ts";
 import { byteSize, duration, flag, integer, text, type Values } from "../../options/read.ts";
 import { registryMaker, registryOptions } from "../../options/registry.ts";
-import { clusterOptions } from "../../options/workload.ts";
-import { versioned } from "../../outcome.ts";
+import { clusterOptions, connect } from "../../options/workload.ts";
+import { interrupted } from "../../outcome.ts";
 
 const LIST = "List of images";
 const TIMES = "Times and limits";
@@ -107,10 +105,11 @@ export const cacheServe: CommandSpec = {
     const events = logEvents(log);
     const metrics = await createMetrics();
     const registries = await registryMaker({ ...context, events }, options);
-    const port = request.cache === undefined ? undefined : await connect({ ...context, events }, options, metrics);
+    const access = { ...context, events, fieldManager: "wasme-cache", onAnswer: metrics.onAnswer } as const;
+    const port = request.cache === undefined ? undefined : await connect(access, options);
     try {
-      const result = await serveCache({ ...context, log, metrics, registries, port }, request);
-      return { json: versioned("CacheServeResult", result), names: [result.url], text: () => "" };
+      await serveCache({ ...context, log, metrics, registries, port }, request);
+      return interrupted(context.signal);
     } finally {
       port?.close();
     }
@@ -189,18 +188,4 @@ function readIdentity({ env }: Context): NodeIdentity {
   const node = envValue(env, "NODE_NAME") ?? hostname();
   const [name, uid] = [envValue(env, "POD_NAME"), envValue(env, "POD_UID")];
   return { node, ...(name === undefined || uid === undefined ? {} : { pod: { name, uid } }) };
-}
-
-async function connect(context: Context, values: Values, { onAnswer }: Pick<Metrics, "onAnswer">): Promise<KubePort> {
-  const { connectCluster } = await import("../../../kube/adapter.ts");
-  const [file, contextName] = [text(values, "kubeconfig"), text(values, "context")];
-  return await connectCluster(
-    { ...context, fieldManager: "wasme-cache", onAnswer },
-    {
-      env: context.env,
-      cwd: context.cwd,
-      ...(file === undefined ? {} : { file }),
-      ...(contextName === undefined ? {} : { context: contextName }),
-    },
-  );
 }

@@ -1,16 +1,14 @@
 import type { CacheLocation, OperatorSettings } from "../../../operator/settings.ts";
 import type { ImagesDeps } from "../../../operator/images.ts";
-import type { Metrics } from "../../../controller/metrics.ts";
-import type { KubePort } from "../../../kube/port.ts";
 import { envValue } from "../../../platform/env.ts";
 import type { CommandSpec } from "../../command-spec.ts";
 import type { Context } from "../../context.ts";
 import { checkedName, namespaceName, serviceName } from "../../options/install.ts";
 import { byteSize, duration, flag, integer, list, notDenied, text, type Values } from "../../options/read.ts";
 import { connectionOptions, registryMaker } from "../../options/registry.ts";
-import { clusterOptions } from "../../options/workload.ts";
+import { clusterOptions, connect } from "../../options/workload.ts";
 import { usageError } from "../../../domain/errors.ts";
-import { versioned } from "../../outcome.ts";
+import { interrupted } from "../../outcome.ts";
 import { packageVersion } from "../../version.ts";
 
 const CACHE = "Node cache";
@@ -105,7 +103,8 @@ export const operatorRun: CommandSpec = {
     const quietly = { ...context, events: logEvents(log) };
     const metrics = await createMetrics();
     const connectRegistry = await registries(quietly, options);
-    const port = await connect(quietly, options, metrics);
+    const access = { ...quietly, fieldManager: "wasme-operator", onAnswer: metrics.onAnswer } as const;
+    const port = await connect(access, options);
     const instance = envValue(context.env, "POD_NAME");
     const version = packageVersion();
     try {
@@ -113,8 +112,7 @@ export const operatorRun: CommandSpec = {
         { port, clock: context.clock, log, metrics, connectRegistry, version, instance, signal: context.signal },
         { ...settings, listen },
       );
-      context.signal.throwIfAborted();
-      return { json: versioned("OperatorRunResult", {}), names: [], text: () => "" };
+      return interrupted(context.signal);
     } finally {
       port.close();
     }
@@ -177,20 +175,6 @@ export async function registries(context: Context, options: Values): Promise<Ima
     if (kind === undefined) throw new TypeError("there is a maker for every kind of connection");
     return kind.maker.createClient(credentials ?? (kind.isLooser ? anonymous : kind.maker.common));
   };
-}
-
-async function connect(context: Context, values: Values, { onAnswer }: Pick<Metrics, "onAnswer">): Promise<KubePort> {
-  const { connectCluster } = await import("../../../kube/adapter.ts");
-  const [file, contextName] = [text(values, "kubeconfig"), text(values, "context")];
-  return await connectCluster(
-    { ...context, fieldManager: "wasme-operator", onAnswer },
-    {
-      env: context.env,
-      cwd: context.cwd,
-      ...(file === undefined ? {} : { file }),
-      ...(contextName === undefined ? {} : { context: contextName }),
-    },
-  );
 }
 
 /** A registry that is away is asked again soon enough: nobody sits before a terminal and waits for this one answer. */
