@@ -10,6 +10,7 @@ import { applyPlan } from "./apply-plan.ts";
 import { examineImage } from "./check-image.ts";
 import { chooseVia } from "./choose-via.ts";
 import { printWithoutCluster } from "./client-dry-run.ts";
+import { findImage } from "./find-image.ts";
 import { editManifests, selectFromManifests } from "./from-manifests.ts";
 import { expectedOutcomes, type ObjectOutcome } from "./outcomes.ts";
 import { filterOf, headNotes, planDeploy } from "./plan-deploy.ts";
@@ -52,7 +53,7 @@ export async function deployIstio(
   const manifests = await readManifests(deps, request.manifests);
   const targets = manifests.length === 0 ? [] : selectFromManifests(manifests, request.workloads);
   if (request.dryRun !== "client" && manifests.length === 0) return await deployToCluster(deps, request, events);
-  const image = await deps.resolveImage(request.image, request.dryRun === "client" ? "store" : "registry");
+  const image = await findImage(deps, request.image, request.dryRun === "client" ? "store" : "registry");
   const findings = examineImage(image, request);
   await tryFilter(deps, { image, rootId: findings.rootId, request }, events);
   const filter = filterOf(request, findings.rootId);
@@ -75,7 +76,7 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
   // Opening reads the kubeconfig and asks nothing: a missing file is said before the registry is waited for.
   const port = await deps.connect();
   try {
-    const image = await deps.resolveImage(request.image, "registry");
+    const image = await findImage(deps, request.image, "registry");
     const { rootId } = examineImage(image, request);
     await tryFilter(deps, { image, rootId, request }, events);
     const cluster = { port, clock: deps.clock, events, signal: deps.signal };
