@@ -9,6 +9,8 @@ import type { Via } from "./request.ts";
 export interface CacheSight {
   /** `namespace/name`. */
   readonly title: string;
+  /** The first thing of it that we may not see, if any: it counts as not there. */
+  readonly unseen?: string | undefined;
   /** Its pods and its list are there. */
   readonly there: boolean;
   /** Proxies can reach it over HTTP. */
@@ -100,9 +102,11 @@ function candidates(via: Via, { current, cache, pullSecret }: DeliveryQuestion):
     via === "envoyfilter"
       ? { delivery: "cache-file", reason: cache?.service === true ? "what is left" : NO_SERVICE }
       : { delivery: "registry", reason: "the proxies pull the image themselves" };
+  const unseen = cache?.unseen === undefined ? [] : [cache.unseen];
   const cached = cacheCandidate(cache, pullSecret);
   // A registry that failed once is no reason to mount directories into pods: they would wait for the same registry.
-  const instead = plain.delivery === "cache-file" && cached.length > 0 ? [] : [plain];
+  const left = { ...plain, reason: [...unseen, plain.reason].join("; ") };
+  const instead = plain.delivery === "cache-file" && cached.length > 0 ? [] : [left];
   return [...kept, ...cached, ...instead];
 }
 
@@ -140,7 +144,7 @@ function obstacleToRegistry({ image, pullSecret }: DeliveryQuestion, via: Via): 
 function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.service || cache.changeable) return undefined;
   return {
-    why: `cannot use the node cache ${cache.title}: it has no Service, and was installed by other means`,
+    why: `cannot use the node cache ${cache.title}: ${cache.unseen ?? "it has no Service, and was installed by other means"}`,
     hint: `${renewHint(cache, 'install it anew with "wasme cache manifests"')}, or deploy with --delivery registry`,
     incompatible: true,
   };

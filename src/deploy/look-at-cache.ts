@@ -1,5 +1,5 @@
 import type { ResolvedImage } from "../domain/resolved-image.ts";
-import { Kinds, type ResourceKind } from "../kube/kinds.ts";
+import { Kinds, type ResourceKind, resourceName } from "../kube/kinds.ts";
 import { at, type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { cacheEntry, cachePodLabels } from "../mesh/cache-objects.ts";
@@ -19,19 +19,21 @@ export interface CacheLook {
   readonly sight: CacheSight;
 }
 
-/** Reads a cache. What we may not see counts as not there: a way that is asked for is refused later, with the right named. */
+/** Reads a cache. What we may not see counts as not there, and is told. */
 export async function lookAtCache(
   deps: ClusterDeps,
   cache: Pick<CacheRequest, "name" | "namespace" | "upkeep">,
   image: ResolvedImage,
 ): Promise<CacheLook> {
   const { name, namespace, upkeep = "make" } = cache;
+  const unseen: string[] = [];
   if (upkeep === "none") return NO_CACHE;
   const read = async (kind: ResourceKind): Promise<KubeObject | undefined> => {
     const found = await deniedAsUndefined(deps.port.get({ kind, name, namespace }, deps.signal).then((live) => [live]));
     if (found !== undefined) return found[0];
-    const message = `not allowed to get ${kind.plural} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`;
-    deps.events({ type: "debug", message: `${message}: taken as not there` });
+    unseen.push(
+      `not allowed to get ${resourceName(kind)} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`,
+    );
     return undefined;
   };
   const [daemonSet, configMap, service] = await Promise.all([
@@ -43,6 +45,7 @@ export async function lookAtCache(
   const listed = there && stringMapAt(configMap, "data")[cacheEntry(image).key] !== undefined;
   const sight: CacheSight = {
     title: `${namespace}/${name}`,
+    unseen: unseen[0],
     there,
     service: service !== undefined,
     files: keepsFiles(at(daemonSet, "spec", "template", "spec")),

@@ -55,7 +55,7 @@ export function cacheAccess(cache: CacheRequest): readonly Access[] {
  * Throws `CACHE_NOT_INSTALLED` (incompatible) where one is only used, and `CACHE_WITHOUT_FILES` (unauthorised).
  */
 export async function planCache(deps: ClusterDeps, wish: CacheWish, look: CacheLook): Promise<CachePlan> {
-  if (!look.sight.there) refuseUnmade(wish.cache);
+  if (!look.sight.there) refuseUnmade(wish.cache, look.sight.unseen);
   const settings = settingsOf(wish, look);
   const found = look.sight.there
     ? await planExisting(deps, settings, { look, force: wish.force })
@@ -225,8 +225,11 @@ function refuseUnswitched(objects: CachePlan["objects"], { sight }: CacheLook): 
 }
 
 /** Who only uses a cache makes none. */
-function refuseUnmade({ upkeep = "make", namespace, name }: CacheRequest): void {
+function refuseUnmade({ upkeep = "make", namespace, name }: CacheRequest, unseen: string | undefined): void {
   if (upkeep === "make") return;
+  if (unseen !== undefined) {
+    throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, { hint: "ask for a role with that verb" });
+  }
   const where =
     upkeep === "none" ? "there is no node cache to use" : `the node cache ${namespace}/${name} is not installed`;
   throw new WasmeError("incompatible", "CACHE_NOT_INSTALLED", where, {

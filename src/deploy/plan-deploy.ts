@@ -66,6 +66,9 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const question = questionOf(request, image, place);
   const choice = chooseVia(question);
   const { via, delivery } = choice;
+  // Nobody reads a plan behind a FilterDeployment.
+  const unseen = request.owner === undefined ? [] : [...unseenLabels(place, delivery), ...unseenCache(place)];
+  for (const warning of unseen) deps.events({ type: "warning", ...warning });
   const filter = filterOf(request, findings.rootId);
   const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));
   const need = await needOf(deps, { request, image, namespace, found, via, wanted });
@@ -109,7 +112,7 @@ const NO_REMARKS: Remarks = { notes: [], warnings: [] };
 /** What a reader of the plan is told. */
 function remarksOn(
   request: DeployRequest,
-  { targets, all }: Surroundings,
+  place: Surroundings,
   plan: {
     readonly filter: Filter;
     readonly image: ResolvedImage;
@@ -121,6 +124,7 @@ function remarksOn(
   },
 ): Remarks {
   const { filter, image, choice, question, edits } = plan;
+  const { targets, all } = place;
   const { delivery } = choice;
   const [onImage, onWay, onTidying] = plan.notes;
   const restarts = edits.some(({ action }) => action === "update");
@@ -139,8 +143,22 @@ function remarksOn(
       ...overlapWarnings(chosen, all(), delivery),
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
+      ...unseenLabels(place, delivery),
     ],
   };
+}
+
+/** Whether pods with a directory of the node are let in stands in labels that we may not see. */
+function unseenLabels({ labels, namespace }: Surroundings, delivery: Delivery): Plan["warnings"] {
+  if (labels !== undefined || delivery !== "cache-file") return [];
+  const right = `not allowed to get namespaces ${JSON.stringify(namespace)}`;
+  return [{ message: `${right}: its pod security may forbid hostPath volumes, and then no new pod starts` }];
+}
+
+/** What was refused may be why another way is taken than the one that is wanted. */
+function unseenCache({ cache }: Surroundings): Plan["warnings"] {
+  const { unseen } = cache.sight;
+  return unseen === undefined ? [] : [{ message: `${unseen}: the node cache counts as not there` }];
 }
 
 /** The filter a request describes, with the root id that was settled. */

@@ -21,11 +21,7 @@ export async function readNamespace(
   const found = await deniedAsUndefined(
     deps.port.get({ kind: Kinds.namespace, name }, deps.signal).then((live) => [live]),
   );
-  if (found === undefined) {
-    const message = `not allowed to read namespace ${name}: its pod security labels are unknown`;
-    deps.events({ type: "debug", message });
-    return undefined;
-  }
+  if (found === undefined) return undefined;
   const [live] = found;
   if (live !== undefined) return live.metadata.labels ?? {};
   throw new WasmeError("not-found", "NAMESPACE_NOT_FOUND", `there is no namespace ${JSON.stringify(name)}`, {

@@ -3,6 +3,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { Kinds } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { PodPort, PodReader } from "../kube/pod-reader.ts";
+import { canIHint } from "../kube/status-error.ts";
 import { MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
 import { inParallel } from "./in-parallel.ts";
 import { hasProxy } from "./pods.ts";
@@ -44,7 +45,8 @@ export async function proxySteps(
 
 function deniedToAsk(namespace: string): Denied {
   const message = `not allowed to get pods/proxy in namespace ${JSON.stringify(namespace)}: cannot ask the proxies`;
-  return { message, fix: `kubectl auth can-i get pods/proxy -n ${namespace} shows it; ask for a role with that verb` };
+  const question = canIHint({ verb: "get", kind: Kinds.pod, subresource: "proxy", namespace });
+  return { message, fix: `${question} shows it; ask for a role with that verb` };
 }
 
 function proxiesStep({ namespace }: PodQuestion, proxies: readonly ProxyState[], count: number): StatusStep {

@@ -20,7 +20,7 @@ import {
 import { expectObject, objectIn } from "./answer.ts";
 import { listAll, listPages, SMALL_PAGE } from "./list.ts";
 import { podReader, type PodReader } from "./pod-reader.ts";
-import { type Intent, statusError } from "./status-error.ts";
+import { type Intent, type Owner, statusError } from "./status-error.ts";
 import { watchEvents } from "./watch.ts";
 
 /** What connecting needs of the outside. */
@@ -65,7 +65,7 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     },
   ): Promise<KubeObject> => {
     const query = { ...writeQuery(fieldManager, options), force: options.force === true ? "true" : undefined };
-    const intent: Intent = { ...ref, verb: "patch" };
+    const intent: Intent = { ...ref, verb: "patch", owners: ownersIn(body) };
     return call({ method: "PATCH", path: writePath(ref, options), query, contentType, body, intent }, options.signal);
   };
   const discovery = new Map<string, Promise<ReadonlySet<string>>>();
@@ -88,7 +88,7 @@ function portOver(client: ApiClient, fieldManager: FieldManager): KubePort {
     jsonPatch: (ref, body, options = {}) => patchWith("application/json-patch+json", { ref, body, options }),
     create: (kind, object, options = {}) => {
       const ref = refOf(kind, object);
-      const intent: Intent = { ...ref, verb: "create" };
+      const intent: Intent = { ...ref, verb: "create", owners: ownersIn(object) };
       return call(
         { method: "POST", path: collectionPath(ref), query: writeQuery(fieldManager, options), body: object, intent },
         options.signal,
@@ -111,6 +111,16 @@ function writeQuery(fieldManager: FieldManager, options: WriteOptions): Record<s
     fieldValidation: "Strict",
     dryRun: options.dryRun === true ? "All" : undefined,
   };
+}
+
+/** Whom a written object names as its owners. */
+function ownersIn(body: unknown): readonly Owner[] {
+  return listAt(body, "metadata", "ownerReferences").flatMap((one) => {
+    const [version, kind, name] = [stringAt(one, "apiVersion"), stringAt(one, "kind"), stringAt(one, "name")];
+    return version === undefined || kind === undefined || name === undefined
+      ? []
+      : [{ apiVersion: version, kind, name }];
+  });
 }
 
 function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {

@@ -1,7 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import { isObject, tryParseJson } from "../domain/json.ts";
 import { stripControls } from "../domain/redact.ts";
-import { type ResourceKind, resourceName } from "./kinds.ts";
+import { kindOf, type ResourceKind, resourceName } from "./kinds.ts";
 import { listAt, stringAt } from "./objects.ts";
 
 /** What a request wanted: the words of an error about it. */
@@ -11,6 +11,16 @@ export interface Intent {
   readonly kind: ResourceKind;
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
+  readonly subresource?: string | undefined;
+  /** Owners that the written object names. */
+  readonly owners?: readonly Owner[] | undefined;
+}
+
+/** What an object's `ownerReferences` say of an owner. */
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
 }
 
 /** A failed answer. */
@@ -68,30 +78,48 @@ const OVERLOADED: ReadonlySet<number> = new Set([429, 503, 504]);
 function intentText(intent: Intent): string {
   const name = intent.name === undefined ? "" : ` ${JSON.stringify(intent.name)}`;
   const where = intent.namespace === undefined ? "" : ` in namespace ${JSON.stringify(intent.namespace)}`;
-  return `${intent.verb} ${resourceName(intent.kind)}${name}${where}`;
+  return `${intent.verb} ${resourceOf(intent)}${name}${where}`;
 }
 
-/** The command that asks the server the same question. */
-export function canIHint(access: { verb: string; kind: ResourceKind; namespace?: string | undefined }): string {
-  const where = access.namespace === undefined ? "" : ` -n ${access.namespace}`;
-  return `kubectl auth can-i ${access.verb} ${resourceName(access.kind)}${where}`;
+/** `filterdeployments.wasme.io/status`. */
+function resourceOf({ kind, subresource }: Pick<Intent, "kind" | "subresource">): string {
+  return subresource === undefined ? resourceName(kind) : `${resourceName(kind)}/${subresource}`;
 }
 
-const RBAC = /cannot (?<verb>[a-z]+) resource "(?<plural>[^"]+)"/u;
+/** The command that asks the server the same question. kubectl takes what follows a slash for an object's name. */
+export function canIHint({ verb, kind, namespace, subresource }: Omit<Intent, "name" | "owners">): string {
+  const part = subresource === undefined ? "" : ` --subresource=${subresource}`;
+  const where = namespace === undefined ? "" : ` -n ${namespace}`;
+  return `kubectl auth can-i ${verb} ${resourceName(kind)}${part}${where}`;
+}
 
 function forbidden(said: string, intent: Intent): WasmeError {
-  const rbac = RBAC.exec(said)?.groups;
-  if (rbac === undefined) {
+  const needed = neededRight(said, intent);
+  if (needed === undefined) {
     return new WasmeError("failed", "KUBE_DENIED", `the cluster refuses to ${intentText(intent)}: ${said}`);
   }
-  // A server-side apply of a new object is a PATCH that RBAC judges as `create` too: the server names the verb.
-  const verb = rbac["verb"] ?? intent.verb;
-  const needed = { ...intent, verb };
   return new WasmeError("unauthorised", "KUBE_FORBIDDEN", `not allowed to ${intentText(needed)}`, {
     hint: `${canIHint(needed)} shows it; ask for a role with that verb`,
-    details: { verb, resource: resourceName(intent.kind), namespace: intent.namespace ?? null, said },
+    details: { verb: needed.verb, resource: resourceOf(needed), namespace: intent.namespace ?? null, said },
   });
 }
+
+/** The right that is lacking, when that is why the server refuses. */
+function neededRight(said: string, intent: Intent): Intent | undefined {
+  // A server-side apply of a new object is a PATCH that RBAC judges as `create` too: the server names the verb.
+  const { verb, subresource } = RBAC.exec(said)?.groups ?? {};
+  if (verb !== undefined) return { ...intent, verb, subresource };
+  if (!said.includes(GUARDED)) return undefined;
+  const [owner] = (intent.owners ?? []).flatMap((one) => {
+    const kind = kindOf(one);
+    return kind === undefined ? [] : [{ kind, name: one.name }];
+  });
+  return owner && { ...intent, ...owner, verb: "update", subresource: "finalizers" };
+}
+
+const RBAC = /cannot (?<verb>[a-z]+) resource "[^"/]+(?:\/(?<subresource>[^"]+))?"/u;
+/** Said by admission plugin OwnerReferencesPermissionEnforcement of an owner whose deletion the object blocks. */
+const GUARDED = "resource you can't set finalizers on";
 
 function notFound(body: unknown, said: string, intent: Intent): WasmeError {
   // An unknown object is named in `details`; an unknown kind is not, or the body is plain text.

@@ -203,6 +203,17 @@ describe("the way a module is delivered", () => {
     );
   });
 
+  it("says that a cache may be there that it may not see", () => {
+    const unseen = 'not allowed to get services "wasme-cache" in namespace "wasme"';
+    const hidden = { ...CACHE, there: false, service: false, unseen };
+    expect(chooseVia({ ...PLAIN, requested: "wasmplugin", cache: hidden })).toMatchObject({
+      delivery: "registry",
+      deliveryReason: `${unseen}; the proxies pull the image themselves`,
+    });
+    const asked = { ...PLAIN, requested: "wasmplugin", delivery: "cache-http" } as const;
+    expect(() => chooseVia({ ...asked, cache: { ...hidden, there: true, changeable: false } })).toThrow(unseen);
+  });
+
   it("sends who has the old tool's cache to the migration", () => {
     const old = { ...CACHE, service: false, changeable: false, old: true };
     expect(() => chooseVia({ ...PLAIN, requested: "wasmplugin", delivery: "cache-http", cache: old })).toThrow(

@@ -20,6 +20,28 @@ describe("statusError", () => {
     });
   });
 
+  it("names the part of a resource, and asks kubectl about it in kubectl's way", () => {
+    const message =
+      'deployments.apps "web" is forbidden: User "u" cannot patch resource "deployments/status" in API group "apps"';
+    expect(error(403, { message })).toMatchObject({
+      code: "KUBE_FORBIDDEN",
+      message: 'not allowed to patch deployments.apps/status "web" in namespace "shop"',
+      hint: "kubectl auth can-i patch deployments.apps --subresource=status -n shop shows it; ask for a role with that verb",
+      details: { verb: "patch", resource: "deployments.apps/status" },
+    });
+  });
+
+  it("names what the guard of owner references wants", () => {
+    const message = `deployments.apps "web" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>`;
+    const owners = [{ apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello" }];
+    const response = { status: 403, text: JSON.stringify({ message }) };
+    expect(statusError(response, { ...intent, owners }, "https://k8s")).toMatchObject({
+      code: "KUBE_FORBIDDEN",
+      message: 'not allowed to update filterdeployments.wasme.io/finalizers "hello" in namespace "shop"',
+    });
+    expect(statusError(response, intent, "https://k8s")).toMatchObject({ code: "KUBE_DENIED" });
+  });
+
   it("tells admission from RBAC", () => {
     const message = 'deployments.apps "web" is forbidden: exceeded quota: q';
     expect(error(403, { message })).toMatchObject({ kind: "failed", code: "KUBE_DENIED" });
