@@ -1,10 +1,14 @@
-import { type GuestWorkerOptions, startGuestWorker, WorkerGone } from "../isolate/guest-worker.ts";
+import { type GuestThread, type GuestWorkerOptions, startThread, WorkerGone } from "../isolate/guest-worker.ts";
+import { SpareThread } from "../isolate/spare-thread.ts";
 import { workerEntry } from "../isolate/worker-entry.ts";
 import type { SmokeRequest, SmokeResult } from "./smoke-result.ts";
 import type { SmokeRun } from "./smoke-streams.ts";
 
-/** What the thread may take. */
-export type SmokeLimits = Pick<GuestWorkerOptions, "hardLimitMs" | "heapMegabytes" | "memoryMegabytes">;
+/** What the thread may take, and where it comes from. */
+export interface SmokeLimits extends Pick<GuestWorkerOptions, "hardLimitMs" | "heapMegabytes" | "memoryMegabytes"> {
+  /** Gives the thread, from {@link spareForSmoke}, with the heap that one has; absent: one is started. */
+  readonly spare?: SpareThread;
+}
 
 /** Settings beside what is sent. */
 export interface SmokeOptions extends SmokeLimits {
@@ -16,13 +20,12 @@ export interface SmokeOptions extends SmokeLimits {
  * part of the result, never an error here. Rejects with the signal's reason.
  */
 export async function smokeModule(request: SmokeRequest, options: SmokeOptions = {}): Promise<SmokeResult> {
-  const { signal, ...limits } = options;
+  const { signal, spare, heapMegabytes, ...limits } = options;
   signal?.throwIfAborted();
   const started = performance.now();
   let callback: string | undefined;
-  const worker = startGuestWorker({
-    entry: workerEntry("./smoke-worker", import.meta.url),
-    data: request,
+  const thread = spare?.take() ?? startThread(birth(heapMegabytes));
+  const worker = thread.use({
     onMessage: (name) => {
       callback = String(name);
     },
@@ -31,7 +34,7 @@ export async function smokeModule(request: SmokeRequest, options: SmokeOptions =
   const abort = (): void => void worker.stop();
   signal?.addEventListener("abort", abort, { once: true });
   try {
-    const run = (await worker.ask("run")) as SmokeRun;
+    const run = (await worker.ask(request)) as SmokeRun;
     return { ...run, durationMs: Math.round(performance.now() - started) };
   } catch (error) {
     signal?.throwIfAborted();
@@ -45,6 +48,16 @@ export async function smokeModule(request: SmokeRequest, options: SmokeOptions =
     signal?.removeEventListener("abort", abort);
     await worker.stop();
   }
+}
+
+/** Keeps a thread for {@link smokeModule} ready; closed by who made it. */
+export function spareForSmoke(heapMegabytes: number): SpareThread {
+  return new SpareThread(birth(heapMegabytes));
+}
+
+function birth(heapMegabytes: number | undefined): GuestThread {
+  const entry = workerEntry("./smoke-worker", import.meta.url);
+  return { entry, data: undefined, ...(heapMegabytes === undefined ? {} : { heapMegabytes }) };
 }
 
 function goneResult(callback: string | undefined, outcome: "stuck" | "crashed", message: string): SmokeRun {

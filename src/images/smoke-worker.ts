@@ -4,7 +4,7 @@ import { runSmoke } from "./smoke-streams.ts";
 
 // The thread in which an unknown filter may loop, trap or eat memory. It posts the name of each callback it enters.
 serveWorker(
-  ({ data, heartbeat, post }) =>
-    () =>
-      runSmoke(data as SmokeRequest, { heartbeat, onCallback: post }),
+  ({ heartbeat, post }) =>
+    (request) =>
+      runSmoke(request as SmokeRequest, { heartbeat, onCallback: post }),
 );

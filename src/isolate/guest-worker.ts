@@ -5,23 +5,30 @@ import { defaultMemoryMegabytes, watchMemory } from "./memory-watch.ts";
 import type { WorkerBirth, WorkerReply, WorkerRequest } from "./protocol.ts";
 import { watchHeartbeat } from "./watchdog.ts";
 
-/** How a worker is started. */
-export interface GuestWorkerOptions {
+/** What a thread is born with. */
+export interface GuestThread {
   /** From `workerEntry`. */
   readonly entry: URL;
   /** Handed to the worker as it is (structured clone; a compiled module may be in it). */
   readonly data: unknown;
+  /** Mebibytes of JavaScript heap the worker may use; guest memory is not part of it. Default 512. */
+  readonly heapMegabytes?: number;
+}
+
+/** What a thread may take once it is used, and who hears of it. */
+export interface GuestUse {
   /** Milliseconds one call into the guest may take before the worker is ended; default 1000. */
   readonly hardLimitMs?: number;
   /** Milliseconds a question may take, however many calls into the guest that are; default 60 000. */
   readonly answerLimitMs?: number;
-  /** Mebibytes of JavaScript heap the worker may use; guest memory is not part of it. Default 512. */
-  readonly heapMegabytes?: number;
   /** Mebibytes the process may grow by in all; default 2048, or half of a small machine's memory. */
   readonly memoryMegabytes?: number;
   /** Messages the worker posts by itself. */
   readonly onMessage?: (message: unknown) => void;
 }
+
+/** How a worker is started. */
+export interface GuestWorkerOptions extends GuestThread, GuestUse {}
 
 /** Why a worker is gone. */
 export interface WorkerEnd {
@@ -42,6 +49,16 @@ export interface GuestWorker {
   stop(): Promise<void>;
   /** Never rejects. */
   readonly ended: Promise<WorkerEnd>;
+}
+
+/** A thread that was started ahead: it loads its code and waits. */
+export interface ReadyThread {
+  /** Puts it to use, which is done once: what it may take counts from here on. */
+  use(options: GuestUse): GuestWorker;
+  /** Ends it unused. */
+  stop(): Promise<void>;
+  /** It is gone, for whatever reason. Never rejects. */
+  readonly exited: Promise<void>;
 }
 
 /** The worker ended before it answered. */
@@ -87,37 +104,49 @@ const LATE_MS = 2000;
  * this one. The entry calls `serveWorker`. A worker that ended is not started again; whoever needs another starts one.
  */
 export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
-  const { hardLimitMs = HARD_LIMIT_MS, heapMegabytes = HEAP_MEGABYTES, answerLimitMs = ANSWER_LIMIT_MS } = options;
+  return startThread(options).use(options);
+}
+
+/** Starts a thread ahead of its use; nothing is watched until then. Otherwise as {@link startGuestWorker}. */
+export function startThread({ entry, data, heapMegabytes = HEAP_MEGABYTES }: GuestThread): ReadyThread {
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(BOOT, {
     eval: true,
-    workerData: {
-      data: options.data,
-      heartbeat,
-      entry: fileURLToPath(options.entry),
-      loader: LOADER,
-    } satisfies WorkerBirth,
+    workerData: { data, heartbeat, entry: fileURLToPath(entry), loader: LOADER } satisfies WorkerBirth,
     resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
     execArgv: QUICK,
   });
+  const thread: Thread = { worker, heartbeat, heapMegabytes, end: undefined };
+  worker.on("error", (error) => {
+    thread.end ??= crash(error, heapMegabytes);
+  });
+  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  return {
+    use: (options) => useThread(thread, exited, options),
+    stop: async () => void (await worker.terminate()),
+    exited,
+  };
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly heartbeat: Int32Array;
+  readonly heapMegabytes: number;
+  /** Why it ends, once that is known. */
+  end: WorkerEnd | undefined;
+}
+
+function useThread(thread: Thread, exited: Promise<void>, options: GuestUse): GuestWorker {
+  const { answerLimitMs = ANSWER_LIMIT_MS } = options;
+  const { worker } = thread;
   const waiting = new Map<number, Waiting>();
-  let reason: WorkerEnd | undefined;
   const giveUp = (end: WorkerEnd): void => {
-    reason ??= end;
+    thread.end ??= end;
     void worker.terminate();
     // The engine ends a guest between two instructions, but not amid one that is long, such as filling a gibibyte.
     setTimeout(over, LATE_MS).unref();
   };
-  const unwatch = watchHeartbeat(heartbeat, hardLimitMs, () =>
-    giveUp({ reason: "stuck", message: `the filter did not return within ${hardLimitMs} ms` }),
-  );
-  const { memoryMegabytes = defaultMemoryMegabytes() } = options;
-  const unwatchMemory = watchMemory(memoryMegabytes, () =>
-    giveUp({
-      reason: "crashed",
-      message: `the filter, and what it had its host keep, needed more than ${memoryMegabytes} MiB of memory`,
-    }),
-  );
+  const unwatch = watch(thread, options, giveUp);
   worker.on("message", (reply: WorkerReply) => {
     if (reply.kind === "posted") return options.onMessage?.(reply.message);
     const asked = waiting.get(reply.id);
@@ -125,21 +154,17 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
     if (reply.kind === "answer") asked?.resolve(reply.value);
     else asked?.reject(reply.error);
   });
-  worker.on("messageerror", (error) => giveUp(crash(error, heapMegabytes)));
-  worker.on("error", (error) => {
-    reason ??= crash(error, heapMegabytes);
-  });
+  worker.on("messageerror", (error) => giveUp(crash(error, thread.heapMegabytes)));
   let tellEnd: (end: WorkerEnd) => void = () => undefined;
   const ended = new Promise<WorkerEnd>((resolve) => (tellEnd = resolve));
   const over = (): void => {
     unwatch();
-    unwatchMemory();
-    reason ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
-    for (const { reject } of waiting.values()) reject(new WorkerGone(reason));
+    thread.end ??= { reason: "crashed", message: "the thread of the filter ended by itself" };
+    for (const { reject } of waiting.values()) reject(new WorkerGone(thread.end));
     waiting.clear();
-    tellEnd(reason);
+    tellEnd(thread.end);
   };
-  worker.on("exit", over);
+  void exited.then(over);
   let last = 0;
   const send = (request: WorkerRequest, transfer: readonly Transferable[]): void => {
     worker.postMessage(request, transfer);
@@ -147,7 +172,7 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
   return {
     post: (message, transfer = []) => send({ id: undefined, message }, transfer),
     ask: async (message, transfer = []) => {
-      if (reason !== undefined) throw new WorkerGone(reason);
+      if (thread.end !== undefined) throw new WorkerGone(thread.end);
       last += 1;
       const id = last;
       const answer = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
@@ -164,6 +189,24 @@ export function startGuestWorker(options: GuestWorkerOptions): GuestWorker {
       await ended;
     },
     ended,
+  };
+}
+
+/** Watches the time of each call, and the memory. Returns the function that ends the watch. */
+function watch({ heartbeat }: Thread, options: GuestUse, giveUp: (end: WorkerEnd) => void): () => void {
+  const { hardLimitMs = HARD_LIMIT_MS, memoryMegabytes = defaultMemoryMegabytes() } = options;
+  const unwatchHeartbeat = watchHeartbeat(heartbeat, hardLimitMs, () =>
+    giveUp({ reason: "stuck", message: `the filter did not return within ${hardLimitMs} ms` }),
+  );
+  const unwatchMemory = watchMemory(memoryMegabytes, () =>
+    giveUp({
+      reason: "crashed",
+      message: `the filter, and what it had its host keep, needed more than ${memoryMegabytes} MiB of memory`,
+    }),
+  );
+  return () => {
+    unwatchHeartbeat();
+    unwatchMemory();
   };
 }
 

@@ -11,13 +11,16 @@ import { Kinds, resourceName } from "../kube/kinds.ts";
 import type { KubePort } from "../kube/port.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import type { Log } from "../platform/json-log.ts";
+import { spareForSmoke } from "../images/smoke-module.ts";
+import type { SpareThread } from "../isolate/spare-thread.ts";
 import { createCachedPort } from "./cached-port.ts";
 import { type ClusterView, createClusterView } from "./cluster-view.ts";
 import { Images, type ImagesDeps } from "./images.ts";
 import { Later } from "./later.ts";
 import { createReconcile } from "./reconciler.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { Verifier, warmUp } from "./verify-filter.ts";
+import { TRIAL_HEAP_MEGABYTES, Verifier, warmUp } from "./verify-filter.ts";
+import { Waits } from "./waits.ts";
 import { type Enqueue, wakeAll, wakeOnChanges } from "./wake.ts";
 import { CONTROLLER } from "./work.ts";
 
@@ -75,12 +78,13 @@ export async function runOperator(
   );
   checkView(health, view);
   const following = Promise.all(view.all.map((kind) => kind.run(over.signal)));
-  const warm = warmUp(over.signal).catch((error: unknown) => {
+  const spare = spareForSmoke(TRIAL_HEAP_MEGABYTES);
+  const warm = warmUp(spare).catch((error: unknown) => {
     // The first trial will say the same.
     if (!over.signal.aborted) log.debug("the first trial is not prepared", { error });
   });
   const lead = (leadership: Leadership): Promise<void> =>
-    work({ deps, settings, view, queue, instance, hooks }, leadership);
+    work({ deps, settings, view, queue, spare, instance, hooks }, leadership);
   try {
     if (!settings.leaderElect) await lead(ALWAYS);
     else {
@@ -91,7 +95,7 @@ export async function runOperator(
   } finally {
     health.shutDown();
     over.abort();
-    await Promise.all([following, warm]);
+    await Promise.all([following, warm, spare.close()]);
     await server.close(GRACE_MS);
   }
 }
@@ -101,12 +105,16 @@ interface Working {
   readonly settings: OperatorSettings;
   readonly view: ClusterView;
   readonly queue: { enqueue: Enqueue };
+  readonly spare: SpareThread;
   readonly instance: string;
   readonly hooks: OperatorHooks;
 }
 
 /** Reconciles until the end or the loss of the lead. */
-async function work({ deps, settings, view, queue, instance, hooks }: Working, leadership: Leadership): Promise<void> {
+async function work(
+  { deps, settings, view, queue, spare, instance, hooks }: Working,
+  leadership: Leadership,
+): Promise<void> {
   const { log, metrics, clock, signal } = deps;
   const live = guardWrites(deps.port, leadership);
   const port = createCachedPort({ live, view, clock });
@@ -119,6 +127,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
     largest: settings.maxModule,
     version: deps.version,
     elapsed: () => clock.elapsed(),
+    spare,
     onRun: countRuns(metrics),
   });
   const controller = createController({
@@ -138,6 +147,7 @@ async function work({ deps, settings, view, queue, instance, hooks }: Working, l
       log,
       settings,
       announced,
+      waits: new Waits(clock),
     }),
     observe: metrics.observe("filterdeployment", settings.workers),
   });

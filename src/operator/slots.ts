@@ -47,6 +47,11 @@ export class Slots {
     };
   }
 
+  /** Nothing is taken and nobody waits. */
+  get isIdle(): boolean {
+    return this.#free === this.#most && this.#waiting.length === 0;
+  }
+
   #serve(): void {
     for (let [first] = this.#waiting; first !== undefined && first.weight <= this.#free; [first] = this.#waiting) {
       this.#waiting.shift();

@@ -7,6 +7,7 @@ import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { examineImage } from "../deploy/check-image.ts";
 import type { DeployRequest } from "../deploy/request.ts";
 import type { SmokeLimits } from "../images/smoke-module.ts";
+import type { SpareThread } from "../isolate/spare-thread.ts";
 import { withMemoryLimit } from "../wasm/limit-memory.ts";
 import { Slots } from "./slots.ts";
 
@@ -31,6 +32,8 @@ export interface VerifierOptions {
   /** Distinguishes verdicts of another release: that one may look for other things. */
   readonly version: string;
   readonly onRun?: (ok: boolean, ms: number) => void;
+  /** Where trials get their threads, of {@link TRIAL_HEAP_MEGABYTES}; absent: each starts one. */
+  readonly spare?: SpareThread;
   /** Looks at one filter; absent: the real thing. */
   readonly judge?: Judge;
 }
@@ -48,6 +51,9 @@ interface Kept {
   until?: number;
 }
 
+/** Mebibytes of JavaScript heap that the thread of a trial has. */
+export const TRIAL_HEAP_MEGABYTES = 64;
+
 /** Verdicts by module and configuration: the same module with the same configuration is run once. */
 export class Verifier {
   readonly #options: VerifierOptions;
@@ -55,6 +61,7 @@ export class Verifier {
   readonly #reads = new Slots(READS_AT_ONCE);
   readonly #large = new Slots(1);
   readonly #trials: Slots;
+  #quiet: NodeJS.Timeout | undefined;
 
   constructor(options: VerifierOptions) {
     this.#options = options;
@@ -122,19 +129,30 @@ export class Verifier {
       readonly signal: AbortSignal | undefined;
     },
   ): Promise<Verdict> {
-    const { elapsed, onRun, judge = judgeFilter } = this.#options;
+    const { elapsed, onRun, spare, judge = judgeFilter } = this.#options;
     const { alone, events, signal, again = false } = how;
     const done = await this.#trials.take({ alone, signal });
     const since = elapsed();
     let ok = false;
     try {
-      const verdict = await judge(filter, module, { events, signal, limits: limitsFor(module, again) });
+      const limits = { ...limitsFor(module, again), ...(spare === undefined ? {} : { spare }) };
+      const verdict = await judge(filter, module, { events, signal, limits });
       ok = verdict.ok;
       return verdict;
     } finally {
       onRun?.(ok, elapsed() - since);
       done();
+      this.#prepareNext();
     }
+  }
+
+  /** A thread that starts takes time and memory that another trial would be blamed for, so it waits for quiet. */
+  #prepareNext(): void {
+    clearTimeout(this.#quiet);
+    const prepare = (): void => {
+      if (this.#trials.isIdle) this.#options.spare?.prepare();
+    };
+    this.#quiet = setTimeout(prepare, QUIET_MS).unref();
   }
 
   #tooLarge({ reference, moduleSize }: ResolvedImage): WasmeError | undefined {
@@ -156,20 +174,16 @@ export class Verifier {
   }
 }
 
-/**
- * Loads what looking at a first image and running its module takes, and starts a thread of that sort once: the first
- * FilterDeployment need not wait for it.
- */
-export async function warmUp(signal: AbortSignal): Promise<void> {
+/** Loads what looking at a first image and running its module takes: the first FilterDeployment need not wait for it. */
+export async function warmUp(spare: SpareThread): Promise<void> {
+  spare.prepare();
   await Promise.all([
     import("../deploy/try-filter.ts"),
     import("../images/resolve-image.ts"),
     import("../images/whole-image.ts"),
+    import("../images/smoke-module.ts"),
     import("../registry/blob-download.ts"),
   ]);
-  const { smokeModule } = await import("../images/smoke-module.ts");
-  const module = Buffer.from(EMPTY_MODULE, "hex");
-  await smokeModule({ module, config: "", rootId: "", vmConfig: "" }, { signal });
 }
 
 const judgeFilter: Judge = async ({ image, request }, module, { events, signal, limits }) => {
@@ -206,7 +220,7 @@ function tooMuchMemory({ reference }: ResolvedImage): WasmeError {
 /** The module is in memory several times: here, in its thread, in the engine, and as code. */
 function limitsFor(module: Uint8Array, again: boolean): SmokeLimits {
   const copies = Math.ceil((5 * module.byteLength) / 2 ** 20);
-  const limits = { heapMegabytes: 64, memoryMegabytes: GUEST_MEGABYTES + 64 + copies };
+  const limits = { heapMegabytes: TRIAL_HEAP_MEGABYTES, memoryMegabytes: GUEST_MEGABYTES + 64 + copies };
   return again ? { ...limits, hardLimitMs: PATIENT_MS } : limits;
 }
 
@@ -217,8 +231,6 @@ function isOfTheMoment(verdict: Verdict): boolean {
   return Array.isArray(findings) && findings.some((finding) => isObject(finding) && finding["code"] === "FILTER_STUCK");
 }
 
-/** Magic and version. */
-const EMPTY_MODULE = "0061736d01000000";
 /** Mebibytes of memory a guest may have. */
 const GUEST_MEGABYTES = 128;
 const PAGES_PER_MEBIBYTE = 16;
@@ -233,5 +245,7 @@ const READS_AT_ONCE = 8;
 const READ_MS = 60_000;
 /** Milliseconds of a call into a guest at the second try. */
 const PATIENT_MS = 3000;
+/** Milliseconds after a trial, in which its filter is on its way and the next trial may begin. */
+const QUIET_MS = 200;
 /** Milliseconds for which a refusal counts that this machine may be the cause of. */
 const MOMENT_MS = 10 * 60_000;
