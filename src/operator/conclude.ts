@@ -1,4 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
+import { keyOf } from "../controller/object-store.ts";
 import { numberAt } from "../kube/objects.ts";
 import type { Brought } from "./bring-about.ts";
 import { adviceOf, type Condition, conditionsWith, no, unknown, type WorkloadResult, yes } from "./conditions.ts";
@@ -17,6 +18,7 @@ export function conclude(work: Work, known: Verified, brought: Brought): Judgeme
   // What may get better soon decides when to look again, and is the one to tell of.
   const failure = failures.find((one) => failureOf(one).soon) ?? failures[0];
   const wait = awaiting === undefined ? undefined : waitOf(awaiting.step.type, awaiting.message);
+  if (wait === undefined) work.deps.waits.forget(keyOf(work.live));
   const Ready = readyCondition(results, failure, wait);
   const conditions = conditionsWith({
     Ready,
@@ -104,8 +106,7 @@ function lateCondition(work: Work, wait: Wait | undefined): Condition {
 
 function isLate({ live, deps }: Work, wait: Wait): boolean {
   const same = conditionIn(live, wait.at)?.status === "False";
-  const began = same ? conditionSince(live, wait.at) : undefined;
-  return began !== undefined && deps.clock.now() - began > PATIENCE_MS;
+  return deps.waits.age(keyOf(live), same ? conditionSince(live, wait.at) : undefined) > PATIENCE_MS;
 }
 
 /** When to look again although nothing happened: a tag may have been pushed anew. Spread, so that not all come at once. */

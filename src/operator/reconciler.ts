@@ -47,6 +47,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
     if (live === undefined) {
       deps.announced.delete(key);
+      deps.waits.forget(key);
       await sweep({ deps, cluster, namespace });
       await forgetEvents(deps, key, signal);
       return {};

@@ -9,6 +9,7 @@ import type { Images } from "./images.ts";
 import type { Later } from "./later.ts";
 import type { OperatorSettings } from "./settings.ts";
 import type { Verifier } from "./verify-filter.ts";
+import type { Waits } from "./waits.ts";
 
 /** The name its events are told under. */
 export const CONTROLLER = "wasme.io/operator";
@@ -27,6 +28,8 @@ export interface ReconcilerDeps {
   readonly settings: OperatorSettings;
   /** Keys of the cache's list that FilterDeployments (`namespace/name`) are about to need, though no status says so yet. */
   readonly announced: Map<string, string>;
+  /** How long they have been waiting. */
+  readonly waits: Waits;
 }
 
 /** One FilterDeployment in work. */

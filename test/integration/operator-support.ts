@@ -10,7 +10,7 @@ import { formatEntryReport } from "../../src/mesh/node-report.ts";
 import { runOperator } from "../../src/operator/run-operator.ts";
 import type { OperatorSettings } from "../../src/operator/settings.ts";
 import { CONTROLLER } from "../../src/operator/work.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { type SteadyClock, systemClock } from "../../src/platform/clock.ts";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import type { KubeObject } from "../cluster/api.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -207,12 +207,12 @@ export interface TestOperator {
 /** Starts one, with the rights of a kubeconfig file, and waits until it works. */
 export async function startOperator(
   kubeconfig: string,
-  more: Partial<OperatorSettings> & { readonly waits?: boolean } = {},
+  { clock = systemClock, ...more }: Partial<OperatorSettings> & { readonly waits?: boolean; clock?: SteadyClock } = {},
 ): Promise<TestOperator> {
   const log = memoryLog();
   const ending = new AbortController();
   const port = await connectCluster(
-    { clock: systemClock, events: () => undefined, fieldManager: "wasme-operator" },
+    { clock, events: () => undefined, fieldManager: "wasme-operator" },
     { file: kubeconfig, env: {}, cwd: "/" },
   );
   let url = "";
@@ -233,7 +233,7 @@ export async function startOperator(
   const running = runOperator(
     {
       port,
-      clock: systemClock,
+      clock,
       log,
       metrics: await createMetrics(),
       connectRegistry: ({ insecure, plainHttp, credentials }) =>
@@ -328,6 +328,7 @@ export interface LiveFilterDeployment extends KubeObject {
       readonly status: string;
       readonly reason: string;
       readonly message: string;
+      readonly lastTransitionTime: string;
     }[];
   };
 }

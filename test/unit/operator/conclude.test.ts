@@ -9,6 +9,7 @@ import { conclude } from "../../../src/operator/conclude.ts";
 import { adviceOf, conditionsWith, no, yes } from "../../../src/operator/conditions.ts";
 import { nextStatus } from "../../../src/operator/status.ts";
 import type { Work } from "../../../src/operator/work.ts";
+import { Waits } from "../../../src/operator/waits.ts";
 import { manualClock } from "../../support/manual-clock.ts";
 
 const LIVE: KubeObject = {
@@ -23,9 +24,13 @@ const IMAGE = {
   moduleDigest: digestOf("module"),
 } as ResolvedImage;
 
-function end(brought: Partial<Brought>): ReturnType<typeof conclude> {
+function end(
+  brought: Partial<Brought>,
+  { live = LIVE, clock = manualClock(), waits = new Waits(clock) } = {},
+): ReturnType<typeof conclude> {
   const settings = { resolveMs: 300_000, resyncMs: 600_000 };
-  const work = { live: LIVE, namespace: "shop", deps: { settings, clock: manualClock() } } as unknown as Work;
+  const port = { known: () => [] };
+  const work = { live, namespace: "shop", deps: { settings, clock, waits, port } } as unknown as Work;
   return conclude(work, { image: IMAGE, verified: "v" }, { results: [], wanted: [], failures: [], ...brought });
 }
 
@@ -63,6 +68,52 @@ describe("the end of a reconcile", () => {
     const done = end({ results: results.slice(0, 1) });
     expect(done.findings.conditions.Ready).toEqual(yes("Deployed", "1 of 1 workloads have the filter"));
     expect(done.againMs).toBeGreaterThan(100_000);
+  });
+});
+
+describe("a wait", () => {
+  const awaiting = { step: { type: "wait-module" }, message: "0/3 nodes" } as Brought["awaiting"];
+  const results = [{ name: "web", state: "Pending", reason: "0/3 nodes" }] as const;
+  const degraded = ({ findings }: ReturnType<typeof end>): string => findings.conditions.Degraded.reason;
+
+  it("is late after five minutes, whatever the wall clock was set to meanwhile", async () => {
+    const clock = manualClock();
+    const waits = new Waits(clock);
+    let live = LIVE;
+    const look = (): string => {
+      const judged = end({ results, ...(awaiting && { awaiting }) }, { live, clock, waits });
+      const status = nextStatus(live, judged.findings, clock.now());
+      if (status !== undefined) live = { ...live, status };
+      return degraded(judged);
+    };
+    expect(look()).toBe("InProgress");
+    for (const jump of [3_600_000, -7_200_000, 3_600_000]) {
+      clock.jump(jump);
+      expect(look()).toBe("InProgress");
+    }
+    await clock.advance(299_000);
+    expect(look()).toBe("InProgress");
+    clock.jump(-3_600_000);
+    await clock.advance(2000);
+    expect(look()).toBe("TakesTooLong");
+    // Another program goes by what the status says, and by nothing that is not over yet.
+    const other = (): string => {
+      const judged = end({ results, ...(awaiting && { awaiting }) }, { live, clock, waits: new Waits(clock) });
+      return degraded(judged);
+    };
+    expect(other()).toBe("InProgress");
+    clock.jump(3_600_000);
+    expect(other()).toBe("TakesTooLong");
+  });
+
+  it("begins anew with the next one", async () => {
+    const clock = manualClock();
+    const waits = new Waits(clock);
+    const waiting = { results, ...(awaiting && { awaiting }) };
+    expect(degraded(end(waiting, { clock, waits }))).toBe("InProgress");
+    await clock.advance(400_000);
+    end({ results: [{ name: "web", state: "Succeeded" }] }, { clock, waits });
+    expect(degraded(end(waiting, { clock, waits }))).toBe("InProgress");
   });
 });
 
