@@ -21,10 +21,15 @@ export const systemClock: SteadyClock = {
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();
     try {
-      await delay(ms, undefined, signal === undefined ? {} : { signal });
+      for (let left = ms; left >= 0; left -= LONGEST_MS) {
+        await delay(Math.min(left, LONGEST_MS), undefined, signal === undefined ? {} : { signal });
+      }
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
     }
   },
 };
+
+/** A timer takes no more, and rings at once when it is asked to: `--tag-interval 9999h` means never, not always. */
+const LONGEST_MS = 2 ** 31 - 1;
