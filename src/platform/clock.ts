@@ -21,9 +21,11 @@ export const systemClock: SteadyClock = {
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();
     try {
-      for (let left = ms; left >= 0; left -= LONGEST_MS) {
+      let left = ms;
+      do {
         await delay(Math.min(left, LONGEST_MS), undefined, signal === undefined ? {} : { signal });
-      }
+        left -= LONGEST_MS;
+      } while (left > 0);
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
