@@ -30,9 +30,8 @@ export function conclude(work: Work, known: Verified, brought: Brought): Judgeme
   const facts = { ...factsOf(work, known), ...(plan && { via: plan.via, delivery: plan.delivery }) };
   const findings = { ...facts, conditions, workloads: results };
   if (failure !== undefined && failureOf(failure).soon) return { findings, failure };
-  const isOver = wait === undefined && Ready.status === "True";
-  const awaitingMs = wait !== undefined && isLate(work, wait) ? LATE_MS : AWAITING_MS;
-  return { findings, againMs: isOver ? nextLook(work, known) : awaitingMs };
+  if (wait !== undefined) return { findings, againMs: isLate(work, wait) ? LATE_MS : AWAITING_MS };
+  return { findings, againMs: Ready.status === "True" ? nextLook(work, known) : AWAITING_MS };
 }
 
 /** Nothing matches: all is well, and nothing is done. */

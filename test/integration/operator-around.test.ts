@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { clusterProgram } from "../cluster/build.ts";
 import { installIstioCrds } from "../cluster/istio-crds.ts";
@@ -182,5 +183,55 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
       );
       expect(second.log.entries.filter(({ level }) => level === "error")).toEqual([]);
     });
+
+    it("keeps the lead, its waits and its verdicts while somebody sets the wall clock", async () => {
+      for (const operator of operators) await operator.stop();
+      let offset = 0;
+      const clock = { ...systemClock, now: () => Date.now() + offset };
+      const operator = await startOperator(client.kubeconfigPath, { leaderElect: true, clock });
+      operators.push(operator);
+      const isNear = (time: string): boolean => Math.abs(Date.parse(time) - clock.now()) < HOUR_MS / 2;
+      interface Lease {
+        readonly spec: Readonly<Record<"holderIdentity" | "renewTime", string>> & { readonly leaseTransitions: number };
+      }
+      const lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/wasme-operator";
+      const { holderIdentity, leaseTransitions } = (await client.request<Lease>("GET", lease)).body.spec;
+      const looks = async (): Promise<number> => {
+        const { text } = await rawRequest({ url: `${operator.url}/metrics` });
+        const counts = text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gmu);
+        return [...counts].reduce((all, [, count]) => all + Number(count), 0);
+      };
+      const image = await images.push("team/clock:v1", "clock");
+      const filter = { imagePullOptions: { pullSecret: "regcred" } };
+      const istio = { via: "auto", delivery: "cache-http" };
+      await client.apply(filterDeployment(namespace, image.reference, { filter, istio }));
+      await reason("WaitingForNodes");
+      for (const jump of [HOUR_MS, -2 * HOUR_MS]) {
+        offset += jump;
+        const before = await looks();
+        const web = `/apis/apps/v1/namespaces/${namespace}/deployments/web`;
+        const metadata = { labels: { jump: `${offset}` } };
+        await client.request("PATCH", web, { metadata }, "application/merge-patch+json");
+        await waitFor("a look", async () => ((await looks()) > before ? true : undefined));
+        const { spec } = await client.eventually<Lease>(lease, (one) => isNear(one.spec.renewTime), 60_000);
+        expect(spec).toMatchObject({ holderIdentity, leaseTransitions });
+        const { body } = await client.request<LiveFilterDeployment>("GET", path());
+        expect(conditionsOf(body)).toMatchObject({ CacheReady: "False WaitingForNodes", Degraded: "False InProgress" });
+      }
+      const reporter = startReporter(client);
+      try {
+        const { status } = await reason("Deployed");
+        const ready = status?.conditions?.find(({ type }) => type === "Ready");
+        expect(isNear(ready?.lastTransitionTime ?? "")).toBe(true);
+      } finally {
+        await reporter.stop();
+      }
+      await client.request("DELETE", path());
+      await waitFor("nothing to be left", async () =>
+        (await tracesIn(client, namespace)).length === 0 ? true : undefined,
+      );
+    });
   },
 );
+
+const HOUR_MS = 3_600_000;

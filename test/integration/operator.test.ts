@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
-import { systemClock } from "../../src/platform/clock.ts";
 import { workload } from "./deploy-support.ts";
 import {
   CACHE,
@@ -503,55 +502,4 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
     );
     expect(await tracesIn(client, namespace)).toEqual([]);
   });
-
-  it("keeps the lead, its waits and its verdicts while somebody sets the wall clock", async () => {
-    await operator.stop();
-    let offset = 0;
-    const clock = { ...systemClock, now: () => Date.now() + offset };
-    operator = await startOperator(client.kubeconfigPath, { leaderElect: true, lease: "set-clock", clock });
-    interface Lease {
-      readonly spec: { readonly holderIdentity: string; readonly leaseTransitions: number; readonly renewTime: string };
-    }
-    const lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/set-clock";
-    const { body: first } = await client.request<Lease>("GET", lease);
-    const reconciles = async (): Promise<number> => {
-      const text = await (await fetch(`${operator.url}/metrics`)).text();
-      const counts = text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gmu);
-      return [...counts].reduce((all, [, count]) => all + Number(count), 0);
-    };
-    const image = await images.push(`team/${namespace}:v1`, namespace);
-    reporter.reports = false;
-    await client.apply(workload(namespace));
-    await apply(image.reference);
-    await until("waits for the nodes", isReason("WaitingForNodes"));
-    for (const jump of [HOUR_MS, -2 * HOUR_MS]) {
-      offset += jump;
-      const before = await reconciles();
-      const labels = { jump: String(offset) };
-      await client.request(
-        "PATCH",
-        `/apis/apps/v1/namespaces/${namespace}/deployments/web`,
-        { metadata: { labels } },
-        "application/merge-patch+json",
-      );
-      await waitFor("a look", async () => ((await reconciles()) > before ? true : undefined));
-      // The lease is renewed with the new time, and nobody takes that for another one's lead.
-      const { spec } = await client.eventually<Lease>(
-        lease,
-        (one) => Math.abs(Date.parse(one.spec.renewTime) - clock.now()) < HOUR_MS / 2,
-      );
-      expect(spec).toMatchObject({ holderIdentity: first.spec.holderIdentity, leaseTransitions: 0 });
-      const { body } = await client.request<LiveFilterDeployment>("GET", path());
-      expect(conditionsOf(body)).toMatchObject({ CacheReady: "False WaitingForNodes", Degraded: "False InProgress" });
-    }
-    reporter.reports = true;
-    const { status } = await until("deployed", isReady);
-    const ready = status?.conditions?.find(({ type }) => type === "Ready");
-    expect(Math.abs(Date.parse(ready?.lastTransitionTime ?? "") - clock.now())).toBeLessThan(HOUR_MS / 2);
-    offset = 0;
-    await remove();
-    expect(await tracesIn(client, namespace)).toEqual([]);
-  });
 });
-
-const HOUR_MS = 3_600_000;
