@@ -138,6 +138,14 @@ const VALUES: readonly (readonly [string, Refusal])[] = [
     { exit: 2, code: "DURATION_INVALID", says: /--hold is longer than 50s/u, hint: /15 s/u },
   ],
   [
+    "cache serve a.example/b:v1 --max-held many",
+    { exit: 2, code: "NUMBER_INVALID", says: /--max-held "many" is not a whole number/u, hint: false },
+  ],
+  [
+    "cache serve a.example/b:v1 --max-held -1",
+    { exit: 2, code: "NUMBER_INVALID", says: /--max-held -1 is less than 0/u, hint: false },
+  ],
+  [
     "pull localhost:5000/a -u a -p b --password-stdin",
     { exit: 2, code: "CREDENTIAL_TWICE", says: /exclude each other/u, hint: false },
   ],

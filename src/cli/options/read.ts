@@ -55,7 +55,7 @@ export function integer(values: Values, name: string, fallback: number): number 
   if (value === undefined) return fallback;
   const number = Number(value);
   if (/^[+-]?\d+$/u.test(value) && Math.abs(number) <= 2_147_483_647) return number;
-  throw usageError("NUMBER_INVALID", `--${name} ${JSON.stringify(value)} is not a whole number within 32 bits`);
+  throw usageError("NUMBER_INVALID", `${flagOf(name)} ${JSON.stringify(value)} is not a whole number within 32 bits`);
 }
 
 /** One of a fixed set; commander has checked it already. */

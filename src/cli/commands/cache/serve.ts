@@ -133,7 +133,7 @@ async function readRequest(context: Context, input: Input): Promise<ServeCacheRe
     holdMs: readHold(options),
     drainMs: duration(options, "drain", "10s"),
     maxBytes: byteSize(options, "maxSize", LEAST_SIZE_KIB) ?? DEFAULT_SIZE,
-    maxHeld: Math.max(0, integer(options, "maxHeld", 1000)),
+    maxHeld: readMaxHeld(options),
   };
 }
 
@@ -153,6 +153,12 @@ function readHold(options: Values): number {
 }
 
 const MOST_HOLD_MS = 50_000;
+
+function readMaxHeld(options: Values): number {
+  const most = integer(options, "maxHeld", 1000);
+  if (most >= 0) return most;
+  throw usageError("NUMBER_INVALID", `--max-held ${most} is less than 0, which lets nobody wait`);
+}
 
 async function readListen(options: Values): Promise<ListenAddress> {
   const { parseListenAddress } = await import("../../../platform/listen-address.ts");
