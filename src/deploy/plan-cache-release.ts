@@ -1,7 +1,7 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
-import { isEmptied, keysOf, releasePatch } from "./cache-list.ts";
+import { isEmptied, keysOf, type Notice, noticesOn, releasePatch } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { neededEntries } from "./needed-entries.ts";
 import { cacheUseOf } from "./our-objects.ts";
@@ -90,11 +90,13 @@ async function releaseFrom(
   }
   // What copies say is needed is left to the sweep: asking the server in each of a thousand updates would be its end.
   const chosen = deps.live === undefined ? keys : keys.filter((key) => !needed.has(key));
-  const secrets = await planSecretRelease(deps, cache, { keys: chosen, needed, list: ref, from });
+  const awaited = noticesOn(before, "coming").filter((notice) => notice.from !== from && !needed.has(notice.key));
+  const stays = new Set([...needed, ...awaited.map(({ key }) => key)]);
+  const secrets = await planSecretRelease(deps, cache, { keys: chosen, needed: stays, list: ref, from });
   const releases = await inParallel(chosen, (key) =>
     release(deps, before, {
       type: "release",
-      action: needed.has(key) || data[key] === undefined ? "unchanged" : "update",
+      action: stays.has(key) || data[key] === undefined ? "unchanged" : "update",
       ref,
       key,
       from,
@@ -112,9 +114,32 @@ async function releaseFrom(
   return {
     marks: chosen.map((key) => ({ type: "mark", ref, key, from })),
     steps: [...releases, ...secrets, ...removal.steps],
-    notes: removal.notes,
+    notes: [...awaitedNotes(cache, awaited, data), ...removal.notes],
   };
 }
+
+/** Who keeps entries that nothing needs: nobody can tell a deploy that is slow from one that was killed. */
+function awaitedNotes(
+  cache: CacheName,
+  awaited: readonly Notice[],
+  data: Readonly<Record<string, string>>,
+): readonly string[] {
+  return awaited.slice(0, NAMED).map(({ key, from }) => {
+    const what = `${cacheTitle(cache)} keeps ${data[key] ?? key}`;
+    return `${what} for ${from}, which is being deployed, or its deploy was stopped: ${endOf(cache, from)}`;
+  });
+}
+
+/** How what a filter said of an entry is ended. */
+function endOf(cache: CacheName, from: string): string {
+  const [namespace = "", ...name] = from.split("/");
+  if (name.length > 1) return "the operator goes on with it, or deletes it with its FilterDeployment";
+  const place = cache.namespace === "wasme" ? "" : ` --cache-namespace ${cache.namespace}`;
+  const named = cache.name === "wasme-cache" ? "" : ` --cache-name ${cache.name}`;
+  return `run that again, or "wasme undeploy istio --id ${name.join("/")} -n ${namespace}${place}${named}"`;
+}
+
+const NAMED = 3;
 
 async function release(deps: ClusterDeps, before: KubeObject, change: ReleaseChange): Promise<ReleaseChange> {
   if (change.action === "unchanged" || deps.trial === false) return change;

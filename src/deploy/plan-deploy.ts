@@ -273,8 +273,11 @@ function objectAccess(via: Via, wanted: readonly KubeObject[]): readonly Access[
 
 function registryWarnings(delivery: Delivery, image: ResolvedImage): Plan["warnings"] {
   const { host } = image.reference;
-  if (delivery === "cache-file" || !LOOPBACK.test(host)) return [];
-  const who = { registry: "the proxies", "cache-http": "the node cache", "image-volume": "the kubelets" }[delivery];
+  if (!LOOPBACK.test(host)) return [];
+  const cache = "the node cache";
+  const who = { registry: "the proxies", "cache-http": cache, "cache-file": cache, "image-volume": "the kubelets" }[
+    delivery
+  ];
   const message = `${who} will pull from ${host}, which is another machine there than it is here`;
   return [{ message, hint: "push the image to a registry the cluster reaches" }];
 }

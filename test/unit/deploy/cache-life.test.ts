@@ -129,6 +129,32 @@ describe("a node cache that several share", () => {
     expect(cluster.all(Kinds.wasmPlugin)).toHaveLength(2);
   });
 
+  it("says who keeps an entry that nothing needs: a deploy that is slow, or was killed", async () => {
+    await deploy("shop");
+    const undeploying = (): ReturnType<typeof planUndeploy> => planUndeploy(depsOf(port), undeployFor("shop"));
+    const goes = async (): Promise<unknown> =>
+      (await undeploying()).steps.flatMap((step) => (step.type === "release" ? [step.action] : []));
+    expect([await goes(), (await undeploying()).notes.join("\n")]).toEqual([
+      ["update"],
+      expect.not.stringMatching("mall"),
+    ]);
+    const killed = { ...port, apply: () => Promise.reject(new Error("killed")) };
+    await expect(deploy("mall", {}, killed)).rejects.toThrow("killed");
+    expect([await goes(), (await undeploying()).notes]).toEqual([
+      ["unchanged"],
+      expect.arrayContaining([
+        expect.stringMatching(
+          /keeps registry\.example\.com.* for mall\/hello, which is being deployed, or .* was stopped/u,
+        ),
+        expect.stringContaining('"wasme undeploy istio --id hello -n mall"'),
+      ]),
+    ]);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect(listedIn(cluster)).toHaveLength(1);
+    await act(port, { namespace: "mall", does: "undeploy" });
+    expect(cluster.find(LIST)).toBeUndefined();
+  });
+
   it("sees whatever is in a namespace, of custom kinds too, but for what its parts own", async () => {
     const lodger: ResourceKind = {
       group: "cert-manager.io",
