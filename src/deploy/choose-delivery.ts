@@ -50,7 +50,10 @@ export interface DeliveryQuestion {
 /** What stands in the way, as the rest of a sentence that begins with the kind. */
 export interface Obstacle {
   readonly why: string;
+  /** What to change, whatever kind is used. */
   readonly hint?: string;
+  /** The flags for another kind that may do: of no use to who has all kinds tried. */
+  readonly kinds?: string;
   /** The image or the cluster does not fit, rather than the flags. */
   readonly incompatible?: boolean;
 }
@@ -133,7 +136,8 @@ function obstacleToRegistry({ image, pullSecret }: DeliveryQuestion, via: Via): 
   if (via === "envoyfilter" && pullSecret !== undefined) {
     return {
       why: "has no place for --pull-secret: with --delivery registry it is for public images",
-      hint: "deploy with --delivery cache-http, or with --via wasmplugin",
+      hint: "deploy with --delivery cache-http",
+      kinds: "--via wasmplugin",
     };
   }
   if (image?.proxyRefusal === undefined) return undefined;
@@ -155,13 +159,14 @@ function renewHint({ old = false }: CacheSight, how: string): string {
   return old ? `"wasme migrate" makes today's of it` : how;
 }
 
-function obstacleToFiles(question: DeliveryQuestion): Obstacle | undefined {
-  const { noFiles, cache } = question;
+function obstacleToFiles(question: DeliveryQuestion, via: Via): Obstacle | undefined {
+  const { noFiles = question.noMount, cache, delivery } = question;
   if (noFiles !== undefined) {
-    const hint = "deploy with --via wasmplugin or --delivery cache-http: the proxies then fetch the module themselves";
-    return { why: `cannot be used here: ${noFiles}`, hint, incompatible: true };
+    // Another kind has other ways, unless this one is asked for.
+    return delivery === "auto" && via === "envoyfilter"
+      ? { ...withoutMount(noFiles), kinds: "--via wasmplugin" }
+      : withoutMount(noFiles);
   }
-  if (question.noMount !== undefined) return withoutMount(question.noMount);
   if (cache === undefined || cache.files || cache.changeable) return undefined;
   return {
     why: `cannot use files of the node cache ${cache.title}: it keeps none, and was installed by other means`,
@@ -174,7 +179,8 @@ function obstacleToVolume(question: DeliveryQuestion, via: Via): Obstacle | unde
   if (via === "envoyfilter") {
     return {
       why: "cannot be used with --delivery image-volume: a proxy without the volume would open no port",
-      hint: "deploy with --via wasmplugin or --via trafficextension, or with --delivery cache-http",
+      hint: "deploy with --delivery cache-http",
+      kinds: "--via wasmplugin or --via trafficextension",
     };
   }
   if (question.pullSecret !== undefined) {
@@ -204,7 +210,7 @@ function obstacleToVolume(question: DeliveryQuestion, via: Via): Obstacle | unde
 const IMAGE_VOLUMES = 35;
 
 function withoutMount(why: string): Obstacle {
-  const hint = "deploy with --via wasmplugin or --delivery cache-http: the proxies then fetch the module themselves";
+  const hint = "deploy with --delivery cache-http: the proxies then fetch the module themselves";
   return { why: `cannot be used here: ${why}`, hint, incompatible: true };
 }
 

@@ -45,7 +45,6 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
 
 function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoice {
   const passed: (Obstacle & { readonly via: Via })[] = [];
-  let hint: string | undefined;
   const now = question.current?.via;
   // Another kind is another place among the filters, and may take a restart of all pods.
   for (const via of now === undefined ? PREFERENCE : [now, ...PREFERENCE.filter((other) => other !== now)]) {
@@ -54,11 +53,16 @@ function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoi
     const found = served.has(via) ? attempt(via, question, reason) : { why: "is not served by this cluster" };
     if (!("why" in found)) return found;
     passed.push({ ...found, via });
-    hint = found.hint ?? hint;
   }
   if (served.size === 0) throw noIstio();
   const message = `no kind of object can express this: ${obstaclesText(passed)}`;
-  throw new WasmeError("incompatible", "VIA_UNSUITABLE", message, hint === undefined ? {} : { hint });
+  const hints = [...new Set(passed.flatMap(({ hint }) => hint ?? []))];
+  throw new WasmeError(
+    "incompatible",
+    "VIA_UNSUITABLE",
+    message,
+    hints.length === 0 ? {} : { hint: hints.join("; or ") },
+  );
 }
 
 /** Kinds that share an obstacle are named together. */
@@ -87,13 +91,15 @@ function obstacleToPhase({ phase }: ViaQuestion): Obstacle | undefined {
 
 function obstacleToConfig({ config }: ViaQuestion): Obstacle | undefined {
   if (isObjectConfig(config)) return undefined;
-  const hint = `pass --config '{"key":"value"}', or deploy with --via envoyfilter`;
-  return { why: "takes a JSON object as --config, nothing else", hint };
+  const why = "takes a JSON object as --config, nothing else";
+  return { why, hint: `pass --config '{"key":"value"}'`, kinds: "--via envoyfilter" };
 }
 
 function unsuitable(via: Via, obstacle: Obstacle): WasmeError {
   const message = obstacleText(via, obstacle);
-  const options = obstacle.hint === undefined ? {} : { hint: obstacle.hint };
+  const { hint, kinds } = obstacle;
+  const ways = [...(kinds === undefined ? [] : [`deploy with ${kinds}`]), ...(hint === undefined ? [] : [hint])];
+  const options = ways.length === 0 ? {} : { hint: ways.join(", or ") };
   if (obstacle.incompatible === true) return new WasmeError("incompatible", "VIA_UNSUITABLE", message, options);
   return usageError("VIA_UNSUITABLE", message, options);
 }

@@ -214,6 +214,26 @@ describe("the way a module is delivered", () => {
     expect(() => chooseVia({ ...asked, cache: { ...hidden, there: true, changeable: false } })).toThrow(unseen);
   });
 
+  it("names only ways out that lead out", () => {
+    const hintOf = (more: Partial<ViaQuestion>): unknown => {
+      try {
+        return chooseVia({ ...PLAIN, ...more }).via;
+      } catch (error) {
+        return (error as { hint?: string }).hint;
+      }
+    };
+    const text = { config: "text" } as const;
+    expect(hintOf({ ...text, delivery: "image-volume", image: COMPAT })).toBe(
+      `pass --config '{"key":"value"}'; or deploy with --delivery cache-http`,
+    );
+    expect(hintOf({ ...text, noFiles: "forbidden" })).toMatch(
+      /^pass --config .*; or deploy with --delivery cache-http/u,
+    );
+    expect(hintOf({ ...text, requested: "wasmplugin" })).toMatch(/^deploy with --via envoyfilter, or pass/u);
+    expect(hintOf({ requested: "envoyfilter", noFiles: "forbidden" })).toMatch(/^deploy with --via wasmplugin, or/u);
+    expect(hintOf({ requested: "wasmplugin", delivery: "cache-file", noMount: "x" })).not.toMatch(/--via/u);
+  });
+
   it("sends who has the old tool's cache to the migration", () => {
     const old = { ...CACHE, service: false, changeable: false, old: true };
     expect(() => chooseVia({ ...PLAIN, requested: "wasmplugin", delivery: "cache-http", cache: old })).toThrow(
