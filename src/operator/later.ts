@@ -3,7 +3,8 @@ import type { SteadyClock } from "../platform/clock.ts";
 interface Entry {
   readonly about: string;
   readonly task: Promise<unknown>;
-  isOver: boolean;
+  /** When the answer came, by the steady clock; absent: it is not there yet. */
+  overAt: number | undefined;
   /** Whether somebody left without the answer. */
   isAwaited: boolean;
 }
@@ -27,13 +28,14 @@ export class Later {
 
   /**
    * The answer, or `undefined` while there is none: then the key is told of once there is, and the same question gets it.
-   * `about` names the question, and with it the sort of answer; another one of the same key begins anew. Throws what `ask` throws.
+   * `about` names the question, and with it the sort of answer; another one of the same key begins anew, as does one whose
+   * answer nobody came for in minutes. Throws what `ask` throws.
    */
   async get<T>(key: string, about: string, ask: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     const known = this.#entries.get(key);
-    const entry = known?.about === about ? known : this.#begin(key, about, ask);
-    if (!entry.isOver && !entry.isAwaited) await this.#soon(entry);
-    if (!entry.isOver) {
+    const entry = known?.about === about && !this.#isOld(known) ? known : this.#begin(key, about, ask);
+    if (entry.overAt === undefined && !entry.isAwaited) await this.#soon(entry);
+    if (entry.overAt === undefined) {
       entry.isAwaited = true;
       return undefined;
     }
@@ -53,14 +55,18 @@ export class Later {
   }
 
   #begin(key: string, about: string, ask: (signal: AbortSignal) => Promise<unknown>): Entry {
-    const entry: Entry = { about, task: ask(this.#ending.signal), isOver: false, isAwaited: false };
+    const entry: Entry = { about, task: ask(this.#ending.signal), overAt: undefined, isAwaited: false };
     this.#entries.set(key, entry);
     const over = (): void => {
-      entry.isOver = true;
+      entry.overAt = this.#clock.elapsed();
       if (entry.isAwaited && this.#entries.get(key) === entry) this.onAnswer(key);
     };
     entry.task.then(over, over);
     return entry;
+  }
+
+  #isOld({ overAt }: Entry): boolean {
+    return overAt !== undefined && this.#clock.elapsed() - overAt > FRESH_MS;
   }
 
   async #soon({ task }: Entry): Promise<void> {
@@ -74,3 +80,6 @@ export class Later {
     patience.abort();
   }
 }
+
+/** Milliseconds for which an answer counts: its asker may have had other things in its way when it was told. */
+const FRESH_MS = 300_000;

@@ -83,7 +83,8 @@ function shown(workloads: readonly WorkloadResult[]): Record<string, unknown> {
 }
 
 function clip(text: string): string {
-  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}…` : text;
+  // Half a character would come back from the server as another one, and be written again and again.
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE).replace(/[\uD800-\uDBFF]$/u, "")}…` : text;
 }
 
 function defined(fields: Record<string, unknown>): Record<string, unknown> {

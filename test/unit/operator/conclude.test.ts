@@ -149,6 +149,14 @@ describe("the status", () => {
     expect(next).not.toHaveProperty("reason");
   });
 
+  it("cuts no character in two", () => {
+    const long = {
+      ...findings,
+      conditions: { ...findings.conditions, Ready: no("Refused", `${"x".repeat(999)}😀😀`) },
+    };
+    expect(nextStatus(LIVE, long, 0)?.["reason"]).toBe(`${"x".repeat(999)}…`);
+  });
+
   it("shows what went wrong first, and no more than anybody reads", () => {
     const good = Array.from({ length: 80 }, (_, index) => ({ name: `a${index}`, state: "Succeeded" as const }));
     const bad = { name: "z", state: "Failed" as const, reason: "x".repeat(5000) };

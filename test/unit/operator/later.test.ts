@@ -57,3 +57,15 @@ it("tells of a failure as of an answer", async () => {
   expect(told).toEqual(["a"]);
   await expect(later.get("a", "1", () => Promise.resolve("asked anew"))).rejects.toThrow("away");
 });
+
+it("asks anew when nobody came for the answer in minutes", async () => {
+  const clock = manualClock();
+  const later = new Later(clock, 300);
+  let answer: (text: string) => void = () => undefined;
+  const first = later.get<string>("a", "1", () => new Promise((resolve) => (answer = resolve)));
+  await clock.advance(300);
+  expect(await first).toBeUndefined();
+  answer("old");
+  await clock.advance(301_000);
+  expect(await later.get("a", "1", () => Promise.resolve("new"))).toBe("new");
+});
