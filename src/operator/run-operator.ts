@@ -19,9 +19,10 @@ import { Images, type ImagesDeps } from "./images.ts";
 import { Later } from "./later.ts";
 import { createReconcile } from "./reconciler.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { TRIAL_HEAP_MEGABYTES, Verifier, warmUp } from "./verify-filter.ts";
+import { TRIAL_HEAP_MEGABYTES, Verifier } from "./verify-filter.ts";
 import { Waits } from "./waits.ts";
 import { type Enqueue, wakeAll, wakeOnChanges } from "./wake.ts";
+import { warmUp } from "./warm-up.ts";
 import { CONTROLLER } from "./work.ts";
 
 /** What the operator needs of the outside. */
@@ -79,7 +80,8 @@ export async function runOperator(
   checkView(health, view);
   const following = Promise.all(view.all.map((kind) => kind.run(over.signal)));
   const spare = spareForSmoke(TRIAL_HEAP_MEGABYTES);
-  const warm = warmUp(spare).catch((error: unknown) => {
+  const toWarm = { spare, connect: deps.connectRegistry, clock, url: server.url, signal: over.signal };
+  const warm = warmUp(toWarm).catch((error: unknown) => {
     // The first trial will say the same.
     if (!over.signal.aborted) log.debug("the first trial is not prepared", { error });
   });

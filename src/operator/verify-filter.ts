@@ -174,18 +174,6 @@ export class Verifier {
   }
 }
 
-/** Loads what looking at a first image and running its module takes: the first FilterDeployment need not wait for it. */
-export async function warmUp(spare: SpareThread): Promise<void> {
-  spare.prepare();
-  await Promise.all([
-    import("../deploy/try-filter.ts"),
-    import("../images/resolve-image.ts"),
-    import("../images/whole-image.ts"),
-    import("../images/smoke-module.ts"),
-    import("../registry/blob-download.ts"),
-  ]);
-}
-
 const judgeFilter: Judge = async ({ image, request }, module, { events, signal, limits }) => {
   const { tryFilter } = await import("../deploy/try-filter.ts");
   try {
