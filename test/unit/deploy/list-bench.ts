@@ -5,14 +5,17 @@ import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
 import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
 import type { ClusterDeps, DeployRequest, UndeployRequest } from "../../../src/deploy/request.ts";
 import type { Delivery } from "../../../src/domain/delivery.ts";
-import { digestOf } from "../../../src/domain/digest.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
-import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import { stringMapAt } from "../../../src/kube/objects.ts";
 import type { KubePort, ObjectRef } from "../../../src/kube/port.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
+import {
+  imageOf as imageNamed,
+  requestFor as deployIn,
+  undeployFor as undeployIn,
+} from "../../integration/deploy-support.ts";
 import { MemoryCluster } from "./memory-cluster.ts";
 
 /** The list of the cache that these tests use. */
@@ -28,55 +31,22 @@ export interface Deed {
 
 /** An image of this tag, by its name alone. */
 export function imageOf(tag: string): ResolvedImage {
-  const text = `registry.example.com/team/hello:${tag}`;
-  return {
-    reference: parseImageReference(text),
-    source: "registry",
-    format: "oci",
-    manifestDigest: digestOf(`manifest of ${text}`),
-    moduleDigest: digestOf(`module of ${text}`),
-    moduleSize: 1234,
-    runtimeConfig: { type: "envoy_proxy", abiVersions: ["v0.2.1"], config: { rootIds: ["my_root"] } },
-  };
+  return imageNamed(`registry.example.com/team/hello:${tag}`);
 }
 
-/** What a deploy of filter `hello` asks for. */
+/** What a deploy of filter `hello` asks for. Nobody reports here: what is shown is the order of the writes. */
 export function requestFor(namespace: string, delivery: Delivery): DeployRequest {
-  return {
-    image: imageOf("v1").reference,
-    id: "hello",
-    config: undefined,
-    rootId: undefined,
-    patchContext: "inbound",
-    priority: 10,
-    failurePolicy: "closed",
-    phase: undefined,
-    workloads: { kind: "Deployment", namespace, labels: {} },
-    via: "wasmplugin",
-    delivery,
-    pullSecret: undefined,
-    // Nobody reports here: what is shown is the order of the writes.
-    cache: {
-      name: LIST.name,
-      namespace: LIST.namespace,
-      image: "wasme:1",
-      imagePullPolicy: "IfNotPresent",
-      timeoutMs: 0,
-    },
-    check: true,
-    dryRun: undefined,
-    manifests: [],
-    forceConflicts: false,
-    wait: true,
-    timeoutMs: 0,
-  };
+  const request = deployIn(placeOf(namespace), { via: "wasmplugin", delivery, timeoutMs: 0 });
+  return { ...request, cache: { ...request.cache, timeoutMs: 0 } };
 }
 
 /** What its undeploy asks for. */
 export function undeployFor(namespace: string): UndeployRequest {
-  const workloads = { kind: "Deployment", namespace, labels: {} } as const;
-  const cache = { name: LIST.name, namespace: LIST.namespace };
-  return { id: "hello", workloads, dryRun: undefined, wait: false, timeoutMs: 0, cache };
+  return undeployIn(placeOf(namespace), { wait: false, timeoutMs: 0 });
+}
+
+function placeOf(namespace: string): Parameters<typeof deployIn>[0] {
+  return { namespace, cacheNamespace: LIST.namespace };
 }
 
 /** A cluster with the namespaces and their workloads. */
