@@ -3,6 +3,7 @@ import { errnoOf } from "../domain/errors.ts";
 import { authority, drain, listenOn } from "../platform/http-server.ts";
 import type { ListenAddress } from "../platform/listen-address.ts";
 import type { Log } from "../platform/json-log.ts";
+import { shareConnections } from "./fair-connections.ts";
 
 /** What the cache's server is told. */
 export interface CacheServerOptions {
@@ -41,6 +42,7 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
   server.on("clientError", (_error, socket) => socket.destroy());
   server.setTimeout(SILENCE_MS);
   server.maxConnections = MOST_CONNECTIONS;
+  shareConnections(server, MOST_OF_ONE);
   const port = await listenOn(server, listen.host, listen.port);
   return {
     url: `http://${authority(listen.host, port)}`,
@@ -67,6 +69,9 @@ const SILENCE_MS = 60_000;
 
 /** Files are open as long as bodies are under way. */
 const MOST_CONNECTIONS = 8192;
+
+/** Of one address: all proxies of the node's own network have the same one. */
+const MOST_OF_ONE = 2048;
 
 /** Nobody's fault: the client broke off. */
 const CLIENT_GONE: ReadonlySet<string> = new Set([

@@ -103,7 +103,8 @@ interface Body {
 async function sendBody(response: ServerResponse, { open, part, name, bodies }: Body): Promise<void> {
   const { start, end } = part;
   const length = end - start + 1;
-  if (length <= AT_ONCE) return await bodies.use(open, { name, start, length }, (body) => sendAtOnce(response, body));
+  const isSmall = length <= AT_ONCE;
+  if (isSmall && (await bodies.use(open, { name, start, length }, (body) => sendAtOnce(response, body)))) return;
   const file = open.handle.createReadStream({ start, end, autoClose: false, highWaterMark: PIECE });
   await pipeline(file, response, { end: false });
   if (file.bytesRead === length) response.end();

@@ -25,7 +25,10 @@ describe("a module of at most a mebibyte", () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   /** How many times the server gave bytes to the system, and what the client got. */
-  const fetched = async (size: number, range?: string): Promise<{ writes: number; body: Buffer }> => {
+  const fetched = async (
+    size: number,
+    { range, bodies = new SharedBodies() }: { readonly range?: string; readonly bodies?: SharedBodies } = {},
+  ): Promise<{ writes: number; body: Buffer }> => {
     const path = join(folder, "module");
     await writeFile(path, Buffer.alloc(size, 7));
     let writes = 0;
@@ -35,7 +38,7 @@ describe("a module of at most a mebibyte", () => {
         isFixed: true,
         contentType: "application/wasm",
         open: async () => ({ handle: await open(path), size, version: "1" }),
-        bodies: new SharedBodies(),
+        bodies,
       };
       void serveContent(request, response, content);
     });
@@ -68,8 +71,14 @@ describe("a module of at most a mebibyte", () => {
   });
 
   it("goes out in one piece when only a part is asked for", async () => {
-    const { writes, body } = await fetched(3_000_000, "bytes=2000000-2999999");
+    const { writes, body } = await fetched(3_000_000, { range: "bytes=2000000-2999999" });
     expect({ writes, size: body.length }).toEqual({ writes: 1, size: 1_000_000 });
+  });
+
+  it("goes out piece by piece when there is no memory left for it", async () => {
+    const { writes, body } = await fetched(300_000, { bodies: new SharedBodies(299_999) });
+    expect([body.length, body.every((byte) => byte === 7)]).toEqual([300_000, true]);
+    expect(writes).toBeGreaterThan(1);
   });
 
   it("is told from a larger one, which is never whole in memory", async () => {
@@ -156,6 +165,23 @@ describe("a body that cannot be sent whole", () => {
 });
 
 describe("bodies under way", () => {
+  it("take no more memory than they may, those of others included", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "wasme-shared-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await writeFile(join(folder, "body"), "0123456789");
+    const file = await openForReading(join(folder, "body"));
+    if (file === undefined) throw new Error("no file");
+    onTestFinished(() => file.handle.close());
+    const shared = new SharedBodies(6);
+    const use = (start: number, until: Promise<void> = Promise.resolve()): Promise<boolean> =>
+      shared.use(file, { name: "x", start, length: 4 }, () => until);
+    const end = later<void>();
+    const first = use(0, end.promise);
+    expect([await use(1), await use(0), await use(1)]).toEqual([false, true, false]);
+    end.resolve();
+    expect([await first, await use(1), shared.count]).toEqual([true, true, 0]);
+  });
+
   it("are read once for all who take one, and again after the file was put right", async () => {
     const folder = await mkdtemp(join(tmpdir(), "wasme-shared-"));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
