@@ -116,6 +116,7 @@ export function failureOf(error: WasmeError): {
 } {
   const message = adviceOf(error);
   if (error.code === "CACHE_NOT_INSTALLED") return { reason: "CacheNotInstalled", message, soon: false };
+  if (error.code === "CACHE_WITHOUT_FILES") return { reason: "CacheWithoutFiles", message, soon: true };
   if (error.code === "PULL_SECRET_UNUSABLE") return { reason: "PullSecretUnusable", message, soon: true };
   if (error.code === "KUBE_FORBIDDEN") return { reason: "Forbidden", message, soon: true };
   if (error.code === "KUBE_KIND_NOT_SERVED" || error.code === "ISTIO_NOT_INSTALLED") {

@@ -200,4 +200,10 @@ function isThere(object: KubeObject | undefined): object is KubeObject {
 }
 
 const FIRST = 1;
-const WAITS: ReadonlySet<string> = new Set(["WaitingForNodes", "WaitingForRollout", "IdInUse", "CacheNotInstalled"]);
+const WAITS: ReadonlySet<string> = new Set([
+  "WaitingForNodes",
+  "WaitingForRollout",
+  "IdInUse",
+  "CacheNotInstalled",
+  "CacheWithoutFiles",
+]);

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { WasmeError } from "../../../src/domain/errors.ts";
 import { imageReason, rootIdAdvice } from "../../../src/operator/find-image.ts";
+import { failureOf } from "../../../src/operator/judgement.ts";
 
 it("names exactly why there is no image", () => {
   const cases = [
@@ -21,4 +22,9 @@ it("names the root ids of the image to whoever wrote another one", () => {
   );
   for (const rootId of ["log", undefined]) expect(rootIdAdvice(rootId, image)).toBe("");
   expect(rootIdAdvice("any", { runtimeConfig: undefined })).toBe("");
+});
+
+it("names a node cache that keeps no files, and looks again soon: it may be switched", () => {
+  const error = new WasmeError("unauthorised", "CACHE_WITHOUT_FILES", "it keeps no files");
+  expect(failureOf(error)).toEqual({ reason: "CacheWithoutFiles", message: "it keeps no files", soon: true });
 });
