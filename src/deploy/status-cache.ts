@@ -51,12 +51,17 @@ function names(list: KubeObject, key: string, object: KubeObject): boolean {
 
 function nodesStep(question: CacheQuestion): { readonly step: StatusStep; readonly nodes: readonly NodeState[] } {
   const { object, title, cache, readers, now, again } = question;
-  const denied = [cache.daemonSet, cache.pods, cache.reports].flatMap((one) => ("denied" in one ? [one.denied] : []));
+  const overHttp = deliveryOf(object) === "cache-http";
+  const needed = [cache.daemonSet, cache.pods, cache.reports, ...(overHttp ? [cache.service] : [])];
+  const denied = needed.flatMap((one) => ("denied" in one ? [one.denied] : []));
   const [hidden] = denied;
   if (hidden !== undefined) return { step: unseen("nodes", hidden), nodes: [] };
   const daemonSet = seenOf(cache.daemonSet, undefined);
   const moduleDigest = object.metadata.annotations?.[MODULE_DIGEST_ANNOTATION] ?? "";
   if (daemonSet === undefined) return { step: failed("nodes", `there is no node cache ${title}`, again), nodes: [] };
+  if (overHttp && seenOf(cache.service, undefined) === undefined) {
+    return { step: failed("nodes", `there is no Service ${title}: no proxy reaches the node cache`, again), nodes: [] };
+  }
   if (!isDigest(moduleDigest)) {
     const message = `${object.kind}/${object.metadata.name} does not say which module it wants: its annotation was changed`;
     return { step: failed("nodes", message, again), nodes: [] };

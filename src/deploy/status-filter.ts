@@ -18,7 +18,8 @@ import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";
 import { cacheSteps } from "./status-cache.ts";
-import { operatorStep } from "./status-operator.ts";
+import { operatorStep, type Wishes } from "./status-operator.ts";
+import { LOOK_FOR_OPERATOR } from "./status-operators.ts";
 import { type PodQuestion, selectedPods, sidecarStep, volumeSteps } from "./status-pods.ts";
 import { type ProxyDeps, proxySteps } from "./status-proxies.ts";
 import { failed, type FilterStatus, ok, stateOf, type StatusStep, unseen } from "./status-step.ts";
@@ -31,7 +32,7 @@ export interface Surroundings {
   /** Asks the proxies, too. */
   readonly explain: boolean;
   readonly seen: Survey;
-  readonly wishes: Sight<readonly KubeObject[]>;
+  readonly wishes: Wishes;
   readonly now: number;
 }
 
@@ -164,7 +165,7 @@ function againFor({ object, via }: OurObject, { namespace, kind, id, workload }:
     (one) => isObject(one) && one["kind"] === Kinds.filterDeployment.kind,
   );
   if (owner !== undefined) {
-    return `the operator mends that: is it running? kubectl describe filterdeployment ${stringAt(owner, "name") ?? ""} -n ${namespace}`;
+    return `the operator mends that by itself; ${LOOK_FOR_OPERATOR}`;
   }
   const image = object.metadata.annotations?.[IMAGE_ANNOTATION] ?? "IMAGE";
   const labels = labelText(workload?.metadata.labels ?? {});

@@ -4,12 +4,19 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
+import { LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";
 import type { Sight } from "./status-survey.ts";
+
+/** The FilterDeployments, and the operators that are to carry them out. */
+export interface Wishes {
+  readonly all: Sight<readonly KubeObject[]>;
+  readonly operators: Sight<readonly KubeObject[]>;
+}
 
 /**
  * The step `operator` of a FilterDeployment, or of an object made for one; `undefined` for what somebody deployed by hand.
  */
-export function operatorStep(object: KubeObject, wishes: Sight<readonly KubeObject[]>): StatusStep | undefined {
+export function operatorStep(object: KubeObject, { all: wishes, operators }: Wishes): StatusStep | undefined {
   const isWish = object.kind === Kinds.filterDeployment.kind;
   const label = object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
   if (!isWish && label === undefined) return undefined;
@@ -22,7 +29,22 @@ export function operatorStep(object: KubeObject, wishes: Sight<readonly KubeObje
     const fix = `kubectl get filterdeployment -n ${namespace}; the cluster's garbage collector takes the object away`;
     return waiting("operator", `its FilterDeployment ${label ?? ""} is gone`, fix);
   }
-  return isWish ? stepOf(wish) : (staleStep(wish, object) ?? stepOf(wish));
+  const step = isWish ? stepOf(wish) : (staleStep(wish, object) ?? stepOf(wish));
+  return step.state === "waiting" ? stalled(step, wish, operators) : step;
+}
+
+/** What is under way goes on only where somebody is at it. */
+function stalled(step: StatusStep, wish: KubeObject, operators: Wishes["operators"]): StatusStep {
+  const trouble = operatorTrouble(operators, wish.metadata.namespace ?? "");
+  if (trouble === undefined || (trouble.unknown === true && isObserved(wish))) return step;
+  return failed("operator", `${step.message}, and ${trouble.why}`, trouble.fix);
+}
+
+/** True when an operator has said how far it is, wherever it runs. */
+function isObserved({ metadata, ...wish }: KubeObject): boolean {
+  const current =
+    numberAt(wish, ["status", "observedGeneration"]) >= numberAt({ metadata }, ["metadata", "generation"]);
+  return current && metadata.deletionTimestamp === undefined;
 }
 
 /** The filter's id that a FilterDeployment asks for. */
@@ -31,27 +53,43 @@ export function ownFilterId(wish: KubeObject): string {
 }
 
 function stepOf(wish: KubeObject): StatusStep {
-  const { name, namespace = "" } = wish.metadata;
-  const title = `FilterDeployment ${name}`;
-  const look = `kubectl describe filterdeployment ${name} -n ${namespace}`;
-  const conditions = listAt(wish, "status", "conditions").filter(isObject);
-  const ready = conditions.find((one) => one["type"] === "Ready");
+  const title = `FilterDeployment ${wish.metadata.name}`;
+  const ready = listAt(wish, "status", "conditions").find((one) => isObject(one) && one["type"] === "Ready");
   const observed = numberAt(wish, ["status", "observedGeneration"]);
-  if (ready === undefined || observed < numberAt(wish, ["metadata", "generation"])) {
-    return waiting(
-      "operator",
-      `no operator has looked at ${title} yet`,
-      `is one running? wasme operator manifests | kubectl apply -f -`,
-    );
+  if (wish.metadata.deletionTimestamp !== undefined && stringAt(ready, "reason") !== "CannotRemove") {
+    return waiting("operator", `${title} is being deleted: what was made for it goes first`, lookAt(wish.metadata));
   }
-  if (ready["status"] === "True") return ok("operator", `${title} is carried out`);
-  const reason = stringAt(ready, "reason") ?? "";
-  const message = `${title}: ${stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason)}`;
-  const underWay = ready["status"] !== "False" || reason.startsWith("Waiting");
-  if (underWay) return waiting("operator", message, look);
-  const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
-  return failed("operator", message, FAULTS_OF_OBJECT.has(reason) ? edit : look);
+  if (ready === undefined || observed < numberAt(wish, ["metadata", "generation"])) {
+    const what = ready === undefined ? title : `the last change of ${title}`;
+    return waiting("operator", `no operator has looked at ${what} yet`, LOOK_FOR_OPERATOR);
+  }
+  return toldStep(wish, ready);
 }
+
+/** What the operator says itself. */
+function toldStep({ metadata }: KubeObject, ready: unknown): StatusStep {
+  const { name, namespace = "" } = metadata;
+  const title = `FilterDeployment ${name}`;
+  const look = lookAt(metadata);
+  const [state, reason = ""] = [stringAt(ready, "status"), stringAt(ready, "reason")];
+  if (state === "True") return ok("operator", `${title} is carried out`);
+  const message = `${title}: ${stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason)}`;
+  if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, look);
+  const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
+  return failed("operator", message, FIXES[reason] ?? (FAULTS_OF_OBJECT.has(reason) ? edit : look));
+}
+
+function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
+  return `kubectl describe filterdeployment ${name} -n ${namespace}`;
+}
+
+/** What is missing beside the object. */
+const FIXES: Readonly<Record<string, string>> = {
+  CacheNotInstalled: "wasme cache manifests | kubectl apply -f -; or ask for delivery registry in the FilterDeployment",
+  Forbidden:
+    "give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with",
+  KindNotServed: "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",
+};
 
 /** Reasons whose message says what to write into the object; a look at it would tell no more. */
 const FAULTS_OF_OBJECT: ReadonlySet<string> = new Set([
@@ -72,7 +110,6 @@ function staleStep(wish: KubeObject, object: KubeObject): StatusStep | undefined
   if (wanted === undefined || has === undefined || wanted === has) return undefined;
   const step = stepOf(wish);
   if (step.state === "failed") return step;
-  const { name, namespace = "" } = wish.metadata;
-  const message = `FilterDeployment ${name} wants ${wanted}, the proxies are told of ${has} until that is ready`;
-  return waiting("operator", message, `kubectl describe filterdeployment ${name} -n ${namespace}`);
+  const message = `FilterDeployment ${wish.metadata.name} wants ${wanted}, the proxies are told of ${has} until that is ready`;
+  return waiting("operator", message, lookAt(wish.metadata));
 }

@@ -28,6 +28,8 @@ export interface SpaceSight {
 export interface CacheView {
   readonly list: Sight<KubeObject | undefined>;
   readonly daemonSet: Sight<KubeObject | undefined>;
+  /** By which proxies reach its pods. */
+  readonly service: Sight<KubeObject | undefined>;
   readonly pods: Sight<readonly KubeObject[]>;
   readonly reports: Sight<readonly KubeObject[]>;
 }
@@ -74,13 +76,14 @@ async function readSpace(deps: ClusterDeps, namespace: string, objects: readonly
 async function readCacheView(deps: ClusterDeps, title: string): Promise<CacheView> {
   const [namespace = "", name = ""] = title.split("/");
   const labels = labelText(cachePodLabels({ name }));
-  const [map, daemonSet, pods, reports] = await Promise.all([
+  const [map, daemonSet, service, pods, reports] = await Promise.all([
     read(deps, { kind: Kinds.configMap, namespace, name }),
     read(deps, { kind: Kinds.daemonSet, namespace, name }),
+    read(deps, { kind: Kinds.service, namespace, name }),
     list(deps, { kind: Kinds.pod, namespace, labelSelector: labels }),
     list(deps, { kind: Kinds.configMap, namespace, labelSelector: `${labels},${NODE_LABEL}` }),
   ]);
-  return { list: map, daemonSet, pods, reports };
+  return { list: map, daemonSet, service, pods, reports };
 }
 
 /** Reads one object; `undefined` is "there is none". */

@@ -1,4 +1,3 @@
-import { didYouMean } from "../domain/did-you-mean.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import type { WorkloadKind } from "../domain/workload.ts";
@@ -9,8 +8,10 @@ import { noIstio } from "./choose-via.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
+import { aboutNone } from "./status-none.ts";
 import { statusOf } from "./status-filter.ts";
-import { operatorStep, ownFilterId } from "./status-operator.ts";
+import { operatorStep, ownFilterId, type Wishes } from "./status-operator.ts";
+import { readOperators } from "./status-operators.ts";
 import type { ProxyDeps } from "./status-proxies.ts";
 import { type FilterStatus, stateOf } from "./status-step.ts";
 import { deniedTo, list, type Sight, survey } from "./status-survey.ts";
@@ -46,16 +47,13 @@ export type StatusDeps = ClusterDeps & Pick<ProxyDeps, "pods">;
 /**
  * Looks how filters do: what each is to run, and how far every step on the way there is. Reads only; what may not be read
  * is told as such. Throws `FILTER_NOT_DEPLOYED` (not-found) when an id is named and there is no such filter,
- * `ISTIO_NOT_INSTALLED` (incompatible), and `KUBE_FORBIDDEN` when nothing at all may be seen.
+ * `NAMESPACE_NOT_FOUND` (not-found), `ISTIO_NOT_INSTALLED` (incompatible), and `KUBE_FORBIDDEN` when nothing at all may be seen.
  */
 export async function filterStatus(deps: StatusDeps, request: StatusRequest): Promise<StatusResult> {
   const namespace = request.allNamespaces ? undefined : (request.namespace ?? deps.port.namespace);
   const served = await servedVias(deps);
   if (served.size === 0) throw noIstio();
-  const [found, wishes] = await Promise.all([
-    readFilterObjects(deps, served, namespace),
-    readFilterDeployments(deps, namespace),
-  ]);
+  const [found, wishes] = await Promise.all([readFilterObjects(deps, served, namespace), readWishes(deps, namespace)]);
   if (found.denied.length === served.size) throw nothingSeen(found.denied, namespace);
   const everything = oursAmong(found);
   const objects = everything.filter(({ object }) => isAsked(object, request));
@@ -64,13 +62,11 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   const around = { labels, explain, seen, wishes, now: deps.clock.now() };
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
   const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
-  if (request.id !== undefined && filters.length === 0) {
-    throw notDeployed(request.id, { namespace, everything, wishes });
-  }
-  const notes = unshown(wishes, request);
+  const none = filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes }) : [];
+  const notes = [...unshown(wishes.all, request), ...none];
   const denied = [
     ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
-    ...("denied" in wishes ? [wishes.denied] : []),
+    ...("denied" in wishes.all ? [wishes.all.denied] : []),
   ];
   const order = (one: FilterStatus): string => `${one.namespace}/${one.id}/${one.workload ?? ""}`;
   return {
@@ -94,11 +90,11 @@ function wishedKind(wish: KubeObject): WorkloadKind | undefined {
 /** FilterDeployments that have no object of their own yet. */
 function unmade(
   everything: readonly OurObject[],
-  wishes: Sight<readonly KubeObject[]>,
+  { all, operators }: Wishes,
   request: StatusRequest,
 ): readonly FilterStatus[] {
-  if ("denied" in wishes || Object.keys(request.labels).length > 0) return [];
-  const alone = wishes.seen.filter((wish) => {
+  if ("denied" in all || Object.keys(request.labels).length > 0) return [];
+  const alone = all.seen.filter((wish) => {
     const { name, namespace = "" } = wish.metadata;
     const has = everything.some(
       ({ object }) =>
@@ -109,7 +105,7 @@ function unmade(
     return !has && isMeant && (request.kind === undefined || wishedKind(wish) === request.kind);
   });
   return alone.map((wish): FilterStatus => {
-    const steps = [operatorStep(wish, wishes)].filter((step) => step !== undefined);
+    const steps = [operatorStep(wish, { all, operators })].filter((step) => step !== undefined);
     const { name, namespace = "" } = wish.metadata;
     return {
       ...NOTHING_MADE,
@@ -133,46 +129,19 @@ const NOTHING_MADE = {
   proxies: [],
 } as const;
 
-async function readFilterDeployments(
-  deps: ClusterDeps,
-  namespace: string | undefined,
-): Promise<Sight<readonly KubeObject[]>> {
-  if (!(await deps.port.served(Kinds.filterDeployment, deps.signal))) return { seen: [] };
-  return await list(deps, { kind: Kinds.filterDeployment, ...(namespace === undefined ? {} : { namespace }) });
+/** The operators are of interest only where there is something for them to do. */
+async function readWishes(deps: ClusterDeps, namespace: string | undefined): Promise<Wishes> {
+  const kind = Kinds.filterDeployment;
+  if (!(await deps.port.served(kind, deps.signal))) return { all: { seen: [] }, operators: { seen: [] } };
+  const all = await list(deps, { kind, ...(namespace === undefined ? {} : { namespace }) });
+  const anyWish = "seen" in all && all.seen.length > 0;
+  return { all, operators: anyWish ? await readOperators(deps) : { seen: [] } };
 }
 
 function isAsked(object: KubeObject, { id, kind }: StatusRequest): boolean {
   const labels = object.metadata.labels ?? {};
   if (id !== undefined && labels[FILTER_LABEL] !== id) return false;
   return kind === undefined || labels[WORKLOAD_KIND_LABEL] === kind.toLowerCase();
-}
-
-function notDeployed(
-  id: string,
-  {
-    namespace,
-    everything,
-    wishes,
-  }: {
-    readonly namespace: string | undefined;
-    readonly everything: readonly OurObject[];
-    readonly wishes: Sight<readonly KubeObject[]>;
-  },
-): WasmeError {
-  const made = everything.map(({ object }) => object.metadata.labels?.[FILTER_LABEL] ?? "");
-  const ids = [...new Set([...made, ...("seen" in wishes ? wishes.seen.map(ownFilterId) : [])])].toSorted((a, b) =>
-    a < b ? -1 : 1,
-  );
-  const where = namespace === undefined ? "in any namespace" : `in namespace ${JSON.stringify(namespace)}`;
-  const meant = didYouMean(id, ids);
-  const there =
-    ids.length === 0
-      ? "no filter is deployed there; -n names another namespace, -A takes all"
-      : `there are: ${ids.slice(0, 10).join(", ")}`;
-  return new WasmeError("not-found", "FILTER_NOT_DEPLOYED", `filter ${JSON.stringify(id)} is not deployed ${where}`, {
-    hint: meant === undefined ? there : `did you mean --id ${meant}?`,
-    details: { id, deployed: ids },
-  });
 }
 
 function nothingSeen(denied: readonly Via[], namespace: string | undefined): WasmeError {

@@ -7,6 +7,7 @@ import { watchStatus } from "../../src/deploy/status-watch.ts";
 import type { ProgressEvent } from "../../src/domain/events.ts";
 import { connectCluster } from "../../src/kube/adapter.ts";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
+import { buildOperatorProgram } from "../../src/mesh/operator-objects.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { ClusterClient, KubeObject, PolicyRule } from "../cluster/api.ts";
 import { startCluster } from "../cluster/cluster.ts";
@@ -99,8 +100,21 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     expect(filter.steps.at(-1)?.message).toBe("2/2 pods have a proxy");
     expect(filter.nodes.length).toBeGreaterThan(1);
     expect(new Set(filter.nodes.map(({ state }) => state))).toEqual(new Set(["ready"]));
-    expect((await look(bench, { labels: { app: "other" } })).filters).toEqual([]);
-    expect((await look(bench, { kind: "DaemonSet" })).filters).toEqual([]);
+    const notes = ["filters are there, on other workloads: hello on deployment/web"];
+    expect(await look(bench, { labels: { app: "other" } })).toMatchObject({ filters: [], notes });
+    expect(await look(bench, { kind: "DaemonSet" })).toMatchObject({ filters: [], notes });
+    await expect(look(bench, { id: "hello", kind: "DaemonSet" })).rejects.toMatchObject({
+      code: "FILTER_NOT_DEPLOYED",
+      hint: "leave -l and -t out: it is there as hello on deployment/web",
+    });
+    const service = `/api/v1/namespaces/${bench.cacheNamespace}/services/wasme-cache`;
+    await client.request("DELETE", service);
+    expect(await trouble(bench)).toMatchObject({
+      name: "nodes",
+      message: `there is no Service ${bench.cacheNamespace}/wasme-cache: no proxy reaches the node cache`,
+    });
+    await bench.deploy(HTTP);
+    expect(await trouble(bench)).toBeUndefined();
     const everywhere = await look(bench, { allNamespaces: true });
     expect(everywhere.filters.filter(({ namespace }) => namespace === bench.namespace)).toHaveLength(1);
   });
@@ -108,6 +122,7 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
   it("says which filter is meant when there is none of that name", async () => {
     const bench = await withWeb("none");
     expect(await look(bench)).toMatchObject({ filters: [], notes: [] });
+    await expect(look(bench, { namespace: "nosuch" })).rejects.toMatchObject({ code: "NAMESPACE_NOT_FOUND" });
     await expect(look(bench, { id: "hello" })).rejects.toMatchObject({
       code: "FILTER_NOT_DEPLOYED",
       kind: "not-found",
@@ -372,8 +387,9 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     const step = await trouble(bench);
     expect(step).toMatchObject({
       name: "operator",
-      state: "waiting",
-      message: "no operator has looked at FilterDeployment mine yet",
+      state: "failed",
+      message: "no operator has looked at FilterDeployment mine yet, and no operator is installed",
+      fix: "wasme operator manifests | kubectl apply -f -",
     });
     expect(await one(bench, { id: "hello" })).toMatchObject({ filterDeployment: "mine", workload: undefined });
     expect((await look(bench, { kind: "DaemonSet" })).filters).toEqual([]);
@@ -398,7 +414,35 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
       message: "FilterDeployment mine: there is no image",
     });
     expect(await told("False", "WaitingForNodes", "1/3 nodes")).toMatchObject({ state: "waiting" });
+    const settings = { replicas: 0, watchNamespaces: [bench.namespace], pullSecrets: [], cache: undefined } as const;
+    const program = {
+      name: "wasme-operator",
+      image: "registry.example.com/wasme:1",
+      imagePullPolicy: "Never",
+    } as const;
+    const installed = (more: object): KubeObject =>
+      buildOperatorProgram({ ...settings, ...program, namespace: bench.namespace, ...more }).find(
+        ({ kind }) => kind === "Deployment",
+      ) as unknown as KubeObject;
+    await client.apply(installed({}));
+    const home = bench.namespace;
+    expect(await trouble(bench)).toMatchObject({
+      state: "failed",
+      message: `FilterDeployment mine: 1/3 nodes, and the operator ${home}/wasme-operator is scaled to 0`,
+      fix: `kubectl scale deployment/wasme-operator -n ${home} --replicas 1`,
+    });
+    await client.apply(installed({ replicas: 1, watchNamespaces: ["elsewhere"] }));
+    expect(await trouble(bench)).toMatchObject({
+      message: `FilterDeployment mine: 1/3 nodes, and the operator ${home}/wasme-operator looks after other namespaces only: elsewhere`,
+      fix: expect.stringContaining(`--watch-namespace elsewhere,${home}`) as string,
+    });
     expect(await told("True", "Deployed", "1 of 1")).toBeUndefined();
+    await patch(`${path}/mine`, { metadata: { finalizers: ["wasme.io/test"] } });
+    await client.request("DELETE", `${path}/mine`);
+    expect((await trouble(bench))?.message).toContain(
+      "FilterDeployment mine is being deleted: what was made for it goes",
+    );
+    await patch(`${path}/mine`, { metadata: { finalizers: null } });
   });
 });
 

@@ -76,14 +76,15 @@ async function look(context: Context, { options }: Input, request: StatusRequest
   }
 }
 
-function outcome(result: StatusResult, { id, explain }: StatusRequest): Outcome {
+function outcome(result: StatusResult, { id, explain, kind, labels }: StatusRequest): Outcome {
   const { filters } = result;
   const allOn = filters.every(({ state }) => state === "on");
   const detailed = explain || id !== undefined;
+  const narrowed = kind !== undefined || Object.keys(labels).length > 0;
   return {
     json: versioned("StatusResult", { ...result, allOn }),
     names: filters.map((one) => [one.namespace, one.id, one.workload].filter((part) => part !== undefined).join("/")),
-    text: (style, width) => statusText(result, { detailed, style, width }),
+    text: (style, width) => statusText(result, { detailed, narrowed, style, width }),
     exitCode: allOn ? 0 : 1,
   };
 }

@@ -6,14 +6,23 @@ import type { Style } from "../../../platform/terminal.ts";
 import { type Column, renderTable } from "../table.ts";
 import { wrap } from "../wrap.ts";
 
+/** How to show it. */
+export interface TextOptions {
+  /** Every step, not only what is in the way. */
+  readonly detailed: boolean;
+  /** Only filters of some workloads were asked for. */
+  readonly narrowed?: boolean;
+  readonly style: Style;
+  /** Columns. */
+  readonly width: number;
+}
+
 /** How the filters do: a line each, and what is in the way; everything of each with `detailed`. */
-export function statusText(
-  result: StatusResult,
-  { detailed, style, width }: { readonly detailed: boolean; readonly style: Style; readonly width: number },
-): string {
+export function statusText(result: StatusResult, { detailed, narrowed = false, style, width }: TextOptions): string {
   const { filters, namespace } = result;
   if (filters.length === 0) {
-    return namespace === undefined ? "no filter is deployed" : `no filter is deployed in namespace ${namespace}`;
+    const none = narrowed ? "no filter is deployed on such workloads" : "no filter is deployed";
+    return namespace === undefined ? none : `${none} in namespace ${namespace}`;
   }
   const table = renderTable(
     columns(namespace),

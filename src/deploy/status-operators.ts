@@ -1,0 +1,73 @@
+import { Kinds } from "../kube/kinds.ts";
+import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
+import type { ClusterDeps } from "./request.ts";
+import { list, type Sight } from "./status-survey.ts";
+
+/** Why no operator looks after a namespace, and what to do. */
+export interface OperatorTrouble {
+  /** As the rest of a sentence: `no operator is installed`. */
+  readonly why: string;
+  readonly fix: string;
+  /** One may run where we do not look: from a terminal, or under other labels. */
+  readonly unknown?: boolean;
+}
+
+const LABEL = "app.kubernetes.io/name=wasme-operator";
+const INSTALL = "wasme operator manifests | kubectl apply -f -";
+
+/** What to type to see whether one runs. */
+export const LOOK_FOR_OPERATOR: string = `is an operator running? kubectl get deployments -A -l ${LABEL}`;
+
+/** The operators' Deployments, wherever they are. */
+export function readOperators(deps: ClusterDeps): Promise<Sight<readonly KubeObject[]>> {
+  return list(deps, { kind: Kinds.deployment, labelSelector: LABEL });
+}
+
+/** Why nobody looks after the FilterDeployments of a namespace; `undefined` when somebody does, or we may not see. */
+export function operatorTrouble(
+  operators: Sight<readonly KubeObject[]>,
+  namespace: string,
+): OperatorTrouble | undefined {
+  if ("denied" in operators) return undefined;
+  const [first] = operators.seen;
+  if (first === undefined) return { why: "no operator is installed", fix: INSTALL, unknown: true };
+  const here = operators.seen.filter((one) => watches(one, namespace));
+  if (here.length === 0) {
+    const others = watchedBy(first).join(",");
+    const fix = `wasme operator manifests -n ${first.metadata.namespace ?? ""} --crds none --watch-namespace ${others},${namespace}`;
+    return {
+      why: `the operator ${titleOf(first)} looks after other namespaces only: ${others}`,
+      fix: `install it again with this namespace, too: ${fix}`,
+    };
+  }
+  if (here.some((one) => numberAt(one, ["status", "availableReplicas"]) > 0)) return undefined;
+  const [away = first] = here;
+  const { name, namespace: home = "" } = away.metadata;
+  if (numberAt(away, ["spec", "replicas"], 1) === 0) {
+    const fix = `kubectl scale deployment/${name} -n ${home} --replicas 1`;
+    return { why: `the operator ${titleOf(away)} is scaled to 0`, fix };
+  }
+  const fix = `kubectl get pods -n ${home} -l ${LABEL}; kubectl logs -n ${home} deployment/${name}`;
+  return { why: `the operator ${titleOf(away)} has no pod that is ready`, fix };
+}
+
+function titleOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ""}/${metadata.name}`;
+}
+
+function watches(operator: KubeObject, namespace: string): boolean {
+  const watched = watchedBy(operator);
+  return watched.length === 0 || watched.includes(namespace);
+}
+
+/** The namespaces its pods are told to look after; none is all. */
+function watchedBy(operator: KubeObject): readonly string[] {
+  const containers = listAt(operator, "spec", "template", "spec", "containers");
+  const env = containers.flatMap((container) => listAt(container, "env"));
+  const value =
+    stringAt(
+      env.find((one) => stringAt(one, "name") === "WATCH_NAMESPACES"),
+      "value",
+    ) ?? "";
+  return value.split(",").filter((name) => name !== "");
+}
