@@ -47,7 +47,9 @@ function forLabels(query: WorkloadQuery, settings: FilterSettings): KubeObject {
   const { labels } = query;
   const name =
     NAME_LABELS.map((key) => labels[key]).find((value) => value !== undefined) ?? Object.values(labels)[0] ?? "";
-  return filterObject(workload(query, name.toLowerCase(), labels), settings);
+  // A label's value may be empty, or hold what the name of an object may not.
+  const short = name.toLowerCase().replaceAll("_", "-") || "selected";
+  return filterObject(workload(query, short, labels), settings);
 }
 
 /** No selector, no workload in the labels, and the bare id as the name. */

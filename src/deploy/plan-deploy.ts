@@ -2,6 +2,7 @@ import type { Delivery } from "../domain/delivery.ts";
 import type { Filter } from "../domain/filter.ts";
 import { formatReference, withDigest } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
+import { resourceName } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ServerVersion } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
@@ -144,8 +145,17 @@ function remarksOn(
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
       ...unseenLabels(place, delivery),
+      ...unseenKinds(request.id, place, choice.via),
     ],
   };
+}
+
+/** The same filter may be there by another kind, and would run twice. */
+function unseenKinds(id: string, { found, namespace }: Surroundings, via: Via): Plan["warnings"] {
+  const hidden = found.denied.filter((kind) => kind !== via).map((kind) => resourceName(VIA_KIND[kind]));
+  if (hidden.length === 0) return [];
+  const right = `not allowed to list ${hidden.join(" and ")} in namespace ${JSON.stringify(namespace)}`;
+  return [{ message: `${right}: if filter ${id} is there by such an object, it runs twice` }];
 }
 
 /** Whether pods with a directory of the node are let in stands in labels that we may not see. */

@@ -104,7 +104,13 @@ async function readText(path: string, name: string): Promise<string> {
 
 function unreadable(name: string, error: unknown): WasmeError {
   const code = errnoOf(error);
-  if (code === "ENOENT") return usageError("MANIFEST_MISSING", `there is no manifest ${name}`, { cause: error });
+  if (code === "ENOENT") {
+    const hint = /^https?:\/\//u.test(name) ? `curl -fsSL ${name} | wasme deploy istio … -f -` : undefined;
+    return usageError("MANIFEST_MISSING", `there is no manifest ${name}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
+  }
   return usageError("MANIFEST_INVALID", `the manifest ${name} cannot be read (${code ?? "unknown"})`, { cause: error });
 }
 

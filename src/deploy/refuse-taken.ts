@@ -1,6 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import { type Workload, workloadTitle } from "../domain/workload.ts";
 import type { KubeObject } from "../kube/objects.ts";
+import type { ObjectRef } from "../kube/port.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 import { isFor, isOurs } from "./our-objects.ts";
 import { type ApplyChange, refTitle } from "./plan.ts";
@@ -9,7 +10,7 @@ import type { DeployRequest, Owner } from "./request.ts";
 /**
  * Refuses to write over our object of another filter or workload: `<workload>-<id>` is the same for a Deployment and a
  * StatefulSet of one name, and for `a` + `b-c` and `a-b` + `c`. Throws `FILTER_NAME_TAKEN` (usage), or
- * `FILTER_MANAGED` (usage) for an object that a FilterDeployment keeps.
+ * `FILTER_MANAGED` (usage) for an object that a FilterDeployment keeps, or `OBJECT_NOT_READY` (failed) for one that is being deleted.
  */
 export function refuseTaken(
   changes: readonly ApplyChange[],
@@ -21,11 +22,21 @@ export function refuseTaken(
     if (before === undefined || workload === undefined || !isOurs(before)) continue;
     if (before.metadata.labels?.[FILTER_LABEL] === id && isFor(before, workload)) {
       refuseManaged(before, owner);
+      if (owner === undefined) refuseGoing(before, ref);
       continue;
     }
     const message = `${refTitle(ref)} is there for another filter or workload than ${id} on ${workloadTitle(workload)}`;
     throw new WasmeError("usage", "FILTER_NAME_TAKEN", message, { hint: "choose another --id" });
   }
+}
+
+/** An object that is being deleted takes every change, and is gone soon after: the filter would be deployed and missing. */
+function refuseGoing({ metadata }: KubeObject, ref: ObjectRef): void {
+  if (metadata.deletionTimestamp === undefined) return;
+  const { kind, name, namespace = "" } = ref;
+  throw new WasmeError("failed", "OBJECT_NOT_READY", `${refTitle(ref)} is being deleted`, {
+    hint: `run the same command again when it is gone; a finalizer may hold it: kubectl get ${kind.plural}.${kind.group} ${name} -n ${namespace} -o yaml`,
+  });
 }
 
 /** Refuses an object that a FilterDeployment keeps, other than `owner`: what is changed there would come back at once. */

@@ -49,14 +49,19 @@ export function labelText(labels: Readonly<Record<string, string>>): string {
     .join(",");
 }
 
-/** The error for a query that matches nothing. */
-export function noWorkload(query: WorkloadQuery, where = `namespace ${JSON.stringify(query.namespace)}`): WasmeError {
+/** The error for a query that matches nothing in its namespace, or in `manifests`. */
+export function noWorkload(query: WorkloadQuery, manifests?: string): WasmeError {
+  const where = manifests ?? `namespace ${JSON.stringify(query.namespace)}`;
   const labels = labelText(query.labels);
   const what =
     labels === "" ? `there is no ${query.kind} in ${where}` : `no ${query.kind} in ${where} has label ${labels}`;
   const short = { Deployment: "deploy", DaemonSet: "ds", StatefulSet: "sts" }[query.kind];
   const scope = query.namespace === undefined ? "" : ` -n ${query.namespace}`;
+  const look =
+    manifests === undefined
+      ? `kubectl get ${short}${scope} --show-labels`
+      : "-l matches the labels of the workload itself, not of its pods";
   return new WasmeError("not-found", "WORKLOAD_NOT_FOUND", what, {
-    hint: `kubectl get ${short}${scope} --show-labels; -t picks another kind, -n another namespace`,
+    hint: `${look}; -t picks another kind, -n another namespace`,
   });
 }

@@ -129,6 +129,29 @@ describe("a node cache that several share", () => {
     expect(cluster.all(Kinds.wasmPlugin)).toHaveLength(2);
   });
 
+  it("does not write to an object that is being deleted, which would be gone soon after", async () => {
+    await deploy("shop");
+    const [object] = cluster.all(Kinds.wasmPlugin);
+    const ref = { kind: Kinds.wasmPlugin, namespace: "shop", name: object?.metadata.name ?? "" };
+    await port.patch(ref, { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["a/b"] } });
+    await expect(deploy("shop")).rejects.toMatchObject({
+      code: "OBJECT_NOT_READY",
+      hint: expect.stringContaining(ref.name),
+    });
+  });
+
+  it("warns that the filter may be there by a kind that may not be listed", async () => {
+    const denied = new WasmeError("unauthorised", "KUBE_FORBIDDEN", "no");
+    const limited: KubePort = {
+      ...port,
+      list: (one) => (one.kind === Kinds.envoyFilter ? Promise.reject(denied) : port.list(one)),
+    };
+    const { warnings } = await planDeploy(depsOf(limited), requestFor("shop", "registry"), imageOf("v1"));
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'not allowed to list envoyfilters.networking.istio.io in namespace "shop": if filter hello is there by such an object, it runs twice',
+    ]);
+  });
+
   it("says who keeps an entry that nothing needs: a deploy that is slow, or was killed", async () => {
     await deploy("shop");
     const undeploying = (): ReturnType<typeof planUndeploy> => planUndeploy(depsOf(port), undeployFor("shop"));

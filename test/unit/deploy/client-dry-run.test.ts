@@ -104,6 +104,14 @@ describe("deploy istio without a cluster", () => {
     expect(notes.join("\n").includes("sidecar.istio.io/userVolume=")).toBe(delivery === "image-volume");
   });
 
+  it.each([
+    ["My_App", "my-app-hello"],
+    ["", "selected-hello"],
+  ])("gives what selects by the label %j a name that a cluster takes", async (app, name) => {
+    const { yaml } = await run({ via: "wasmplugin", config: "", workloads: { ...REQUEST.workloads, labels: { app } } });
+    expect(yaml).toContain(`name: ${name}\n`);
+  });
+
   it("refuses to promise credentials that it cannot copy", async () => {
     const attempt = run({ via: "wasmplugin", delivery: "cache-http", config: undefined, pullSecret: "regcred" });
     await expect(attempt).rejects.toMatchObject({ kind: "usage", code: "OPTIONS_CONFLICT" });
