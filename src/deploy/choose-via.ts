@@ -90,7 +90,8 @@ function obstacleToPhase({ phase }: ViaQuestion): Obstacle | undefined {
 }
 
 function obstacleToConfig({ config }: ViaQuestion): Obstacle | undefined {
-  if (isObjectConfig(config)) return undefined;
+  // An empty text is none (filterOf).
+  if (config === "" || isObjectConfig(config)) return undefined;
   const why = "takes a JSON object as --config, nothing else";
   return { why, hint: `pass --config '{"key":"value"}'`, kinds: "--via envoyfilter" };
 }

@@ -48,6 +48,7 @@ describe("chooseVia", () => {
     ["the next when that is not served", { served: new Set(["wasmplugin", "envoyfilter"]) }, "wasmplugin"],
     ["what can hold plain text", { config: "text" }, "envoyfilter"],
     ["what can hold a JSON list", { config: "[1]" }, "envoyfilter"],
+    ["plugins for an empty text, which is none", { config: "" }, "trafficextension"],
     ["plugins for a JSON object", { config: '{"a":1}' }, "trafficextension"],
     ["what can run an image Istio cannot read", { image: SINGLE }, "envoyfilter"],
     ["plugins where files cannot go", { noFiles: "no hostPath here" }, "trafficextension"],
