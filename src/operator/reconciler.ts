@@ -23,6 +23,7 @@ import { findImage, type FoundImage, type NoImage } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, heldUp, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
+import { PatientSweep } from "./patient-sweep.ts";
 import { conditionIn } from "./status.ts";
 import { sweep } from "./sweep.ts";
 import { CONTROLLER, type ReconcilerDeps, type Work } from "./work.ts";
@@ -31,6 +32,7 @@ import { writeStatus } from "./write-status.ts";
 /** Reconciles FilterDeployments by key (`namespace/name`): whatever happened, what the object asks for is brought about. */
 export function createReconcile(deps: ReconcilerDeps): (key: string, signal: AbortSignal) => Promise<ReconcileResult> {
   const oldFailures = new Map<string, OldFailures>();
+  const patient = new PatientSweep();
   return async (key, signal) => {
     const { name, namespace = "" } = partsOf(key);
     const live = await deps.port.get({ kind: Kinds.filterDeployment, name, namespace }, signal);
@@ -54,16 +56,17 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     }
     const work: Work = { deps, live, namespace, cluster, signal };
     if (live.metadata.deletionTimestamp !== undefined) {
-      if (hasFinalizer(live)) await remove(work);
+      if (hasFinalizer(live)) await remove(work, patient);
       return {};
     }
     const judgement = await judge(work);
     if (judgement === "later") return { isOpen: true };
     const { findings, againMs, failure } = judgement;
     await writeStatus(work, findings);
-    await sweep({ deps, cluster, namespace });
+    const sweptMs = await patient.run({ deps, cluster, namespace });
     if (failure !== undefined) throw failure;
-    return againMs === undefined ? {} : { requeueAfterMs: againMs };
+    const looks = [againMs, sweptMs].filter((ms) => ms !== undefined);
+    return looks.length === 0 ? {} : { requeueAfterMs: Math.min(...looks) };
   };
 }
 
@@ -77,12 +80,14 @@ function tell(log: Log): EventSink {
 }
 
 /** What was made goes first, then the object may go; what keeps it is told, since who deleted it waits. */
-async function remove(work: Work): Promise<void> {
+async function remove(work: Work, patient: PatientSweep): Promise<void> {
   const { deps, live, cluster, namespace, signal } = work;
   try {
     await removeAllBut(work, []);
     deps.announced.delete(keyOf(live));
-    await sweep({ deps, cluster, namespace, without: live });
+    const sweeping = { deps, cluster, namespace, without: live };
+    // Who stays sweeps again; after the last one nobody would.
+    await (isLast(work) ? sweep(sweeping) : patient.run(sweeping));
     await forgetEvents(deps, keyOf(live), signal);
     await removeFinalizer(deps.port, live, signal);
   } catch (error) {
@@ -91,6 +96,12 @@ async function remove(work: Work): Promise<void> {
     await writeStatus(work, stopped(work, {}, { reason: "CannotRemove", message, at: "WorkloadsUpdated" }));
     throw error;
   }
+}
+
+function isLast({ deps, live, namespace }: Work): boolean {
+  return deps.view.filterDeployments
+    .list({ namespace })
+    .every(({ metadata }) => metadata.uid === live.metadata.uid || metadata.deletionTimestamp !== undefined);
 }
 
 /** What was told about a FilterDeployment goes with it, also what an operator before this one told. */

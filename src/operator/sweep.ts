@@ -35,8 +35,11 @@ export interface Sweep {
  * it needs no memory of its own, and nothing of others is touched.
  */
 export async function sweep(sweeping: Sweep): Promise<void> {
-  await sweepMounts(sweeping);
-  await sweepList(sweeping);
+  try {
+    await sweepMounts(sweeping);
+  } finally {
+    await sweepList(sweeping);
+  }
 }
 
 async function sweepMounts(sweeping: Sweep): Promise<void> {

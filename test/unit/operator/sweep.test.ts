@@ -2,9 +2,15 @@ import { expect, it } from "vitest";
 import { announcePatch } from "../../../src/deploy/cache-list.ts";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import { mountModules } from "../../../src/mesh/sidecar-annotations.ts";
-import { sweep } from "../../../src/operator/sweep.ts";
+import type { KubePort } from "../../../src/kube/port.ts";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { PatientSweep } from "../../../src/operator/patient-sweep.ts";
+import { type Sweep, sweep } from "../../../src/operator/sweep.ts";
 import type { ReconcilerDeps } from "../../../src/operator/work.ts";
-import { systemClock } from "../../../src/platform/clock.ts";
+import { type SteadyClock, systemClock } from "../../../src/platform/clock.ts";
+import { type Log, silentLog } from "../../../src/platform/json-log.ts";
+import { manualClock } from "../../support/manual-clock.ts";
+import { memoryLog } from "../../support/memory-log.ts";
 import { MemoryCluster } from "../deploy/memory-cluster.ts";
 
 const ENTRY = { key: "sha256-00", value: "registry.example.com/team/hello@sha256:00" };
@@ -34,8 +40,14 @@ it("takes an entry of its own that nothing needs off the list, but does not try 
   expect(await asked(metadata as object)).toEqual([]);
 });
 
-/** Whether the mount of the module directory stays on a workload that the operator once wrote and no object selects. */
-async function keepsMount(from: string | undefined): Promise<boolean> {
+interface Stray {
+  readonly server: MemoryCluster;
+  readonly port: KubePort;
+  readonly sweeping: (port?: KubePort) => Sweep;
+}
+
+/** A mount of the module directory on a workload that the operator once wrote and no object selects; `from` is coming. */
+async function strayMount(from?: string, clock: SteadyClock = systemClock, log: Log = silentLog): Promise<Stray> {
   const server = new MemoryCluster();
   const port = server.port();
   const cache = { name: "wasme-cache", namespace: "wasme" };
@@ -56,14 +68,27 @@ async function keepsMount(from: string | undefined): Promise<boolean> {
     configMaps: undefined,
   };
   const settings = { cache, watchNamespaces: ["shop"] };
-  const deps = { view, settings, announced: new Map(), port: { ...port, live: port } } as unknown as ReconcilerDeps;
-  await sweep({
-    deps,
-    namespace: "shop",
-    cluster: { port, clock: systemClock, events: () => undefined, trial: false },
-  });
-  const ref = { kind: Kinds.deployment, namespace: "shop", name: "web" };
-  return JSON.stringify(server.find(ref)).includes("userVolume");
+  const own = { view, settings, announced: new Map(), port: { ...port, live: port }, clock, log };
+  const deps = own as unknown as ReconcilerDeps;
+  return {
+    server,
+    port,
+    sweeping: (through = port) => ({
+      deps,
+      namespace: "shop",
+      cluster: { port: through, clock, events: () => undefined, trial: false },
+    }),
+  };
+}
+
+function isMounted(server: MemoryCluster): boolean {
+  return JSON.stringify(server.find({ kind: Kinds.deployment, namespace: "shop", name: "web" })).includes("userVolume");
+}
+
+async function keepsMount(from: string | undefined): Promise<boolean> {
+  const { server, sweeping } = await strayMount(from);
+  await sweep(sweeping());
+  return isMounted(server);
 }
 
 it("leaves the module directory on a workload that the command line is putting a filter on", async () => {
@@ -72,4 +97,31 @@ it("leaves the module directory on a workload that the command line is putting a
   expect(await keepsMount("blog/hello")).toBe(false);
   // A FilterDeployment that is on its way to other workloads.
   expect(await keepsMount("shop/FilterDeployment/hello")).toBe(false);
+});
+
+it("holds nobody up when a policy keeps what is left behind, and tries again after a while", async () => {
+  const [clock, log] = [manualClock(), memoryLog()];
+  const { server, port, sweeping } = await strayMount(undefined, clock, log);
+  let tries = 0;
+  const patch: KubePort["patch"] = () => {
+    tries += 1;
+    return Promise.reject(new WasmeError("failed", "KUBE_DENIED", "a policy says no"));
+  };
+  const denied = sweeping({ ...port, patch });
+  await expect(sweep(denied)).rejects.toThrow("a policy says no");
+  const patient = new PatientSweep();
+  expect(await patient.run(denied)).toBe(60_000);
+  await clock.advance(20_000);
+  expect(await patient.run(denied)).toBe(40_000);
+  expect(tries).toBe(2);
+  await clock.advance(40_000);
+  expect(await patient.run(denied)).toBe(60_000);
+  expect(log.entries.filter(({ level }) => level === "warn")).toHaveLength(1);
+  await clock.advance(60_000);
+  expect(await patient.run(sweeping())).toBeUndefined();
+  expect(isMounted(server)).toBe(false);
+  const lost = new WasmeError("failed", "LEADER_LOST", "another one leads");
+  const other = await strayMount();
+  const late = other.sweeping({ ...other.port, patch: () => Promise.reject(lost) });
+  await expect(new PatientSweep().run(late)).rejects.toThrow("another one leads");
 });
