@@ -24,7 +24,10 @@ export interface CacheServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Starts it. Throws `ADDRESS_IN_USE`, `ADDRESS_UNUSABLE` (failed). */
+/**
+ * Starts it. Not `startHttpServer`: what Node says there to a broken request (400, 408) is final for a proxy, and a fault
+ * here is 503, with the time to come again. Throws `ADDRESS_IN_USE`, `ADDRESS_UNUSABLE` (failed).
+ */
 export async function startCacheServer(options: CacheServerOptions): Promise<CacheServer> {
   const { listen, answer, onAnswered, log } = options;
   let isLast = false;

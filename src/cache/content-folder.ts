@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
+import { chmod, type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestParts, startDigest } from "../domain/digest.ts";
 import { errnoOf, WasmeError } from "../domain/errors.ts";
@@ -44,7 +44,8 @@ export class ContentFolder {
   /** Finds what is there, and removes unfinished files of a process that was killed. Throws as `writeFileAtomic` does. */
   async open(): Promise<void> {
     try {
-      await makeDirectory(this.dir, 0o755);
+      // Who reads files runs as somebody else; the umask would have its way.
+      if ((await makeDirectory(this.dir)) !== undefined) await chmod(this.dir, 0o755);
     } catch (error) {
       throw writeError(error, this.dir);
     }

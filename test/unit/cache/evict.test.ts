@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CachedImage } from "../../../src/cache/cached-image.ts";
@@ -148,6 +148,19 @@ describe("eviction", () => {
 });
 
 describe("a folder of content", () => {
+  it("is open to who reads files, whatever the umask, and stays as it is when it was there", async () => {
+    const dir = tempDir();
+    const [made, own] = [join(dir, "made"), join(dir, "own")];
+    const before = process.umask(0o077);
+    try {
+      mkdirSync(own);
+      for (const each of [made, own]) await new ContentFolder({ dir: each, suffix: "" }).open();
+    } finally {
+      process.umask(before);
+    }
+    expect([made, own].map((each) => statSync(each).mode & 0o777)).toEqual([0o755, 0o700]);
+  });
+
   it("takes no file for content that has not its digest, whatever it is", async () => {
     const dir = tempDir();
     const lost: string[] = [];
