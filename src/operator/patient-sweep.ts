@@ -3,6 +3,7 @@ import { type Sweep, sweep } from "./sweep.ts";
 
 interface Trouble {
   readonly message: string;
+  readonly pauseMs: number;
   /** Nobody tries before, in the steady clock's milliseconds. */
   readonly until: number;
 }
@@ -31,10 +32,13 @@ export class PatientSweep {
       const { message } = error;
       if (before?.message !== message)
         deps.log.warn(`something that nothing needs stays for now: ${namespace}`, { error });
-      this.#troubles.set(namespace, { message, until: now + AGAIN_MS });
-      return AGAIN_MS;
+      const pauseMs = before === undefined ? FIRST_MS : Math.min(2 * before.pauseMs, LONGEST_MS);
+      this.#troubles.set(namespace, { message, pauseMs, until: now + pauseMs });
+      return pauseMs;
     }
   }
 }
 
-const AGAIN_MS = 60_000;
+/** Most of what fails has passed by then: somebody was quicker, a server was away. Doubled each time. Milliseconds. */
+const FIRST_MS = 200;
+const LONGEST_MS = 60_000;
