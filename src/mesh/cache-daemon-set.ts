@@ -59,6 +59,7 @@ function podSpec(settings: CachePodSettings): JsonObject {
     : { emptyDir: { sizeLimit: "2Gi" } };
   return compact({
     serviceAccountName: settings.name,
+    imagePullSecrets: settings.imagePullSecrets,
     priorityClassName: settings.priorityClassName,
     tolerations: settings.tolerations,
     nodeSelector: { "kubernetes.io/os": "linux" },

@@ -48,6 +48,7 @@ function podSpec(settings: OperatorPodSettings, podLabels: Readonly<Record<strin
   const auth = authMount(settings);
   return compact({
     serviceAccountName: settings.name,
+    imagePullSecrets: settings.imagePullSecrets,
     priorityClassName: settings.priorityClassName,
     tolerations: settings.tolerations,
     nodeSelector: { "kubernetes.io/os": "linux" },

@@ -15,6 +15,8 @@ export interface ProgramSettings {
   /** Its image, `repository:tag`. */
   readonly image: string;
   readonly imagePullPolicy: PullPolicy;
+  /** References (`name`) to Secrets in its namespace with which nodes pull the program's own image. */
+  readonly imagePullSecrets?: readonly JsonObject[] | undefined;
   /** Name of a Secret in its namespace (`kubernetes.io/dockerconfigjson`) with credentials for all filter images. */
   readonly authSecret?: string | undefined;
   /** Pod tolerations, for tainted nodes. */

@@ -49,6 +49,7 @@ const CHARTS: readonly {
   {
     values: {
       image: { repository: "registry.example:5000/wasme", tag: "1.2@sha256:00", pullPolicy: "Always" },
+      imagePullSecrets: [{ name: "one" }, { name: "two" }],
       cache: {
         namespace: "123",
         priorityClassName: "system-node-critical",
@@ -73,6 +74,7 @@ const CHARTS: readonly {
       namespace: "123",
       image: "registry.example:5000/wasme:1.2@sha256:00",
       imagePullPolicy: "Always",
+      imagePullSecrets: [{ name: "one" }, { name: "two" }],
       priorityClassName: "system-node-critical",
       tolerations: [
         { key: "a", operator: "Exists" },
@@ -84,6 +86,7 @@ const CHARTS: readonly {
       namespace: "mesh-tools",
       image: "registry.example:5000/wasme:1.2@sha256:00",
       imagePullPolicy: "Always",
+      imagePullSecrets: [{ name: "one" }, { name: "two" }],
       replicas: 3,
       authSecret: "creds",
       pullSecrets: ["one", "two"],

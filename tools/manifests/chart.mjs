@@ -96,7 +96,9 @@ function pods(program) {
 
 function podSwitches(program) {
   const value = (name) => `$.Values.${program}.${name}`;
+  const own = "$.Values.imagePullSecrets";
   return [
+    { when: own, settings: { imagePullSecrets: [structure(own)] } },
     { when: value("priorityClassName"), settings: { priorityClassName: placeholder(value("priorityClassName")) } },
     { when: value("tolerations"), settings: { tolerations: [structure(value("tolerations"))] } },
     { when: value("authSecret"), settings: { authSecret: placeholder(value("authSecret")) } },
@@ -118,6 +120,9 @@ image:
   # Default: the chart's appVersion.
   tag: ""
   pullPolicy: IfNotPresent
+
+# With which nodes pull that image: [{name: …}], Secrets in the namespaces of both programs.
+imagePullSecrets: []
 
 # The node cache: fetches each module once per node and serves it to the proxies.
 cache:

@@ -21,6 +21,11 @@ export const programOptions: readonly OptionSpec[] = [
     default: "IfNotPresent",
   },
   {
+    flags: "--image-pull-secret <name>",
+    description: "Secret in its namespace with which nodes pull that image",
+    repeatable: true,
+  },
+  {
     flags: "--auth-secret <name>",
     description: "Secret (kubernetes.io/dockerconfigjson) with credentials for all filter images",
   },
@@ -36,12 +41,16 @@ export const programOptions: readonly OptionSpec[] = [
 export function readProgram(values: Values, name: string, namespace: string): ProgramSettings {
   const image = text(values, "image") ?? `ghcr.io/wasme/wasme:${packageVersion()}`;
   parseImageReference(image);
+  const pullSecrets = list(values, "imagePullSecret").map((one): JsonObject => {
+    return { name: checkedName(one, "imagePullSecret") };
+  });
   const tolerations = list(values, "toleration").map(parseToleration);
   return {
     name,
     namespace,
     image,
     imagePullPolicy: choice(values, "imagePullPolicy", PULL_POLICIES, "IfNotPresent"),
+    imagePullSecrets: pullSecrets.length === 0 ? undefined : pullSecrets,
     authSecret: objectName(values, "authSecret"),
     tolerations: tolerations.length === 0 ? undefined : tolerations,
     priorityClassName: objectName(values, "priorityClass"),
