@@ -269,15 +269,14 @@ describe("the image at work", () => {
       "--directory=/var/lib/wasme",
       `--namespace=${namespace}`,
       "--config-map=wasme-cache",
+      "--drain=0s",
     ];
     const operator = ["operator", "run", `--namespace=${namespace}`, `--watch-namespace=${namespace}`];
-    for (const [args, port] of [
-      [cache, cachePort],
-      [operator, operatorPort],
-    ] as const) {
+    const serves = async (args: readonly string[], port: number): Promise<void> => {
       const server = await start([...args, `--listen=127.0.0.1:${port}`], env);
       await answers(server, `http://127.0.0.1:${port}`);
-    }
+    };
+    await Promise.all([serves(cache, cachePort), serves(operator, operatorPort)]);
     expect(statSync(join(home, "var/lib/wasme")).uid).toBe(65532);
   }, 180_000);
 });

@@ -15,20 +15,8 @@ const LAUNCHER = `#!/usr/local/bin/node\nrequire("/${HOME}/bin/wasme.js");\n`;
 export async function appLayer({ root }) {
   const base = await mkdtemp(join(tmpdir(), "wasme-image-app-"));
   try {
-    await run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", base, root], { cwd: base });
-    const [archive] = await readdir(base);
-    const own = await unpackTree(await readFile(join(base, archive)), () => true);
-    if (!own.has("package/dist/cli/main.js")) throw new Error("dist/ is not built\nHint: npm run build");
     const app = join(base, "app");
-    await mkdir(app);
-    for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
-      await copyFile(join(root, name), join(app, name)).catch((error) => {
-        if (name !== ".npmrc") throw error;
-      });
-    }
-    await run("npm", ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links"], {
-      cwd: app,
-    });
+    const [own] = await Promise.all([packed(root, join(base, "pack")), installed(root, app)]);
     const tree = new Map([["usr/local/bin/wasme", file(LAUNCHER, 0o755)]]);
     for (const [path, entry] of own) add(tree, path.replace(/^package\//u, ""), entry);
     for (const path of await filesBelow(join(app, "node_modules"))) {
@@ -38,6 +26,28 @@ export async function appLayer({ root }) {
   } finally {
     await rm(base, { recursive: true, force: true });
   }
+}
+
+/** The files that `npm pack` would publish. */
+async function packed(root, folder) {
+  await mkdir(folder);
+  await run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", folder, root], { cwd: folder });
+  const [archive] = await readdir(folder);
+  const own = await unpackTree(await readFile(join(folder, archive)), () => true);
+  if (!own.has("package/dist/cli/main.js")) throw new Error("dist/ is not built\nHint: npm run build");
+  return own;
+}
+
+/** Installs the production dependencies into a folder. */
+async function installed(root, folder) {
+  await mkdir(folder);
+  for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
+    await copyFile(join(root, name), join(folder, name)).catch((error) => {
+      if (name !== ".npmrc") throw error;
+    });
+  }
+  const plain = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links"];
+  await run("npm", ["ci", "--omit=dev", ...plain], { cwd: folder });
 }
 
 function add(tree, path, entry) {
@@ -67,8 +77,8 @@ async function filesBelow(base) {
 /** Name, version, licence and hash of each production dependency. */
 async function packagesOf(app) {
   const { packages } = JSON.parse(await readFile(join(app, "package-lock.json"), "utf8"));
-  const installed = JSON.parse(await readFile(join(app, "node_modules/.package-lock.json"), "utf8")).packages;
-  return Object.keys(installed).map((path) => {
+  const there = JSON.parse(await readFile(join(app, "node_modules/.package-lock.json"), "utf8")).packages;
+  return Object.keys(there).map((path) => {
     const { version, license, integrity } = packages[path];
     return {
       name: path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length),

@@ -140,13 +140,16 @@ async function build(folder, { arches, locked, cache, aptSources, about }) {
   for (const arch of arches) {
     systems[arch] = await systemLayer({ arch, locked: locked.debian[arch], cache, aptSources });
   }
-  for (const arch of new Set([MACHINE, ...arches]))
-    nodes[arch] = await nodeLayer({ arch, locked: locked.node[arch], cache });
+  say("Installing the program's own packages");
+  const [app] = await Promise.all([
+    appLayer({ root }),
+    ...Array.from(new Set([MACHINE, ...arches]), async (arch) => {
+      nodes[arch] = await nodeLayer({ arch, locked: locked.node[arch], cache });
+    }),
+  ]);
   const { compress, close } = await compressor(nodes[MACHINE].program);
   const store = openStore(folder);
   try {
-    say("Installing the program's own packages");
-    const app = await appLayer({ root });
     const appPacked = await layerOf(`${about.name} ${about.version}`, app.tree, { time, compress });
     const buildOne = async (arch) => {
       const [system, node] = [systems[arch], nodes[arch]];
