@@ -1,6 +1,9 @@
 import { WasmeError } from "../domain/errors.ts";
 import { type Sweep, sweep } from "./sweep.ts";
 
+/** The longest pause between two tries: it is not only this moment. Milliseconds. */
+export const LONGEST_MS = 60_000;
+
 interface Trouble {
   readonly message: string;
   readonly pauseMs: number;
@@ -16,12 +19,12 @@ export class PatientSweep {
   /** By namespace. */
   readonly #troubles = new Map<string, Trouble>();
 
-  /** Milliseconds after which it is worth another try; `undefined`: nothing is left behind. */
+  /** Milliseconds after which it is worth another try, up to {@link LONGEST_MS}; `undefined`: nothing is left behind. */
   async run(sweeping: Sweep): Promise<number | undefined> {
     const { deps, namespace, cluster } = sweeping;
     const before = this.#troubles.get(namespace);
     const now = deps.clock.elapsed();
-    if (before !== undefined && now < before.until) return before.until - now;
+    if (before !== undefined && now < before.until) return before.pauseMs;
     try {
       await sweep(sweeping);
       this.#troubles.delete(namespace);
@@ -41,4 +44,3 @@ export class PatientSweep {
 
 /** Most of what fails has passed by then: somebody was quicker, a server was away. Doubled each time. Milliseconds. */
 const FIRST_MS = 200;
-const LONGEST_MS = 60_000;

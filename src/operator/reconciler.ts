@@ -23,7 +23,7 @@ import { findImage, type FoundImage, type NoImage } from "./find-image.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { failureOf, heldUp, type Judgement, type Known, stopped } from "./judgement.ts";
 import { removeAllBut } from "./leftovers.ts";
-import { PatientSweep } from "./patient-sweep.ts";
+import { LONGEST_MS, PatientSweep } from "./patient-sweep.ts";
 import { conditionIn } from "./status.ts";
 import { sweep } from "./sweep.ts";
 import { CONTROLLER, type ReconcilerDeps, type Work } from "./work.ts";
@@ -50,9 +50,11 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     if (live === undefined) {
       deps.announced.delete(key);
       deps.waits.forget(key);
-      await sweep({ deps, cluster, namespace });
+      const sweptMs = await patient.run({ deps, cluster, namespace });
       await forgetEvents(deps, key, signal);
-      return {};
+      // What stays for long is left to those who are there: keys of what is gone must not pile up.
+      const isLeft = sweptMs === LONGEST_MS && deps.view.filterDeployments.list({ namespace }).length > 0;
+      return sweptMs === undefined || isLeft ? {} : { requeueAfterMs: sweptMs };
     }
     const work: Work = { deps, live, namespace, cluster, signal };
     if (live.metadata.deletionTimestamp !== undefined) {

@@ -112,7 +112,7 @@ it("holds nobody up when a policy keeps what is left behind, and tries again aft
   const patient = new PatientSweep();
   expect(await patient.run(denied)).toBe(200);
   await clock.advance(50);
-  expect(await patient.run(denied)).toBe(150);
+  expect(await patient.run(denied)).toBe(200);
   expect(tries).toBe(2);
   await clock.advance(150);
   expect(await patient.run(denied)).toBe(400);
