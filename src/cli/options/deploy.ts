@@ -1,10 +1,12 @@
 import { DELIVERIES } from "../../domain/delivery.ts";
 import { FILTER_PHASES, PATCH_CONTEXTS } from "../../domain/filter.ts";
 import { usageError } from "../../domain/errors.ts";
+import { parseImageReference } from "../../domain/image-reference.ts";
 import type { CacheRequest, DeployDeps } from "../../deploy/request.ts";
 import type { OptionSpec } from "../command-spec.ts";
 import type { Context } from "../context.ts";
 import { packageVersion } from "../version.ts";
+import { checkedName, namespaceName, serviceName } from "./install.ts";
 import { choice, duration, text, type Values } from "./read.ts";
 import { withRegistry } from "./registry.ts";
 import { openStoreFor } from "./store.ts";
@@ -99,21 +101,32 @@ export const legacyIstioOptions: readonly OptionSpec[] = [
   { flags: "--ignore-version-check", description: "accepted, nothing is gated on a version", hidden: true },
 ];
 
-/** Which node cache the options name. */
+/** Which node cache the options name. Throws `NAME_INVALID` and `NAMESPACE_INVALID` (usage). */
 export function readCachePlace(values: Values): Pick<CacheRequest, "name" | "namespace"> {
   return {
-    name: text(values, "cacheName") ?? "wasme-cache",
-    namespace: text(values, "cacheNamespace") ?? "wasme",
+    name: serviceName(values, "cacheName", "wasme-cache"),
+    namespace: namespaceName(text(values, "cacheNamespace") ?? "wasme", "cacheNamespace"),
   };
 }
 
-/** The node cache the options describe. */
+/** The Secret the option names; an empty name, as an unset variable of a script leaves it, is none. Throws `NAME_INVALID` (usage). */
+export function readPullSecret(values: Values): string | undefined {
+  const name = text(values, "pullSecret") ?? "";
+  return name === "" ? undefined : checkedName(name, "pullSecret");
+}
+
+/**
+ * The node cache the options describe. Into a namespace that is yet to be made the server tries nothing beforehand: what it
+ * would refuse half-way is found here. Throws as {@link readCachePlace}, and `REFERENCE_INVALID` (usage).
+ */
 export function readCache(values: Values): CacheRequest {
   const command = text(values, "cacheCustomCommand");
   const repo = text(values, "cacheRepo") ?? "ghcr.io/wasme/wasme";
+  const image = `${repo}:${text(values, "cacheTag") ?? packageVersion()}`;
+  parseImageReference(image);
   return {
     ...readCachePlace(values),
-    image: `${repo}:${text(values, "cacheTag") ?? packageVersion()}`,
+    image,
     imagePullPolicy: choice(values, "cacheImagePullPolicy", PULL_POLICIES, "IfNotPresent"),
     ...(command === undefined ? {} : { customCommand: command.split(",") }),
     timeoutMs: duration(values, "cacheTimeout", "1m"),

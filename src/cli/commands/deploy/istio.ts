@@ -12,6 +12,7 @@ import {
   placementOptions,
   readCache,
   readDryRun,
+  readPullSecret,
   timeoutOptions,
 } from "../../options/deploy.ts";
 import { filterOptions, readFilter } from "../../options/filter.ts";
@@ -83,7 +84,7 @@ export const deployIstio: CommandSpec = {
       workloads: readWorkloads(options),
       via: choice(options, "via", ["auto", "envoyfilter", "wasmplugin", "trafficextension"], "auto"),
       delivery: choice(options, "delivery", ["auto", ...DELIVERIES], "auto"),
-      pullSecret: text(options, "pullSecret"),
+      pullSecret: readPullSecret(options),
       cache: readCache(options),
       check: notDenied(options, "check"),
       dryRun: readDryRun(options),

@@ -28,7 +28,11 @@ export const undeployIstio: CommandSpec = {
   arguments: [],
   options: [
     { flags: "--id <id>", description: "name the filter was deployed under", required: true },
-    dryRunOption,
+    {
+      ...dryRunOption,
+      description: "server: try every write and show the difference; changes nothing",
+      complete: ["server"],
+    },
     ...timeoutOptions,
     ...workloadOptions,
     ...clusterOptions,
