@@ -11,7 +11,7 @@ import { type ParsedModule, parseModule } from "../wasm/parse-module.ts";
 import { malformed, notAModule } from "../wasm/unreadable-module.ts";
 import type { HostModule, ModuleMemory, UnknownImport } from "./host-module.ts";
 import { interruptible } from "./interruptible.ts";
-import { limitMemory } from "./memory-limit.ts";
+import { limitMemory } from "../wasm/limit-memory.ts";
 import { ModuleRefused } from "./module-refused.ts";
 import { envoyWords } from "./module-words.ts";
 import { profileOf, type ProfileName } from "./profile.ts";

@@ -1,52 +1,53 @@
 import { BinaryReader, MalformedModule } from "./binary-reader.ts";
+import { readMemories } from "./memories.ts";
+import { leb, withSections } from "./rewrite-module.ts";
 import { readSections, SectionId } from "./sections.ts";
 
 /**
- * The module with a maximum for its memory: `memory.grow` beyond so many pages of 64 KiB fails, whatever it declared (core
- * spec, §5.5.8). `undefined` when it declares more to begin with; as it is when it has no memory of its own, or is
- * malformed, which whoever loads it will say.
+ * The module with a maximum of `pages` of 64 KiB in its memory section, so that `memory.grow` fails there (core spec,
+ * §5.5.8): a copy of the bytes, or the bytes themselves when they say so already, or have no memory of their own. Works in
+ * every engine and for each module alone, unlike a flag of V8. What declares more to begin with is then not valid, which
+ * the engine says. Throws `MalformedModule`, also for memories with 64-bit addresses.
+ */
+export function limitMemory(bytes: Uint8Array, pages: number): Uint8Array {
+  const sections = readSections(bytes);
+  const section = sections.find(({ id }) => id === SectionId.memory);
+  if (section === undefined) return bytes;
+  const body = limitedSection(new BinaryReader(bytes, section.start, section.end), pages);
+  return body === undefined ? bytes : withSections(bytes, sections, new Map([[section, [body]]]));
+}
+
+/**
+ * {@link limitMemory} for who is to say himself what is wrong: `undefined` when the module declares more to begin with, and
+ * as it is when it is malformed, which whoever loads it will say.
  */
 export function withMemoryLimit(module: Uint8Array, pages: number): Uint8Array | undefined {
   try {
-    return limited(module, pages);
+    const section = readSections(module).find(({ id }) => id === SectionId.memory);
+    const memories = readMemories(section && new BinaryReader(module, section.start, section.end));
+    return memories.some(({ min }) => min > pages) ? undefined : limitMemory(module, pages);
   } catch (error) {
     if (error instanceof MalformedModule) return module;
     throw error;
   }
 }
 
-function limited(module: Uint8Array, pages: number): Uint8Array | undefined {
-  const sections = readSections(module);
-  const index = sections.findIndex(({ id }) => id === SectionId.memory);
-  const section = sections[index];
-  if (section === undefined) return module;
-  const reader = new BinaryReader(module, section.start, section.end);
-  const memories: number[] = [];
-  const count = reader.u32();
-  for (let at = 0; at < count; at += 1) {
+/** The new content, or `undefined` when no memory may grow further than it should. */
+function limitedSection(reader: BinaryReader, pages: number): number[] | undefined {
+  const count = reader.count("memories");
+  const body = leb(count);
+  let changed = false;
+  for (let left = count; left > 0; left -= 1) {
+    const at = reader.position;
     const flags = reader.byte();
-    const [least, most] = [reader.u64(), (flags & HAS_MAXIMUM) === 0 ? pages : reader.u64()];
-    if (least > pages) return undefined;
-    memories.push(flags | HAS_MAXIMUM, ...leb(least), ...leb(Math.max(least, Math.min(most, pages))));
+    if ((flags & ~(HAS_MAX | SHARED)) !== 0) throw new MalformedModule("the memory is of a kind no proxy has", at);
+    const min = reader.u64();
+    const max = (flags & HAS_MAX) === 0 ? Number.POSITIVE_INFINITY : reader.u64();
+    changed ||= max > pages;
+    body.push(flags | HAS_MAX, ...leb(min), ...leb(Math.min(max, pages)));
   }
-  const content = [...leb(count), ...memories];
-  const before = sections[index - 1]?.end ?? PREAMBLE;
-  const header = [SectionId.memory, ...leb(content.length)];
-  return Buffer.concat([
-    module.subarray(0, before),
-    Buffer.from([...header, ...content]),
-    module.subarray(section.end),
-  ]);
+  return changed ? body : undefined;
 }
 
-/** Unsigned LEB128. */
-function leb(value: number): readonly number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
-  return [...bytes, rest];
-}
-
-const HAS_MAXIMUM = 1;
-/** Bytes of magic and version. */
-const PREAMBLE = 8;
+const HAS_MAX = 0x01;
+const SHARED = 0x02;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { interruptible } from "../../../src/host/interruptible.ts";
-import { limitMemory } from "../../../src/host/memory-limit.ts";
+import { limitMemory } from "../../../src/wasm/limit-memory.ts";
 import { webAssembly } from "../../../src/host/webassembly.ts";
 import { parseModule } from "../../../src/wasm/parse-module.ts";
 import { slowPlaces } from "../../../src/wasm/slow-instructions.ts";
