@@ -25,7 +25,7 @@ import { failureOf, heldUp, type Judgement, type Known, stopped } from "./judgem
 import { removeAllBut } from "./leftovers.ts";
 import { LONGEST_MS, PatientSweep } from "./patient-sweep.ts";
 import { conditionIn } from "./status.ts";
-import { sweep } from "./sweep.ts";
+import { type Sweep, sweep } from "./sweep.ts";
 import { CONTROLLER, type ReconcilerDeps, type Work } from "./work.ts";
 import { writeStatus } from "./write-status.ts";
 
@@ -47,15 +47,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
       oldFailures,
     };
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
-    if (live === undefined) {
-      deps.announced.delete(key);
-      deps.waits.forget(key);
-      const sweptMs = await patient.run({ deps, cluster, namespace });
-      await forgetEvents(deps, key, signal);
-      // What stays for long is left to those who are there: keys of what is gone must not pile up.
-      const isLeft = sweptMs === LONGEST_MS && deps.view.filterDeployments.list({ namespace }).length > 0;
-      return sweptMs === undefined || isLeft ? {} : { requeueAfterMs: sweptMs };
-    }
+    if (live === undefined) return await afterEnd(key, { deps, cluster, namespace }, patient);
     const work: Work = { deps, live, namespace, cluster, signal };
     if (live.metadata.deletionTimestamp !== undefined) {
       if (hasFinalizer(live)) await remove(work, patient);
@@ -70,6 +62,18 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const looks = [againMs, sweptMs].filter((ms) => ms !== undefined);
     return looks.length === 0 ? {} : { requeueAfterMs: Math.min(...looks) };
   };
+}
+
+/** Nothing asks for anything any more: what was left behind goes. */
+async function afterEnd(key: string, sweeping: Sweep, patient: PatientSweep): Promise<ReconcileResult> {
+  const { deps, cluster, namespace } = sweeping;
+  deps.announced.delete(key);
+  deps.waits.forget(key);
+  const sweptMs = await patient.run(sweeping);
+  await forgetEvents(deps, key, cluster.signal);
+  // What stays for long is left to those who are there: keys of what is gone must not pile up.
+  const isLeft = sweptMs === LONGEST_MS && deps.view.filterDeployments.list({ namespace }).length > 0;
+  return sweptMs === undefined || isLeft ? {} : { requeueAfterMs: sweptMs };
 }
 
 /** What was changed is told; how far things are is in the status, and looked at often. */
@@ -107,7 +111,11 @@ function isLast({ deps, live, namespace }: Work): boolean {
 }
 
 /** What was told about a FilterDeployment goes with it, also what an operator before this one told. */
-async function forgetEvents({ recorder, port, log }: ReconcilerDeps, key: string, signal: AbortSignal): Promise<void> {
+async function forgetEvents(
+  { recorder, port, log }: ReconcilerDeps,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { name, namespace = "" } = partsOf(key);
   const { kind } = Kinds.filterDeployment;
   await recorder.flush();
