@@ -43,6 +43,7 @@ export async function findImages(
   answers: readonly ImageAnswer[],
   events: EventSink,
 ): Promise<ImagesByFilter> {
+  for (const message of unusedAnswers(survey, answers)) events({ type: "warning", message });
   const found = new Map<string, ResolvedImage>();
   const resolve = memoised(deps.resolveImage);
   for (const filter of survey.filters) {
@@ -68,6 +69,17 @@ export async function findImages(
   }
   if (open().length > 0) throw unknown(open(), seen, survey.cache);
   return found;
+}
+
+/** A misspelt id would leave a filter with another image than the one that is meant; one that is migrated already needs none. */
+function unusedAnswers({ filters }: Pick<Survey, "filters">, answers: readonly ImageAnswer[]): readonly string[] {
+  const ids = new Set(filters.map(({ old }) => old.id));
+  return answers
+    .filter(({ id }) => !ids.has(id))
+    .map(({ id, reference, replace }) => {
+      const typed = `--${replace ? "replace-image" : "image"} ${id}=${formatReference(reference)}`;
+      return `${typed} is for none of the old filters that are left${ids.size === 0 ? "" : `: ${[...ids].join(", ")}`}`;
+    });
 }
 
 type Resolve = (reference: ImageReference) => Promise<ResolvedImage>;
