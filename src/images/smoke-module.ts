@@ -7,7 +7,7 @@ import type { SmokeRun } from "./smoke-streams.ts";
 /** What the thread may take, and where it comes from. */
 export interface SmokeLimits extends Pick<GuestWorkerOptions, "hardLimitMs" | "heapMegabytes" | "memoryMegabytes"> {
   /** Gives the thread, from {@link spareForSmoke}, with the heap that one has; absent: one is started. */
-  readonly spare?: SpareThread;
+  readonly spare?: Pick<SpareThread, "take">;
 }
 
 /** Settings beside what is sent. */

@@ -33,7 +33,7 @@ export interface VerifierOptions {
   readonly version: string;
   readonly onRun?: (ok: boolean, ms: number) => void;
   /** Where trials get their threads, of {@link TRIAL_HEAP_MEGABYTES}; absent: each starts one. */
-  readonly spare?: SpareThread;
+  readonly spare?: Pick<SpareThread, "prepare" | "take">;
   /** Looks at one filter; absent: the real thing. */
   readonly judge?: Judge;
 }

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { webAssembly } from "../../src/host/webassembly.ts";
-import { type GuestWorker, type GuestWorkerOptions, startGuestWorker } from "../../src/isolate/guest-worker.ts";
+import {
+  type GuestThread,
+  type GuestWorker,
+  type GuestWorkerOptions,
+  startGuestWorker,
+  startThread,
+} from "../../src/isolate/guest-worker.ts";
+import { SpareThread } from "../../src/isolate/spare-thread.ts";
 import { workerEntry } from "../../src/isolate/worker-entry.ts";
 import { buildModule } from "../support/wasm-builder.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -118,6 +125,45 @@ test("a thread that does not start says why, to who asks before and after", asyn
   await expect(worker.ask(call("one"))).rejects.toThrow("no good start");
   const missing = start({ entry: new URL("no-such-file.mjs", ENTRY) });
   await expect(missing.ask(call("one"))).rejects.toThrow("no-such-file.mjs");
+});
+
+const BIRTH: GuestThread = { entry: ENTRY, data: undefined };
+
+test("what a thread that was started ahead may take counts from its use on", async () => {
+  const spare = new SpareThread(BIRTH);
+  onTestFinished(() => spare.close());
+  spare.prepare();
+  const ours = Buffer.alloc(300 * 2 ** 20, 1);
+  const worker = spare.take().use({ memoryMegabytes: 200 });
+  onTestFinished(() => worker.stop());
+  expect(await worker.ask({ rest: 300 })).toBe("timed-out");
+  expect(ours[0]).toBe(1);
+  await expect(worker.ask({ bodies: true })).rejects.toMatchObject({ end: { reason: "crashed" } });
+});
+
+test("of threads that were started ahead there is one, and nobody gets it twice", async () => {
+  const starts = new Int32Array(new SharedArrayBuffer(4));
+  const spare = new SpareThread({ ...BIRTH, data: { starts } });
+  const taken = [];
+  for (let round = 0; round < 2; round += 1) {
+    spare.prepare();
+    spare.prepare();
+    taken.push(spare.take().use({}));
+  }
+  for (const worker of taken) expect(await worker.ask(call("one"))).toBe(1);
+  spare.prepare();
+  await spare.close();
+  spare.prepare();
+  await Promise.all(taken.map((worker) => worker.stop()));
+  expect(taken[0]).not.toBe(taken[1]);
+  expect(starts[0]).toBeGreaterThanOrEqual(2);
+  expect(starts[0]).toBeLessThanOrEqual(3);
+});
+
+test("a thread that ends before it is used harms nobody, and who uses it is told", async () => {
+  const thread = startThread({ ...BIRTH, data: { failAtStart: true } });
+  await thread.exited;
+  await expect(thread.use({}).ask(call("one"))).rejects.toThrow("no good start");
 });
 
 test("stop ends a guest in the middle of a loop", async () => {

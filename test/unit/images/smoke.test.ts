@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { FindingContext } from "../../../src/images/check-finding.ts";
 import { findingsOf } from "../../../src/images/check-findings.ts";
 import { examineModule } from "../../../src/images/examine-module.ts";
-import { smokeModule } from "../../../src/images/smoke-module.ts";
+import { smokeModule, spareForSmoke } from "../../../src/images/smoke-module.ts";
 import { SmokeRecorder } from "../../../src/images/smoke-recorder.ts";
 import type { SmokeRequest, SmokeResult } from "../../../src/images/smoke-result.ts";
 import { runSmoke, type SmokeRun } from "../../../src/images/smoke-streams.ts";
@@ -203,6 +203,19 @@ describe("in a thread of its own", () => {
       start: filterFunctions().length,
     });
     expect((await smokeModule(request(atStart), limit)).failure?.step).toBe("start");
+  });
+
+  it("a thread that was started ahead gives the same, is used once, and is watched", async () => {
+    const spare = spareForSmoke(64);
+    onTestFinished(() => spare.close());
+    spare.prepare();
+    const limit = { spare, hardLimitMs: 100 };
+    const good = await smokeModule(request(filterModule()), limit);
+    expect(good).toMatchObject({ outcome: "ran", streams: [{ status: 204 }, { status: 200 }] });
+    spare.prepare();
+    const loops = await smokeModule(request(withFunctions(onConfigure(LOOP))), limit);
+    expect(loops).toMatchObject({ outcome: "stuck", failure: { callback: "proxy_on_configure" } });
+    expect(await smokeModule(request(filterModule()), limit)).toMatchObject({ outcome: "ran" });
   });
 
   it("ends with the signal's reason", async () => {

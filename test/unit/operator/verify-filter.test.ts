@@ -1,11 +1,16 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
 import { ignoreEvents } from "../../../src/domain/events.ts";
 import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
-import { type FilterToVerify, type Judge, Verifier } from "../../../src/operator/verify-filter.ts";
+import {
+  type FilterToVerify,
+  type Judge,
+  Verifier,
+  type VerifierOptions,
+} from "../../../src/operator/verify-filter.ts";
 import { manualClock } from "../../support/manual-clock.ts";
 
 const MIB = 2 ** 20;
@@ -28,7 +33,7 @@ function filter(name: string, more: { size?: number; read?: FilterToVerify["read
   return { image, request: { config: "{}" } as unknown as DeployRequest, readModule };
 }
 
-function verifier(judge: Judge, more: { version?: string; elapsed?: () => number } = {}): Verifier {
+function verifier(judge: Judge, more: Partial<VerifierOptions> = {}): Verifier {
   return new Verifier({ most: 2, largest: 32 * MIB, version: "1", elapsed: () => 0, judge, ...more });
 }
 
@@ -103,6 +108,31 @@ it("lets no registry that is slow hold up another filter's trial", async () => {
   const all = verifier(() => Promise.resolve({ ok: true }));
   for (const name of ["a", "b", "c"]) void all.verify(filter(name, { read: never }), ignoreEvents);
   expect(await all.verify(filter("d"), ignoreEvents)).toEqual({ ok: true });
+});
+
+it("has the next thread started once it is quiet", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let started = 0;
+  const spare = { prepare: () => (started += 1), take: (): never => expect.fail("nothing is run here") };
+  let ends: () => void = () => undefined;
+  const slow = new Promise<void>((resolve) => (ends = resolve));
+  const judge: Judge = async ({ image }) => {
+    if (image.reference.repository.endsWith("slow")) await slow;
+    return { ok: true };
+  };
+  const all = verifier(judge, { spare });
+  const last = all.verify(filter("slow"), ignoreEvents);
+  await all.verify(filter("a"), ignoreEvents);
+  vi.advanceTimersByTime(10_000);
+  expect(started).toBe(0);
+  ends();
+  await last;
+  await all.verify(filter("b"), ignoreEvents);
+  vi.advanceTimersByTime(199);
+  expect(started).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(started).toBe(1);
 });
 
 it("holds one large module in memory at a time", async () => {
