@@ -124,10 +124,13 @@ function awaitedNotes(
   awaited: readonly Notice[],
   data: Readonly<Record<string, string>>,
 ): readonly string[] {
-  return awaited.slice(0, NAMED).map(({ key, from }) => {
-    const what = `${cacheTitle(cache)} keeps ${data[key] ?? key}`;
-    return `${what} for ${from}, which is being deployed, or its deploy was stopped: ${endOf(cache, from)}`;
-  });
+  return awaited.slice(0, NAMED).map((notice) => awaitedNote(cache, notice, data));
+}
+
+/** Whom a cache keeps an entry for whose objects are not there (yet), and how that is ended. */
+export function awaitedNote(cache: CacheName, { key, from }: Notice, data: Readonly<Record<string, string>>): string {
+  const what = `${cacheTitle(cache)} keeps ${data[key] ?? key}`;
+  return `${what} for ${from}, which is being deployed, or its deploy was stopped: ${endOf(cache, from)}`;
 }
 
 /** How what a filter said of an entry is ended. */

@@ -1,9 +1,14 @@
 import { didYouMean } from "../domain/did-you-mean.ts";
 import { WasmeError } from "../domain/errors.ts";
+import { Kinds } from "../kube/kinds.ts";
+import { stringMapAt } from "../kube/objects.ts";
 import { FILTER_LABEL, WORKLOAD_KIND_LABEL, WORKLOAD_LABEL } from "../mesh/names.ts";
+import { noticesOn } from "./cache-list.ts";
 import type { OurObject } from "./our-objects.ts";
+import { awaitedNote } from "./plan-cache-release.ts";
 import { readNamespace } from "./read-namespace.ts";
 import type { ClusterDeps } from "./request.ts";
+import { deniedAsUndefined } from "./require-access.ts";
 import { ownFilterId, type Wishes } from "./status-operator.ts";
 
 /** What is there, when nothing of it is what was asked for. */
@@ -20,13 +25,33 @@ export interface Found {
  */
 export async function aboutNone(
   deps: ClusterDeps,
-  { id, ...found }: Found & { readonly id: string | undefined },
+  { id, begun, ...found }: Found & { readonly id: string | undefined; readonly begun: readonly string[] },
 ): Promise<readonly string[]> {
   const { namespace, everything } = found;
   if (namespace !== undefined && everything.length === 0) await readNamespace(deps, namespace);
-  if (id !== undefined) throw notDeployed(id, found);
+  if (id !== undefined) throw notDeployed(id, found, begun);
   return passedOver(everything);
 }
+
+/**
+ * Filters of the namespace that a deploy has begun with, by what it says on the list of the usual node cache. It may be
+ * under way: nobody can see whether it is slow or dead.
+ */
+export async function begunDeploys(
+  deps: ClusterDeps,
+  { namespace, id }: { readonly namespace: string | undefined; readonly id: string | undefined },
+): Promise<readonly string[]> {
+  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...CACHE }, deps.signal));
+  const begun = noticesOn(list, "coming").filter(({ from }) => {
+    // Of a FilterDeployment, which has three parts, the operator tells.
+    const [place, name, ...more] = from.split("/");
+    const isMeant = (namespace ?? place) === place && (id ?? name) === name;
+    return isMeant && more.length === 0;
+  });
+  return begun.map((notice) => awaitedNote(CACHE, notice, stringMapAt(list, "data")));
+}
+
+const CACHE = { namespace: "wasme", name: "wasme-cache" } as const;
 
 /** Filters that are there, when none of them is one that was asked for. */
 function passedOver(objects: readonly OurObject[]): readonly string[] {
@@ -34,7 +59,7 @@ function passedOver(objects: readonly OurObject[]): readonly string[] {
   return [`filters are there, on other workloads: ${placesOf(objects).join(", ")}`];
 }
 
-function notDeployed(id: string, { namespace, everything, wishes }: Found): WasmeError {
+function notDeployed(id: string, { namespace, everything, wishes }: Found, begun: readonly string[]): WasmeError {
   const same = everything.filter(({ object }) => object.metadata.labels?.[FILTER_LABEL] === id);
   const where = namespace === undefined ? "in any namespace" : `in namespace ${JSON.stringify(namespace)}`;
   if (same.length > 0) {
@@ -52,7 +77,7 @@ function notDeployed(id: string, { namespace, everything, wishes }: Found): Wasm
       ? "no filter is deployed there; -n names another namespace, -A takes all"
       : `there are: ${ids.slice(0, 10).join(", ")}`;
   return new WasmeError("not-found", "FILTER_NOT_DEPLOYED", `filter ${JSON.stringify(id)} is not deployed ${where}`, {
-    hint: meant === undefined ? there : `did you mean --id ${meant}?`,
+    hint: begun[0] ?? (meant === undefined ? there : `did you mean --id ${meant}?`),
     details: { id, deployed: ids },
   });
 }

@@ -8,7 +8,7 @@ import { noIstio } from "./choose-via.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
-import { aboutNone } from "./status-none.ts";
+import { aboutNone, begunDeploys } from "./status-none.ts";
 import { statusOf } from "./status-filter.ts";
 import { operatorStep, ownFilterId, type Wishes } from "./status-operator.ts";
 import { readOperators } from "./status-operators.ts";
@@ -37,7 +37,7 @@ export interface StatusResult {
   /** Absent for all namespaces. */
   readonly namespace: string | undefined;
   readonly filters: readonly FilterStatus[];
-  /** What may not be seen, so that filters may be missing above. */
+  /** What may not be seen, so that filters may be missing above, and deploys that were begun. */
   readonly notes: readonly string[];
 }
 
@@ -62,8 +62,10 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   const around = { labels, explain, seen, wishes, now: deps.clock.now() };
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
   const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
-  const none = filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes }) : [];
-  const notes = [...unshown(wishes.all, request), ...none];
+  const begun = await begunDeploys(deps, { namespace, id: request.id });
+  const none =
+    filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun }) : [];
+  const notes = [...unshown(wishes.all, request), ...none, ...begun];
   const denied = [
     ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
     ...("denied" in wishes.all ? [wishes.all.denied] : []),
