@@ -136,7 +136,8 @@ function go(name: string): Recipe {
 function assemblyScript(name: string): Recipe {
   const source = name === "hello" ? undefined : name;
   return {
-    folders: [join(templateFolder, "assembly"), join(starterFolder, "assembly"), join(FILTERS, "assemblyscript")],
+    // The template's package.json too: it has the compiler's version and arguments.
+    folders: [templateFolder, join(starterFolder, "assembly"), join(FILTERS, "assemblyscript")],
     version: "",
     build: async (output) => {
       await compilerFolder();

@@ -9,7 +9,8 @@ import { type RunningEnvoy, startEnvoy, envoyPath, validateEnvoy } from "../comp
 import { rawRequest, type RawResponse } from "../components/raw-http.ts";
 import { component } from "../components/require-component.ts";
 import { waitFor } from "../components/wait.ts";
-import { compileFilter, compilerFolder } from "./support/compile-filter.ts";
+import { fixture } from "../components/wasm-fixtures.ts";
+import { compilerFolder } from "./support/compile-filter.ts";
 import { bootstrap, type Listener } from "./support/envoy-config.ts";
 
 const needed = [await component("envoy", envoyPath), await component("assemblyscript", compilerFolder)];
@@ -61,7 +62,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wasme-as-envoy-"));
   cleanup.unshift(() => rm(folder, { recursive: true }));
   for (const file of FILES) {
-    await writeFile(join(folder, file), await compileFilter(file === "starter" ? undefined : file));
+    await writeFile(join(folder, file), await fixture(file === "starter" ? "as-hello" : `as-${file}`));
   }
   const port = await startUpstream();
   const config = bootstrap(LISTENERS, { upstream: port, lists: port, auth: port });

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { component } from "../components/require-component.ts";
-import { compileFilter, compilerFolder } from "./support/compile-filter.ts";
+import { fixture } from "../components/wasm-fixtures.ts";
+import { compilerFolder } from "./support/compile-filter.ts";
 import { FilterDriver } from "./support/filter-driver.ts";
 
 const found = await component("assemblyscript", compilerFolder);
@@ -9,7 +10,7 @@ const missing = "skip" in found ? found.skip : "";
 let module: Uint8Array;
 
 beforeAll(async () => {
-  if (missing === "") module = await compileFilter("json");
+  if (missing === "") module = await fixture("as-json");
 });
 
 /** What the filter makes of a configuration: its last log line, and whether it took it. */

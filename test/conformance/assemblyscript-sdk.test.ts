@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { component } from "../components/require-component.ts";
 import { runOk } from "../components/run.ts";
+import { fixture } from "../components/wasm-fixtures.ts";
 import { compileFilter, compilerFolder, starterFolder, templateFolder } from "./support/compile-filter.ts";
 import { FilterDriver } from "./support/filter-driver.ts";
 import { buffers, maps } from "./support/proxy-state.ts";
@@ -18,8 +19,8 @@ const missing = "skip" in found ? found.skip : "";
 
 beforeAll(async () => {
   if (missing !== "") return;
-  modules.set("starter", await compileFilter());
-  for (const name of FIXTURES) modules.set(name, await compileFilter(name));
+  modules.set("starter", await fixture("as-hello"));
+  for (const name of FIXTURES) modules.set(name, await fixture(`as-${name}`));
 });
 
 function drive(name: string): FilterDriver {
