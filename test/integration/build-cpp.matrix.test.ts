@@ -25,17 +25,13 @@ interface Built {
   readonly facts: object;
 }
 
+async function npmRequest(source: string): Promise<ToolchainRequest> {
+  return { source, outDir: await emptyFolder(), builder: "npm", install: false, optimize: false };
+}
+
 async function build(source: string, deps: ToolchainDeps, request: Partial<ToolchainRequest> = {}): Promise<Built> {
   const { events, sink } = recorder();
-  const all = {
-    source,
-    outDir: await emptyFolder(),
-    builder: "npm",
-    install: false,
-    optimize: false,
-    ...request,
-  } as const;
-  const { modulePath, facts } = await cpp.build(deps, all, sink);
+  const { modulePath, facts } = await cpp.build(deps, { ...(await npmRequest(source)), ...request }, sink);
   const tasks = events.flatMap((event) => (event.type === "task.start" ? [event.id] : []));
   return { bytes: await readFile(modulePath), tasks, facts };
 }
@@ -74,13 +70,7 @@ describe("npm clang", { timeout: TIMEOUT }, () => {
     const folder = await starter(context);
     await writeFile(join(folder, "src/filter.cc"), "#include <string>\nint x = nothing;\n");
     const { events, sink } = recorder();
-    const request = {
-      source: folder,
-      outDir: await emptyFolder(),
-      builder: "npm",
-      install: false,
-      optimize: false,
-    } as const;
+    const request = await npmRequest(folder);
     const error = await failure(cpp.build(toolchainDeps(), request, sink));
     expect(error).toMatchObject({ code: "COMPILE_FAILED", kind: "build-failed" });
     expect(error.message).toMatch(/^cannot compile the filter: src\/filter\.cc:2:9: error: /u);
@@ -100,13 +90,7 @@ describe("npm clang", { timeout: TIMEOUT }, () => {
       setTimeout(() => stop.abort(new Error("enough")), 300);
       return child;
     };
-    const request = {
-      source: folder,
-      outDir: await emptyFolder(),
-      builder: "npm",
-      install: false,
-      optimize: false,
-    } as const;
+    const request = await npmRequest(folder);
     await expect(cpp.build({ ...deps, exec }, request, () => undefined)).rejects.toThrow("enough");
     expect(children).toHaveLength(1);
     await expect(children[0]).rejects.toThrow("enough");
