@@ -29,6 +29,8 @@ export type ProgressEvent =
       readonly direction: "upload" | "download";
       readonly size: number;
     }
+  /** No more of a download comes, whole or not; `blob.done` follows where what came was kept. */
+  | { readonly type: "blob.end"; readonly digest: Digest }
   /** A blob that needed no transfer. */
   | { readonly type: "blob.skipped"; readonly digest: Digest; readonly reason: string }
   /** A line printed by a child process (compiler, container engine): goes to stderr as it is. */

@@ -58,7 +58,7 @@ export function createTerminal(streams: StandardStreams, env: Env, color?: boole
       write: (text) => void stream.write(text),
       isTerminal,
       get width() {
-        return isTerminal ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY;
+        return isTerminal ? stream.columns || UNKNOWN_WIDTH : Number.POSITIVE_INFINITY;
       },
       style: createStyle(wantsColor(isTerminal, env, color)),
     };
@@ -76,6 +76,9 @@ export function createTerminal(streams: StandardStreams, env: Env, color?: boole
     canPrompt: stdinIsTerminal && stderr.isTerminal,
   };
 }
+
+/** Terminals that nobody told their size (`docker exec -t`, `script`) report 0 columns. */
+const UNKNOWN_WIDTH = 80;
 
 /** Flag, then `FORCE_COLOR`, then a non-empty `NO_COLOR`, then `TERM=dumb`, then whether it is a terminal. */
 export function wantsColor(isTerminal: boolean, env: Env, flag?: boolean): boolean {

@@ -35,7 +35,27 @@ export async function* downloadBlob(
   const budget = session.budget(signal);
   const check = new ContentCheck(descriptor, session.host);
   const progress = reportProgress(session.deps.events, descriptor, "download");
-  const download: Download = { context, descriptor, budget, check, progress, ranged: true, signal };
+  try {
+    yield* receiveWhole({ context, descriptor, budget, check, progress, ranged: true, signal });
+  } finally {
+    session.deps.events({ type: "blob.end", digest: descriptor.digest });
+  }
+}
+
+interface Download {
+  readonly context: RepositoryContext;
+  readonly descriptor: Descriptor;
+  readonly budget: RetryBudget;
+  readonly check: ContentCheck;
+  readonly progress: (done: number) => void;
+  /** Whether resuming by `Range` still makes sense. */
+  ranged: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Try after try, until everything is there or it is no use any more. */
+async function* receiveWhole(download: Download): AsyncGenerator<Uint8Array> {
+  const { budget, check, signal } = download;
   for (;;) {
     const before = check.offset;
     try {
@@ -50,17 +70,6 @@ export async function* downloadBlob(
   }
   const last = check.finish();
   if (last !== undefined) yield last;
-}
-
-interface Download {
-  readonly context: RepositoryContext;
-  readonly descriptor: Descriptor;
-  readonly budget: RetryBudget;
-  readonly check: ContentCheck;
-  readonly progress: (done: number) => void;
-  /** Whether resuming by `Range` still makes sense. */
-  ranged: boolean;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** One try: passes on what comes, until everything is there. */

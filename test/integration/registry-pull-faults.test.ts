@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { describe as describeBytes } from "../../src/domain/descriptor.ts";
 import { MediaType } from "../../src/domain/media-types.ts";
+import type { EventSink, ProgressEvent } from "../../src/domain/events.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
 import type { Repository } from "../../src/registry/repository.ts";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
@@ -28,7 +29,9 @@ describe("pulling from a registry with faults", () => {
   });
   afterAll(() => registry.close());
 
-  function repository(options: { idleTimeoutMs?: number; retryBudgetMs?: number } = {}): Repository {
+  function repository(
+    options: { idleTimeoutMs?: number; retryBudgetMs?: number; events?: EventSink } = {},
+  ): Repository {
     clock = fakeClock();
     client = createRegistryClient({ env: {}, clock, ...options });
     return client.repository(parseImageReference(`${registry.host}/demo/filter:v1`));
@@ -100,6 +103,20 @@ describe("pulling from a registry with faults", () => {
     const got = await readAll(repository({ idleTimeoutMs: 1000 }).fetch(image.moduleDescriptor));
     expect(Buffer.compare(got, image.module)).toBe(0);
     expect(registry.count("blob.get")).toBe(2);
+  });
+
+  it("tells that a blob is over once: read whole, in part, or not at all", async () => {
+    const events: ProgressEvent[] = [];
+    const from = repository({ events: (event) => events.push(event) });
+    const ends = (): readonly unknown[] => events.splice(0).filter(({ type }) => type === "blob.end");
+    const over = { type: "blob.end", digest: image.moduleDescriptor.digest };
+    await readAll(from.fetch(image.moduleDescriptor));
+    expect(events.splice(0).slice(-2)).toMatchObject([{ type: "blob.progress" }, over]);
+    for await (const _ of from.fetch(image.moduleDescriptor)) break;
+    expect(ends()).toEqual([over]);
+    registry.on("blob.get", fault.cutBody(10_000, "reset"));
+    expect((await failureOf(from)).code).toBe("REGISTRY_UNREACHABLE");
+    expect(ends()).toEqual([over]);
   });
 
   it("gives up on a server that stalls for ever", async () => {

@@ -74,6 +74,17 @@ describe("colour", () => {
   });
 });
 
+it.each([
+  [120, true, 120],
+  [0, true, 80],
+  [undefined, true, 80],
+  [120, false, Number.POSITIVE_INFINITY],
+])("%s columns, terminal %s: a width of %d", (columns, isTTY, width) => {
+  const stream: OutputStream = { write: () => undefined, columns, isTTY };
+  const { stdout, stderr } = createTerminal({ stdin: process.stdin, stdout: stream, stderr: stream }, {});
+  expect([stdout.width, stderr.width]).toEqual([width, width]);
+});
+
 const setting = (terminal: ReturnType<typeof channels>["terminal"], output: "text" | "json" = "text") => ({
   stderr: terminal.stderr,
   global: { output, verbose: false },
@@ -155,6 +166,19 @@ describe("events", () => {
     const before = err.text.length;
     close();
     expect(err.text.slice(before)).toBe("\u001b[1A\u001b[0J");
+  });
+
+  it("takes a bar away when its download is over", () => {
+    const { err, terminal } = channels(true);
+    const { sink, close } = createEventRenderer(terminal.stderr, { quiet: false, verbose: false, progress: true }, {});
+    const digest = `sha256:${"a".repeat(64)}` as never;
+    sink({ type: "blob.progress", digest, direction: "download", done: 5, total: 10 });
+    sink({ type: "milestone", message: "half way" });
+    sink({ type: "blob.end", digest });
+    const before = err.text.length;
+    sink({ type: "milestone", message: "waiting" });
+    close();
+    expect(err.text.slice(before)).toBe("waiting\n");
   });
 
   it("says nothing of a task that ends after the screen was wiped", () => {

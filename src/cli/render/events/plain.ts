@@ -24,6 +24,7 @@ export function plainRenderer(stderr: Channel): Renderer {
         case "blob.skipped":
           return line(blobLine(event));
         case "blob.progress":
+        case "blob.end":
           return undefined;
         default:
           return assertNever(event);

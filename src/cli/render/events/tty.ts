@@ -58,6 +58,8 @@ export function ttyRenderer(stderr: Channel): Renderer {
         case "blob.progress":
           bars.set(event.digest, trackTransfer(bars.get(event.digest), event, performance.now()));
           return schedule();
+        case "blob.end":
+          return bars.delete(event.digest) ? draw() : undefined;
         case "blob.done":
         case "blob.skipped":
           bars.delete(event.digest);
