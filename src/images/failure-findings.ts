@@ -9,7 +9,7 @@ export function failureFindings(smoke: SmokeResult, context: FindingContext): re
   if (outcome === "stuck" || outcome === "crashed") return [goneFinding(outcome, failure.callback, words)];
   if (failure.step === "configure" && (context.config ?? "") === "") {
     const message = `does not accept an empty plugin configuration: ${words}`;
-    const hint = "check it with the configuration it will get: --config TEXT or --config @FILE";
+    const hint = "check it with the configuration it will get: wasme check IMAGE --config TEXT or --config @FILE";
     const severity = context.config === undefined ? "warning" : "error";
     return [moduleFinding(severity, { code: "CONFIG_REJECTED", message, hint })];
   }
@@ -49,7 +49,9 @@ const START_FAILURES: Readonly<Record<NonNullable<SmokeResult["failure"]>["step"
   "vm-start": (words) => ({
     code: "VM_CONFIG_REJECTED",
     message: `does not accept the VM configuration: ${words}`,
-    hint: words.includes("root id") ? ROOT_ID_HINT : "--vm-config TEXT or --vm-config @FILE gives it one",
+    hint: words.includes("root id")
+      ? ROOT_ID_HINT
+      : "wasme check IMAGE --vm-config TEXT or --vm-config @FILE gives it one",
   }),
   configure: (words) => ({
     code: "CONFIG_REJECTED",

@@ -69,6 +69,7 @@ const SECRET_FIELD = "spec.filter.imagePullOptions.pullSecret";
 const FLAGS: readonly (readonly [RegExp, string])[] = [
   // What only the command line can do comes first: some of it holds flags that have fields.
   [/(?:;|, or deploy with) --no-check\b[^;]*/gu, ""],
+  [/wasme check IMAGE (?=--)/gu, ""],
   [/--vm-config TEXT or --vm-config @FILE gives it one/gu, "no field gives it one: build it to start without"],
   [/pass --config TEXT or --config @FILE/gu, "write spec.filter.config"],
   [/--config TEXT or --config @FILE/gu, "spec.filter.config"],

@@ -181,6 +181,7 @@ describe("advice", () => {
   });
 
   it.each([
+    ["check it: wasme check IMAGE --config TEXT or --config @FILE", "check it: spec.filter.config"],
     ["pass --config TEXT or --config @FILE; --no-check does without", "write spec.filter.config"],
     ["its schema: S; --no-check hands it over all the same", "its schema: S"],
     [`pass --config '{"key":"value"}', or else`, `write spec.filter.config: {"key":"value"}, or else`],
