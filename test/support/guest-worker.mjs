@@ -6,7 +6,6 @@ import { serveWorker } from "../../dist/isolate/serve-worker.js";
 
 serveWorker(({ data, heartbeat, post }) => {
   if (data?.failAtStart) throw new Error("no good start");
-  if (data?.starts) Atomics.add(data.starts, 0, 1);
   const instances = new Map();
   const call = ({ module, name, args = [] }) => {
     const instance = instances.get(module) ?? new WebAssembly.Instance(module, {});
