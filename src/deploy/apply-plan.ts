@@ -15,6 +15,8 @@ export interface ApplyOptions {
   readonly force: boolean;
   /** `block` sleeps in every wait. `stop` looks once: nothing after a wait that is not over is done. */
   readonly waits: "block" | "stop";
+  /** What undoes it, for who stops it before its end: how a hint goes on after "or". */
+  readonly undo?: string;
 }
 
 /** What was done of a plan. */
@@ -44,7 +46,8 @@ export async function applyPlan(
     try {
       message = await carryOut(run, [step, ...more], { done, waits: options.waits });
     } catch (error) {
-      throw stopped(deps.events, error, { done, left: changesOf({ steps: left }) });
+      const hint = deps.signal?.aborted === true && options.waits === "block" ? goOn(done, options.undo) : undefined;
+      throw stopped(deps.events, error, { done, left: changesOf({ steps: left }), hint });
     }
     if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
     const next = run.next.splice(0);
@@ -139,7 +142,7 @@ class Done {
 function stopped(
   events: EventSink,
   error: unknown,
-  steps: { readonly done: Done; readonly left: readonly Change[] },
+  steps: { readonly done: Done; readonly left: readonly Change[]; readonly hint: string | undefined },
 ): unknown {
   const changed = steps.done.outcomes
     .filter(({ outcome }) => outcome !== "unchanged")
@@ -148,7 +151,8 @@ function stopped(
     .filter((step) => step.action !== "unchanged" && !steps.done.has(step))
     .map(({ ref }) => refTitle(ref));
   const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${listed(changed)}`;
-  events({ type: "warning", message: open.length === 0 ? report : `${report}; not done: ${listed(open)}` });
+  const message = open.length === 0 ? report : `${report}; not done: ${listed(open)}`;
+  events({ type: "warning", message, ...(steps.hint === undefined ? {} : { hint: steps.hint }) });
   if (!(error instanceof WasmeError)) return error;
   const hint = error.hint ?? "run the same command again: it goes on from there";
   return new WasmeError(error.kind, error.code, error.message, {
@@ -156,6 +160,13 @@ function stopped(
     details: { ...error.details, done: changed, notDone: open },
     cause: error.cause,
   });
+}
+
+/** After Ctrl-C no error is shown, and its hint neither: the warning has to say it. */
+function goOn({ outcomes }: Done, undo: string | undefined): string {
+  const again = "run the same command again: it goes on from there";
+  const isUntouched = outcomes.every(({ outcome }) => outcome === "unchanged");
+  return undo === undefined || isUntouched ? again : `${again}; or ${undo}`;
 }
 
 /** So many objects are named in a warning; the error's details have all. */

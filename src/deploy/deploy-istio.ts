@@ -87,7 +87,9 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
     if (request.dryRun === "server") {
       return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
-    const { outcomes } = await applyPlan(cluster, plan, { force: request.forceConflicts, waits: "block" });
+    const undeploy = `wasme undeploy istio --id ${request.id} -n ${plan.namespace} …`;
+    const undo = `take the filter off: ${undeploy} (with the same -l, -t and --context)`;
+    const { outcomes } = await applyPlan(cluster, plan, { force: request.forceConflicts, waits: "block", undo });
     return { ...base, mode: "applied", outcomes, diff: "" };
   } finally {
     port.close();

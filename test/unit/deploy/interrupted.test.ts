@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { applyPlan, type ApplyOptions } from "../../../src/deploy/apply-plan.ts";
+import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
+import type { ProgressEvent } from "../../../src/domain/events.ts";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import type { KubePort } from "../../../src/kube/port.ts";
+import { depsOf, imageOf, requestFor, start } from "./list-bench.ts";
+
+/** What is said last when a deploy is stopped as it makes its WasmPlugin: by a signal, or by what the API server does. */
+async function lastWords(by: "signal" | "server", options: Partial<ApplyOptions>): Promise<ProgressEvent | undefined> {
+  const port = (await start()).port();
+  const stop = new AbortController();
+  const events: ProgressEvent[] = [];
+  const stopped: KubePort = {
+    ...port,
+    apply: (kind, object, how) => {
+      if (kind !== Kinds.wasmPlugin) return port.apply(kind, object, how);
+      if (by === "signal") stop.abort();
+      return Promise.reject(by === "signal" ? stop.signal.reason : new Error("gone"));
+    },
+  };
+  const plan = await planDeploy(depsOf(port), requestFor("shop", "cache-http"), imageOf("v1"));
+  const deps = { ...depsOf(stopped), signal: stop.signal, events: (event: ProgressEvent) => events.push(event) };
+  await expect(applyPlan(deps, plan, { force: false, waits: "block", ...options })).rejects.toThrow(
+    by === "signal" ? "aborted" : "gone",
+  );
+  return events.at(-1);
+}
+
+describe("a deploy that is stopped", () => {
+  const message = expect.stringMatching(/^stopped; done: .* created; not done: WasmPlugin shop\//u);
+
+  it("says after Ctrl-C, which no error is shown for, how to go on and how to go back", async () => {
+    expect(await lastWords("signal", { undo: "take it off: COMMAND" })).toEqual({
+      type: "warning",
+      message,
+      hint: "run the same command again: it goes on from there; or take it off: COMMAND",
+    });
+  });
+
+  it("leaves that to the error otherwise, and to nobody where no command did it", async () => {
+    expect(await lastWords("server", { undo: "take it off: COMMAND" })).toEqual({ type: "warning", message });
+    expect(await lastWords("signal", { waits: "stop" })).toEqual({ type: "warning", message });
+  });
+});
