@@ -89,6 +89,8 @@ function fill(command: Command, spec: CommandSpec, take: (found: Invocation) => 
 
 function fillGroup(command: Command, name: string, take: (found: Invocation) => void): void {
   addOptions(command, globalOptions);
+  // The options of a member whose name was forgotten: that is what is wrong, not they.
+  command.allowUnknownOption();
   command.action((...given: unknown[]) => {
     const self = given.at(-1);
     const extra = self instanceof commander.Command ? self.args[0] : undefined;
@@ -102,13 +104,20 @@ function fillGroup(command: Command, name: string, take: (found: Invocation) => 
 
 function unknownCommand(word: string, parent: Command): Error {
   const names = parent.commands.map((command) => command.name());
-  const meant = didYouMean(word, names);
   const path = parent.parent === null ? "" : `${parent.name()} `;
-  return usageError(PARSE_ERROR, `unknown command ${JSON.stringify(`${path}${word}`)}`, {
-    hint: meant === undefined ? `there is ${names.join(", ")}` : `did you mean ${path}${meant}?`,
+  const isOption = word.startsWith("-");
+  const meant = didYouMean(word, isOption ? parent.options.map(({ long }) => long ?? "") : names);
+  const what = isOption ? `unknown option ${JSON.stringify(word)}` : `unknown command ${JSON.stringify(path + word)}`;
+  const all = `there is ${names.join(", ")}`;
+  // A group's first word that looks like no command at all is what a member of it was to be given.
+  const forgotten = path !== "" && !COMMAND_WORD.test(word) ? `: wasme ${path}${names[0] ?? ""} ${word} …` : "";
+  return usageError(PARSE_ERROR, what, {
+    hint: meant === undefined ? all + forgotten : `did you mean ${isOption ? "" : path}${meant}?`,
     details: { usage: `wasme ${path}<command> [options]` },
   });
 }
+
+const COMMAND_WORD = /^[a-z][a-z-]*$/iu;
 
 /** What was given before the command's words and after them; the later wins. (Commander's own merge lets `undefined` win.) */
 function optionsOf(command: Command): Record<string, unknown> {

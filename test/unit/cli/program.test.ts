@@ -104,6 +104,26 @@ describe("parseCommandLine", () => {
     expect(() => parseCommandLine(["deploy", "foo"], undefined)).toThrow(expect.objectContaining({ kind: "usage" }));
   });
 
+  it.each([
+    ["deploy ghcr.io/acme/hello:v1 --id t", "istio, envoy: wasme deploy istio ghcr.io/acme/hello:v1 …"],
+    ["undeploy --id t -n shop", "istio: wasme undeploy istio --id …"],
+    ["undeploy --quite", "did you mean --quiet?"],
+    ["deploy istoi hello:v1 --id t", "did you mean deploy istio?"],
+    ["deploy hello --id t", "there is istio, envoy"],
+  ])("says what was left out of wasme %s", (line, hint) => {
+    expect(() => parseCommandLine(line.split(" "), undefined)).toThrow(
+      expect.objectContaining({
+        kind: "usage",
+        hint: expect.stringContaining(hint),
+        details: { usage: `wasme ${line.split(" ", 1).join("")} <command> [options]` },
+      }),
+    );
+  });
+
+  it("gives a group's help whatever else is there", () => {
+    expect(() => parseCommandLine(["deploy", "hello:v1", "--id", "t", "--help"], undefined)).toThrow(HelpWanted);
+  });
+
   it("knows bare help", () => {
     expect(parseCommandLine([], undefined)).toEqual({ type: "help", topic: undefined });
     expect(parseCommandLine(["--help"], undefined)).toEqual({ type: "help", topic: undefined });
