@@ -1,12 +1,12 @@
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import { Kinds, type ResourceKind, resourceName } from "../kube/kinds.ts";
-import { at, type KubeObject, listAt, stringAt, stringMapAt } from "../kube/objects.ts";
+import { at, type KubeObject, listAt, type ManagedFields, stringAt, stringMapAt } from "../kube/objects.ts";
 import type { FieldManager } from "../kube/port.ts";
 import { cacheEntry, cachePodLabels } from "../mesh/cache-objects.ts";
 import { NODE_LABEL, parseEntryReport } from "../mesh/node-report.ts";
 import type { CacheSight } from "./choose-delivery.ts";
 import { keepsFiles } from "./pods.ts";
-import { isOldManaged } from "./migrate-old-names.ts";
+import { isOldManaged, OLD_MANAGER } from "./migrate-old-names.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 import { labelText } from "./select-workloads.ts";
@@ -66,12 +66,40 @@ const NO_CACHE: CacheLook = {
 /** Who this tool writes as: what they made, it may change. */
 const OURS: readonly (string | undefined)[] = ["wasme-cli", "wasme-operator"] satisfies readonly FieldManager[];
 
-/** True for an object that this tool applied. */
+/** True for an object that this tool applied, and that nobody has taken over since. */
 export function isOurWork(object: KubeObject): boolean {
-  return (object.metadata.managedFields ?? []).some(
-    ({ manager, operation }) => operation === "Apply" && isOurManager(manager),
-  );
+  const rows = object.metadata.managedFields ?? [];
+  const applied = rows.some(({ manager, operation }) => operation === "Apply" && isOurManager(manager));
+  return applied && object.metadata.annotations?.[LAST_APPLIED] === undefined && !rows.some((row) => isInstaller(row));
 }
+
+/**
+ * True when the row is of somebody who keeps the object as a whole: who applies it, or writes its spec by other means
+ * (Helm). What people change in passing, and what controllers report, makes it nobody else's.
+ */
+function isInstaller(row: ManagedFields): boolean {
+  const { manager = "", operation, subresource = "", fieldsV1 } = row;
+  if (subresource !== "" || isOurManager(manager) || BYSTANDERS.has(manager)) return false;
+  return operation === "Apply" || manager === CLIENT_SIDE_APPLY || at(fieldsV1, "f:spec") !== undefined;
+}
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+/** Whose copies of an object may lack the annotation. */
+const CLIENT_SIDE_APPLY = "kubectl-client-side-apply";
+/** Who changes some fields and installs nothing: the rest of this tool, the cluster, people at a terminal. */
+const BYSTANDERS: ReadonlySet<string> = new Set([
+  "wasme-cache",
+  OLD_MANAGER,
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kubectl-annotate",
+  "kubectl-edit",
+  "kubectl-label",
+  "kubectl-patch",
+  "kubectl-rollout",
+  "kubectl-set",
+]);
 
 /** True for a name this tool writes under. */
 export function isOurManager(manager: string | undefined): boolean {

@@ -6,6 +6,7 @@ import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
 import { refTitle, type Step } from "../../../src/deploy/plan.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
+import type { JsonObject } from "../../../src/domain/json.ts";
 import { Kinds, type ResourceKind } from "../../../src/kube/kinds.ts";
 import { stringMapAt } from "../../../src/kube/objects.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
@@ -116,6 +117,48 @@ describe("a node cache that several share", () => {
     await port.patch(SPACE, { metadata: { labels: { "pod-security.kubernetes.io/enforce": null } } });
     const { steps } = await planDeploy(depsOf(port), requestFor("shop", "cache-file"), imageOf("v1"));
     expect(applies(steps)).toEqual(["DaemonSet wasme/wasme-cache", "WasmPlugin shop/web-hello"]);
+  });
+
+  const written = (manager: string, operation: string, more: JsonObject = {}): JsonObject => ({
+    metadata: {
+      managedFields: [
+        { manager: "wasme-cli", operation: "Apply" },
+        { manager, operation, ...more },
+      ],
+    },
+  });
+  const spec = { fieldsV1: { "f:spec": {} } };
+  it.each<[string, JsonObject]>([
+    ["kubectl", { metadata: { annotations: { "kubectl.kubernetes.io/last-applied-configuration": "{}" } } }],
+    ["kubectl, by the name of its writer", written("kubectl-client-side-apply", "Update")],
+    ["kubectl --server-side", written("kubectl", "Apply")],
+    ["Helm", written("helm", "Update", spec)],
+  ])("is not ours any more once it was installed over with %s", async (_, patch) => {
+    await deploy("shop");
+    await port.patch(DAEMON_SET, patch);
+    const files = planDeploy(depsOf(port), requestFor("mall", "cache-file"), imageOf("v1"));
+    await expect(files).rejects.toMatchObject({ hint: expect.stringContaining("wasme cache manifests --files") });
+    const release = { cache: { ...requestFor("mall", "cache-http").cache, image: "h.io/wasme:9.9.9" } };
+    const plan = await planDeploy(depsOf(port), { ...requestFor("mall", "cache-http"), ...release }, imageOf("v1"));
+    expect(applies(plan.steps)).toEqual(["WasmPlugin mall/web-hello"]);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect([cluster.find(DAEMON_SET), listedIn(cluster)]).toEqual([expect.anything(), []]);
+    expect(cluster.find(LIST)).toBeDefined();
+  });
+
+  it.each<[string, JsonObject]>([
+    [
+      "reported on",
+      written("kube-controller-manager", "Update", { subresource: "status", fieldsV1: { "f:status": {} } }),
+    ],
+    ["scaled", written("autoscaler", "Update", { subresource: "scale", ...spec })],
+    ["restarted", written("kubectl-rollout", "Update", spec)],
+    ["labelled", written("policy", "Update", { fieldsV1: { "f:metadata": {} } })],
+  ])("is ours still once it was %s", async (_, patch) => {
+    await deploy("shop");
+    await port.patch(DAEMON_SET, patch);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect([cluster.find(DAEMON_SET), cluster.find(LIST)]).toEqual([undefined, undefined]);
   });
 
   it("makes an object again that went between plan and apply", async () => {
