@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { LONGEST_MS } from "./timer.ts";
 
 /** Time, injected so that tests need not wait. */
 export interface Clock {
@@ -32,6 +33,3 @@ export const systemClock: SteadyClock = {
     }
   },
 };
-
-/** A timer takes no more, and rings at once when it is asked to: `--tag-interval 9999h` means never, not always. */
-const LONGEST_MS = 2 ** 31 - 1;

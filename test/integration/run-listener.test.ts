@@ -193,6 +193,10 @@ test("refused and broken upstreams become 503, a late one 504, as Envoy has it",
   expect(breaks.access.at(-1)?.flags).toBe("UC");
   const late = await startTestProxy({ upstream: await serve(() => undefined), timeoutMs: 50 });
   expect(await fetchOnce(late.url)).toMatchObject({ status: 504, body: "upstream request timeout" });
+  // More than a timer of Node takes, which would ring at once.
+  const slow = await serve((_, response) => void setTimeout(() => response.end("in time"), 30));
+  const patient = await startTestProxy({ upstream: slow, timeoutMs: 9999 * 3_600_000 });
+  expect(await fetchOnce(patient.url)).toMatchObject({ status: 200, body: "in time" });
   expect(late.access.at(-1)?.flags).toBe("UT");
 });
 

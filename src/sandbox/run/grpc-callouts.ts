@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from "../../platform/timer.ts";
 import type { CalloutFailure } from "../../host/callout.ts";
 import { headerOf } from "./flat-headers.ts";
 import { FrameReader, frameMessage } from "./grpc-framing.ts";
@@ -73,7 +74,7 @@ class GrpcCall {
   readonly #events: GrpcEvents;
   readonly #reader = new FrameReader();
   #call: UpstreamCall | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #answering = false;
   #ended = false;
   #over = false;
@@ -93,7 +94,7 @@ class GrpcCall {
     }
     if (unary === undefined) return;
     this.send(unary.message, true);
-    if (unary.timeoutMs > 0) this.#timer = setTimeout(() => this.#fail("timeout"), unary.timeoutMs);
+    if (unary.timeoutMs > 0) this.#timer = startTimer(unary.timeoutMs, () => this.#fail("timeout"));
   }
 
   send(message: Uint8Array, endStream: boolean): void {
@@ -110,7 +111,7 @@ class GrpcCall {
 
   drop(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#call?.reset();
   }
 
@@ -162,7 +163,7 @@ class GrpcCall {
   #fail(kind: CalloutFailure): void {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#call?.reset();
     this.#events.failed(this.#id, this.#answering ? "cut-short" : kind);
   }
@@ -170,7 +171,7 @@ class GrpcCall {
   #close(status: number, message: string): void {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#events.closed(this.#id, status, message);
   }
 }

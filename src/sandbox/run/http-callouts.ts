@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from "../../platform/timer.ts";
 import type { CalloutFailure } from "../../host/callout.ts";
 import { headerOf } from "./flat-headers.ts";
 import { NO_BYTES, type Upstream, type UpstreamCall, type UpstreamEvents } from "./http-side.ts";
@@ -43,11 +44,11 @@ export class HttpCallouts {
     const started = performance.now();
     let over = false;
     let call: UpstreamCall | undefined;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const end = (answer: CalloutAnswer | undefined, fault?: CalloutFailure): void => {
       if (over) return;
       over = true;
-      clearTimeout(timer);
+      timer?.stop();
       this.#calls.delete(id);
       const ms = Math.round((performance.now() - started) * 10) / 10;
       this.#done(id, { cluster: request.cluster, request, answer, fault, ms });
@@ -62,14 +63,14 @@ export class HttpCallouts {
     if (this.#calls.size >= MOST_CALLOUTS) return void setImmediate(() => end(undefined, "overflow"));
     this.#calls.set(id, () => {
       over = true;
-      clearTimeout(timer);
+      timer?.stop();
       call?.reset();
     });
     if (request.timeoutMs > 0) {
-      timer = setTimeout(() => {
+      timer = startTimer(request.timeoutMs, () => {
         call?.reset();
         end(undefined, collect.answering() ? "cut-short" : "timeout");
-      }, request.timeoutMs);
+      });
     }
     try {
       call = this.#clusters.get(request.cluster)?.send(request.headers, !hasBody(request), collect);

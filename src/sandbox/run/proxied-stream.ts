@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from "../../platform/timer.ts";
 import { assertNever } from "../../domain/errors.ts";
 import { headerOf } from "./flat-headers.ts";
 import type { CoreLink, StreamCommands } from "./core-link.ts";
@@ -40,7 +41,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   #call: UpstreamCall | undefined;
   #clientPause = 0;
   #upstreamPause = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #upstreamDone = false;
   #over = false;
 
@@ -125,7 +126,7 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   ended(end: StreamEnd): void {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     if (!this.#upstreamDone) this.#call?.reset();
     this.#response.reset();
     this.#setting.observer.ended(end);
@@ -209,17 +210,17 @@ export class ProxiedStream implements DownstreamEvents, UpstreamEvents, StreamCo
   #upstreamEnd(end: boolean): void {
     if (!end) return;
     this.#upstreamDone = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
   }
 
   /** Envoy's route timeout counts from the end of the request. */
   #watchTime(): void {
     const { timeoutMs } = this.#setting;
     if (timeoutMs === 0 || this.#upstreamDone) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(timeoutMs, () => {
       this.#call?.reset();
       this.fault("timeout");
-    }, timeoutMs);
+    });
   }
 
   #waitForLine(side: "client" | "upstream"): void {
