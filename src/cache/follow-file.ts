@@ -1,7 +1,7 @@
-import { errnoOf, messageOf } from "../domain/errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/json-log.ts";
-import { readAtMost } from "../platform/read-file.ts";
+import { readAtMost, unreadable } from "../platform/read-file.ts";
 
 /** Which file, and who hears of it. */
 export interface FollowFileOptions {
@@ -29,7 +29,7 @@ export async function followFile(options: FollowFileOptions, signal: AbortSignal
       last = text;
       said = "";
     } catch (error) {
-      const why = errnoOf(error) === "ENOENT" ? "there is no such file" : messageOf(error);
+      const why = unreadable(error) ?? messageOf(error);
       if (why !== said) log.warn(`cannot read the list ${path}, trying again`, { error: why });
       said = why;
     }

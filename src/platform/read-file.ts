@@ -20,7 +20,7 @@ export async function readTextFile(file: string, options: ReadFileOptions): Prom
     const bytes = await readAtMost(resolve(cwd, file), limit);
     if (bytes !== undefined) return Buffer.from(bytes).toString("utf8");
   } catch (error) {
-    const why = REASONS[errnoOf(error) ?? ""];
+    const why = unreadable(error);
     if (why === undefined) throw error;
     throw usageError("FILE_UNREADABLE", `${what}: cannot read ${file}: ${why}`, { cause: error });
   }
@@ -44,6 +44,11 @@ export async function readAtMost(path: string, limit: number): Promise<Uint8Arra
   } finally {
     await handle.close();
   }
+}
+
+/** Why a file cannot be read, in words, where the user can do something about it. */
+export function unreadable(error: unknown): string | undefined {
+  return REASONS[errnoOf(error) ?? ""];
 }
 
 const REASONS: Readonly<Record<string, string>> = {
