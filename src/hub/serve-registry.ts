@@ -38,13 +38,6 @@ export interface ServeRegistryDeps {
   readonly signal: AbortSignal;
 }
 
-/** What a server did until it was asked to end. */
-export interface ServeRegistryResult {
-  readonly url: string;
-  /** Requests answered. */
-  readonly requests: number;
-}
-
 /**
  * Runs a registry over a store until the signal asks it to end; then lets the requests under way end, for ten seconds
  * at most. Throws usage errors for what cannot be served, and those of `startRegistryServer`.
@@ -53,12 +46,11 @@ export async function serveRegistry(
   deps: ServeRegistryDeps,
   request: ServeRegistryRequest,
   log: ServerLog,
-): Promise<ServeRegistryResult> {
+): Promise<void> {
   const { store, signal } = deps;
   const { listen, auth } = request;
   await checkStore(store, request.readOnly);
   const tls = await readTls(deps, request);
-  let requests = 0;
   const server = await startRegistryServer({
     store,
     ...listen,
@@ -67,10 +59,7 @@ export async function serveRegistry(
     ...(tls === undefined ? {} : { tls }),
     readOnly: request.readOnly,
     deletes: request.deletes,
-    onRequest: (record) => {
-      requests += 1;
-      log({ type: "request", record });
-    },
+    onRequest: (record) => log({ type: "request", record }),
     onFault: (error) => log({ type: "warning", message: messageOf(error), ...hintOf(error) }),
   });
   log({ type: "started", server, message: greeting(server, request, store.dir), next: nextCommand(server, request) });
@@ -83,7 +72,6 @@ export async function serveRegistry(
   }
   await aborted(signal);
   await server.close(GRACE_MS);
-  return { url: server.url, requests };
 }
 
 const GRACE_MS = 10_000;

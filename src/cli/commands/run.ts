@@ -3,7 +3,7 @@ import { argument } from "../command-spec.ts";
 import { filterOptions } from "../options/filter.ts";
 import { choice, duration, flag, list, notDenied, text } from "../options/read.ts";
 import { openStoreFor, storeOptions } from "../options/store.ts";
-import { versioned } from "../outcome.ts";
+import { interrupted } from "../outcome.ts";
 import { FAILURE_POLICIES } from "../../domain/filter.ts";
 
 const FILTER = "Filter";
@@ -129,8 +129,7 @@ export const run: CommandSpec = {
     const { runFilter } = await import("../../sandbox/run/run-filter.ts");
     const { createRunLog } = await import("./run-log.ts");
     const store = await openStoreFor(context, options);
-    const result = await runFilter({ ...context, store }, request, createRunLog(context), context.events);
-    context.signal.throwIfAborted();
-    return { json: versioned("RunResult", result), names: [result.url], text: () => "" };
+    await runFilter({ ...context, store }, request, createRunLog(context), context.events);
+    return interrupted(context.signal);
   },
 };

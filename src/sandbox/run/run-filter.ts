@@ -33,13 +33,6 @@ export interface RunFilterRequest extends FilterRequest {
   readonly recordSecrets: boolean;
 }
 
-/** What a run did until it was asked to end. */
-export interface RunFilterResult {
-  readonly url: string;
-  /** Requests answered. */
-  readonly requests: number;
-}
-
 /** Milliseconds that requests under way have once the run is asked to end. */
 const GRACE_MS = 10_000;
 
@@ -53,7 +46,7 @@ export async function runFilter(
   request: RunFilterRequest,
   log: RunLog,
   events: EventSink,
-): Promise<RunFilterResult> {
+): Promise<void> {
   const { upstream, address } = openUpstream(request.upstream);
   const clusters = openClusters(request.clusters);
   const properties = parseProperties(request.properties);
@@ -155,7 +148,6 @@ export async function runFilter(
     await tape?.done();
     const counted = `${requests} request${requests === 1 ? "" : "s"}`;
     log({ type: "stopped", message: `Stopped after ${counted}`, requests });
-    return { url, requests };
   } finally {
     await stopAll();
   }

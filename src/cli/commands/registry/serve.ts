@@ -6,7 +6,7 @@ import type { CommandSpec } from "../../command-spec.ts";
 import type { Context } from "../../context.ts";
 import { duration, flag, notDenied, text, type Values } from "../../options/read.ts";
 import { openStoreFor } from "../../options/store.ts";
-import { versioned } from "../../outcome.ts";
+import { interrupted } from "../../outcome.ts";
 
 const USERS = "Users";
 const TLS = "TLS";
@@ -69,6 +69,7 @@ export const registryServe: CommandSpec = {
     },
     { flags: "--tls-key <file>", description: "its private key (PEM)", group: TLS, complete: "file" },
   ],
+  endless: () => true,
   async run(context, input) {
     const { options } = input;
     const { parseListenAddress } = await import("../../../platform/listen-address.ts");
@@ -85,9 +86,8 @@ export const registryServe: CommandSpec = {
     const { serveRegistry } = await import("../../../hub/serve-registry.ts");
     const { createServerLog } = await import("./server-log.ts");
     const store = await openStoreFor(context, { store: text(options, "dir") ?? text(options, "store") });
-    const result = await serveRegistry({ ...context, store }, request, createServerLog(context));
-    context.signal.throwIfAborted();
-    return { json: versioned("RegistryServeResult", result), names: [result.url], text: () => "" };
+    await serveRegistry({ ...context, store }, request, createServerLog(context));
+    return interrupted(context.signal);
   },
 };
 
