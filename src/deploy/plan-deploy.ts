@@ -9,7 +9,8 @@ import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
 import { says as saysSo, speakerOf } from "./cache-list.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
-import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
+import type { ViaChoice, ViaQuestion } from "./choose-via.ts";
+import { chooseWay } from "./choose-way.ts";
 import { isNamedBy } from "./filter-deployments.ts";
 import { filterObject } from "./filter-object.ts";
 import type { Target } from "./live-workload.ts";
@@ -65,7 +66,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const { targets, found, cache, kubernetes } = place;
   const findings = examineImage(image, request);
   const question = questionOf(request, image, place);
-  const choice = chooseVia(question);
+  const choice = chooseWay(request, question);
   const { via, delivery } = choice;
   // Nobody reads a plan behind a FilterDeployment.
   const unseen = request.owner === undefined ? [] : [...unseenLabels(place, delivery), ...unseenCache(place)];

@@ -13,7 +13,7 @@ import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
 import { listedAs } from "./listed-as.ts";
 import { ownSteps } from "./own-steps.ts";
-import { failureOf, KEEPS } from "./judgement.ts";
+import { KEEPS } from "./judgement.ts";
 import type { PullCredential } from "./pull-secret.ts";
 import type { Work } from "./work.ts";
 
@@ -156,11 +156,13 @@ function resultOf(
 /** True for what is wrong with one workload or its object, and not with the cluster, the filter or our rights. */
 function concernsOne(error: unknown): boolean {
   if (!(error instanceof WasmeError) || ALL.has(error.code)) return false;
-  return !failureOf(error).soon || error.code === "KUBE_INVALID" || error.code === "KUBE_DENIED";
+  const { kind, code } = error;
+  return kind === "usage" || kind === "incompatible" || code === "KUBE_INVALID" || code === "KUBE_DENIED";
 }
 
 const ALL: ReadonlySet<string> = new Set([
   "CACHE_NOT_INSTALLED",
+  "CACHE_WITHOUT_FILES",
   "PULL_SECRET_UNUSABLE",
   "VIA_UNSUITABLE",
   "KUBE_KIND_NOT_SERVED",

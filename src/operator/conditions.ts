@@ -52,9 +52,14 @@ export function conditionsWith(
 
 /** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
 export function adviceOf(error: WasmeError): string {
+  if (error.code === "KUBE_FORBIDDEN") return `${error.message}; ${RIGHTS_BACK}`;
   const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;
   return inFields(`${error.message}${hint}`);
 }
+
+/** Nobody has to ask for a role: it came with the operator, and somebody took it away, maybe with its namespace. */
+const RIGHTS_BACK =
+  "to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with";
 
 /** Hints to run a command of the command line again mean nothing to who wrote an object. */
 const COMMANDS = /^(?:run the same command|try again)/u;

@@ -114,16 +114,26 @@ export function failureOf(error: WasmeError): {
   readonly message: string;
   readonly soon: boolean;
 } {
-  const message = adviceOf(error);
-  if (error.code === "CACHE_NOT_INSTALLED") return { reason: "CacheNotInstalled", message, soon: false };
-  if (error.code === "CACHE_WITHOUT_FILES") return { reason: "CacheWithoutFiles", message, soon: true };
-  if (error.code === "PULL_SECRET_UNUSABLE") return { reason: "PullSecretUnusable", message, soon: true };
-  if (error.code === "KUBE_FORBIDDEN") return { reason: "Forbidden", message, soon: true };
-  if (error.code === "KUBE_KIND_NOT_SERVED" || error.code === "ISTIO_NOT_INSTALLED") {
-    return { reason: "KindNotServed", message, soon: false };
-  }
-  if (error.kind === "usage" || error.kind === "incompatible") return { reason: "Refused", message, soon: false };
-  if (error.code === "KUBE_INVALID" || error.code === "KUBE_DENIED")
-    return { reason: "RefusedByCluster", message, soon: true };
-  return { reason: "Failed", message, soon: true };
+  // What the object says is wrong until somebody writes another; all else is changed in places nobody tells us of.
+  const soon = error.kind !== "usage" || ELSEWHERE.has(error.code);
+  return { reason: failureReason(error), message: adviceOf(error), soon };
 }
+
+function failureReason({ code, kind }: WasmeError): string {
+  const named = REASONS.get(code);
+  if (named !== undefined) return named;
+  return kind === "usage" || kind === "incompatible" ? "Refused" : "Failed";
+}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["CACHE_NOT_INSTALLED", "CacheNotInstalled"],
+  ["CACHE_WITHOUT_FILES", "CacheWithoutFiles"],
+  ["PULL_SECRET_UNUSABLE", "PullSecretUnusable"],
+  ["KUBE_FORBIDDEN", "Forbidden"],
+  ["KUBE_KIND_NOT_SERVED", "KindNotServed"],
+  ["ISTIO_NOT_INSTALLED", "KindNotServed"],
+  ["KUBE_INVALID", "RefusedByCluster"],
+  ["KUBE_DENIED", "RefusedByCluster"],
+]);
+/** Refusals of what the object says that rest on other objects. */
+const ELSEWHERE: ReadonlySet<string> = new Set(["PULL_SECRET_UNUSABLE", "FILTER_NAME_TAKEN", "FILTER_MANAGED"]);

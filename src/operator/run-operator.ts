@@ -138,6 +138,7 @@ async function work(
     log,
     workers: settings.workers,
     maxMs: LONGEST_PAUSE_MS,
+    perSecond: RETRIES_PER_SECOND,
     reconcile: createReconcile({
       port,
       view,
@@ -219,7 +220,10 @@ const ALWAYS: Leadership = { lost: new AbortController().signal, leads: () => tr
 const VERIFIED_AT_ONCE = 2;
 /** Milliseconds a worker waits for a registry or a trial before it takes another object. */
 const PATIENCE_MS = 300;
-const LONGEST_PAUSE_MS = 60_000;
+/** Milliseconds between two looks at what goes no further: whoever mends something elsewhere waits for it. */
+const LONGEST_PAUSE_MS = 30_000;
+/** Looks again a second, of all together: enough for more than a thousand that wait for the same thing. */
+const RETRIES_PER_SECOND = 50;
 const GRACE_MS = 5000;
 const FLUSH_MS = 2000;
 const LOOK_MS = 20;

@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import type { CacheSight } from "../../../src/deploy/choose-delivery.ts";
+import type { ViaQuestion } from "../../../src/deploy/choose-via.ts";
+import { chooseWay } from "../../../src/deploy/choose-way.ts";
+import { VIAS } from "../../../src/deploy/request.ts";
+
+/** A cache whose pods are there and whose Service is not, as who only uses it sees it. */
+const HALF: CacheSight = { title: "wasme/wasme-cache", there: true, service: false, files: false, changeable: false };
+const UNSEEN = 'not allowed to get services "wasme-cache" in namespace "wasme"';
+const OWNED = { owner: { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello", uid: "u" } };
+const PLAIN: ViaQuestion = {
+  requested: "auto",
+  delivery: "auto",
+  config: undefined,
+  phase: undefined,
+  pullSecret: undefined,
+  image: undefined,
+  served: new Set(VIAS),
+  noFiles: undefined,
+  cache: HALF,
+};
+
+/** `trafficextension by registry`, or code and message of the error. */
+function way(more: Partial<ViaQuestion>, request: Parameters<typeof chooseWay>[0] = OWNED): string {
+  try {
+    const { via, delivery } = chooseWay(request, { ...PLAIN, ...more });
+    return `${via} by ${delivery}`;
+  } catch (error) {
+    const { code, message } = error as { readonly code: string; readonly message: string };
+    return `${code} ${message}`;
+  }
+}
+
+it("waits for a node cache that is only half there, where a filter gets its module by it", () => {
+  for (const via of VIAS) {
+    const current = { via, delivery: "cache-http" } as const;
+    expect(way({ current })).toBe("CACHE_NOT_INSTALLED the node cache wasme/wasme-cache has no Service");
+    expect(way({ current, cache: { ...HALF, unseen: UNSEEN } })).toBe(`KUBE_FORBIDDEN ${UNSEEN}`);
+    expect(way({ current, cache: { ...HALF, service: true } })).toBe(`${via} by cache-http`);
+    // Nothing of it is there yet: planning by it says that it is not installed.
+    const none = { ...HALF, there: false, changeable: true };
+    expect(way({ current, cache: none })).toBe(`${via} by cache-http`);
+  }
+  // Another way was asked for, or is taken already; and a person sees in the plan what is taken instead.
+  const by = (delivery: "cache-http" | "registry") => ({ current: { via: "wasmplugin", delivery } }) as const;
+  expect(way({ ...by("cache-http"), delivery: "registry" })).toBe("wasmplugin by registry");
+  expect(way(by("registry"))).toBe("wasmplugin by registry");
+  expect(way(by("cache-http"), {})).toBe("wasmplugin by registry");
+});
+
+it("names the right that hides the node cache where nothing else is left, but not what the object itself gets wrong", () => {
+  const unseen = { ...HALF, unseen: UNSEEN };
+  const text = { config: "text" };
+  expect(way(text)).toMatch(/^VIA_UNSUITABLE no kind .*it keeps none/u);
+  expect(way({ ...text, cache: unseen })).toBe(`KUBE_FORBIDDEN ${UNSEEN}`);
+  expect(way({ ...text, requested: "wasmplugin", cache: unseen })).toMatch(/^VIA_UNSUITABLE .*a JSON object/u);
+  expect(way({ ...text, cache: unseen }, {})).toMatch(/^VIA_UNSUITABLE /u);
+});

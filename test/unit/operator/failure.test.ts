@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { type ErrorKind, WasmeError } from "../../../src/domain/errors.ts";
+import { failureOf } from "../../../src/operator/judgement.ts";
+
+it("looks again soon at whatever is not wrong in the object itself, since nobody tells of what cures it", () => {
+  const cases: readonly (readonly [ErrorKind, string, string, boolean])[] = [
+    ["incompatible", "CACHE_NOT_INSTALLED", "CacheNotInstalled", true],
+    ["incompatible", "CACHE_WITHOUT_FILES", "CacheWithoutFiles", true],
+    ["unauthorised", "CACHE_WITHOUT_FILES", "CacheWithoutFiles", true],
+    ["usage", "PULL_SECRET_UNUSABLE", "PullSecretUnusable", true],
+    ["unauthorised", "KUBE_FORBIDDEN", "Forbidden", true],
+    ["not-found", "KUBE_KIND_NOT_SERVED", "KindNotServed", true],
+    ["incompatible", "ISTIO_NOT_INSTALLED", "KindNotServed", true],
+    // Pod security, a cache without files or Service, an image in another layout.
+    ["incompatible", "VIA_UNSUITABLE", "Refused", true],
+    ["incompatible", "IMAGE_VOLUME_LOST", "Refused", true],
+    ["usage", "FILTER_NAME_TAKEN", "Refused", true],
+    ["usage", "VIA_UNSUITABLE", "Refused", false],
+    ["failed", "KUBE_INVALID", "RefusedByCluster", true],
+    ["failed", "KUBE_DENIED", "RefusedByCluster", true],
+    ["unreachable", "KUBE_UNREACHABLE", "Failed", true],
+  ];
+  for (const [kind, code, reason, soon] of cases) {
+    expect(failureOf(new WasmeError(kind, code, "why")), code).toMatchObject({ reason, soon });
+  }
+});
+
+it("tells of a lost right how the operator gets it back", () => {
+  const message = 'not allowed to get services "wasme-cache" in namespace "wasme"';
+  const error = new WasmeError("unauthorised", "KUBE_FORBIDDEN", message, { hint: "ask for a role with that verb" });
+  expect(failureOf(error).message).toBe(
+    `${message}; to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with`,
+  );
+});
