@@ -9,8 +9,7 @@ import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
 import { says as saysSo, speakerOf } from "./cache-list.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
-import type { ViaChoice, ViaQuestion } from "./choose-via.ts";
-import { chooseWay } from "./choose-way.ts";
+import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
 import { isNamedBy } from "./filter-deployments.ts";
 import { filterObject } from "./filter-object.ts";
 import type { Target } from "./live-workload.ts";
@@ -66,7 +65,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const { targets, found, cache, kubernetes } = place;
   const findings = examineImage(image, request);
   const question = questionOf(request, image, place);
-  const choice = chooseWay(request, question);
+  const choice = chooseVia(question);
   const { via, delivery } = choice;
   // Nobody reads a plan behind a FilterDeployment.
   const unseen = request.owner === undefined ? [] : [...unseenLabels(place, delivery), ...unseenCache(place)];
@@ -74,7 +73,7 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const filter = filterOf(request, findings.rootId);
   const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));
   const need = await needOf(deps, { request, image, namespace, found, via, wanted });
-  const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes, need };
+  const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes, need, found };
   await requireAccess(deps, [...wayAccess(way), ...objectAccess(via, wanted)]);
   const steps = await planWay(deps, way);
   const objects = await settleObjects(deps, wanted, {

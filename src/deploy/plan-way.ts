@@ -8,7 +8,9 @@ import { imageVolume, type ModuleVolume } from "../mesh/module-volume.ts";
 import { speakerOf } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { placeOf, type Target } from "./live-workload.ts";
+import { listedElsewhere } from "./listed-elsewhere.ts";
 import type { CacheLook } from "./look-at-cache.ts";
+import type { FilterObjects } from "./our-objects.ts";
 import type { AnnounceChange, EditChange, ModuleWait, PodSelection, SecretChange, Step } from "./plan.ts";
 import { cacheAccess, type CacheWish, planCache } from "./plan-cache.ts";
 import { planPullSecret } from "./plan-pull-secret.ts";
@@ -38,6 +40,8 @@ export interface WayRequest {
   readonly kubernetes: ServerVersion;
   /** How others know, until the objects are applied, that they will need the module. */
   readonly need: AnnounceChange["need"];
+  /** The objects of the namespace. */
+  readonly found: FilterObjects;
 }
 
 /** The rights a way needs in any case; what has to be made needs more, and is asked for then. */
@@ -80,7 +84,9 @@ async function mount(deps: ClusterDeps, { targets }: WayRequest, volume: ModuleV
 
 async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): Promise<WaySteps> {
   const { request, image, kubernetes, namespace, delivery } = way;
-  const { cache, forceConflicts: force, pullSecret: secret, pullConfig: config } = request;
+  const { forceConflicts: force, pullSecret: secret, pullConfig: config } = request;
+  const listedAs = await listedElsewhere(deps, way);
+  const cache = { ...request.cache, listedAs };
   const files = delivery === "cache-file";
   const from = speakerOf(namespace, request);
   const wish: CacheWish = { cache, image, files, kubernetes, force, from, need: way.need };
@@ -88,7 +94,7 @@ async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): P
   const { key } = planned.announce;
   // Nodes that pull from another repository have no use for the credentials of this one.
   const credentials =
-    secret === undefined || cache.listedAs !== undefined
+    secret === undefined || listedAs !== undefined
       ? []
       : [await planPullSecret(deps, cache, { key, secret, namespace, config })];
   const wait = moduleWait(way, planned.announce);
@@ -102,8 +108,13 @@ async function cacheSteps(deps: ClusterDeps, way: WayRequest, mounts: Mounts): P
     before: [...planned.objects, ...credentials, planned.announce, wait, ...rollout, ...recheck],
     after: [...credentials.map((one) => said(one)), there, ...mounts.edits.map((edit) => said(edit))],
     edits: mounts.edits,
-    notes: [...planned.notes, ...mounts.remarks, ...(files ? [FILES_NOTE] : [])],
+    notes: [...planned.notes, ...listingNotes(way, listedAs), ...mounts.remarks, ...(files ? [FILES_NOTE] : [])],
   };
+}
+
+function listingNotes({ cache: { sight } }: WayRequest, listedAs: string | undefined): readonly string[] {
+  if (listedAs === undefined) return [];
+  return [`the node cache ${sight.title} goes on pulling it as ${listedAs}: the same bytes, and other filters need it`];
 }
 
 const FILES_NOTE =

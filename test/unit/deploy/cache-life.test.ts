@@ -10,6 +10,9 @@ import type { JsonObject } from "../../../src/domain/json.ts";
 import { Kinds, type ResourceKind } from "../../../src/kube/kinds.ts";
 import { stringMapAt } from "../../../src/kube/objects.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
+import { cachePodLabels } from "../../../src/mesh/cache-objects.ts";
+import { formatEntryReport, NODE_LABEL } from "../../../src/mesh/node-report.ts";
+import { imageOf as imageNamed } from "../../integration/deploy-support.ts";
 import { act, depsOf, imageOf, LIST, listedIn, requestFor, start, undeployFor } from "./list-bench.ts";
 import type { MemoryCluster } from "./memory-cluster.ts";
 
@@ -159,6 +162,40 @@ describe("a node cache that several share", () => {
     await port.patch(DAEMON_SET, patch);
     await act(port, { namespace: "shop", does: "undeploy" });
     expect([cluster.find(DAEMON_SET), cluster.find(LIST)]).toEqual([undefined, undefined]);
+  });
+
+  it("goes on pulling from where others need it, whoever brings the same bytes from another registry", async () => {
+    const other = imageNamed("private.example.com/team/hello:v1", { manifestDigest: imageOf("v1").manifestDigest });
+    const pulls = (): string => Object.values(stringMapAt(cluster.find(LIST), "data")).join();
+    const bring = async (namespace: string, more: Partial<DeployRequest> = {}): Promise<readonly string[]> => {
+      const plan = await planDeploy(depsOf(port), { ...requestFor(namespace, "cache-http"), ...more }, other);
+      await applyPlan(depsOf(port), plan, APPLY);
+      return plan.notes.filter((note) => note.includes("goes on pulling"));
+    };
+    await deploy("shop");
+    const first = pulls();
+    await secretIn("mall");
+    const kept = [expect.stringContaining(`as ${first}: the same bytes, and other filters need it`)];
+    expect([await bring("mall", { pullSecret: "regcred" }), pulls(), cluster.find(PULL)]).toEqual([
+      kept,
+      first,
+      undefined,
+    ]);
+    await act(port, { namespace: "shop", does: "undeploy" });
+    expect(pulls()).toBe(first);
+    expect([await bring("mall"), pulls()]).toEqual([[], expect.stringContaining("private.example.com")]);
+    const killed = { ...port, apply: () => Promise.reject(new Error("killed")) };
+    await expect(deploy("shop", {}, killed)).rejects.toThrow("killed");
+    await act(port, { namespace: "mall", does: "undeploy" });
+    await deploy("mall");
+    expect(pulls()).toContain("private.example.com");
+    const failed = formatEntryReport({ state: "failed", reference: pulls(), time: "", error: "401" });
+    const name = "wasme-cache-node-n1";
+    const metadata = { name, namespace: LIST.namespace, labels: { ...cachePodLabels(LIST), [NODE_LABEL]: "n1" } };
+    const data = { [listedIn(cluster).join()]: failed };
+    await port.create(LIST.kind, { apiVersion: "v1", kind: "ConfigMap", metadata, data });
+    await deploy("mall");
+    expect(pulls()).toBe(first);
   });
 
   it("makes an object again that went between plan and apply", async () => {
