@@ -5,6 +5,7 @@ import type { Access } from "../kube/port.ts";
 import { checkFilterId, FILTER_DEPLOYMENT_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
 import { keysOf, othersComing, speakerOf } from "./cache-list.ts";
 import { type Target, targetOf } from "./live-workload.ts";
+import { findOldFilters, oldFiltersNote } from "./migrate-hint.ts";
 import {
   cacheUseOf,
   type FilterObjects,
@@ -63,7 +64,10 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const mounts = await planUnmounts(deps, seen.readable, { left: staying, denied: found.denied, ...volumes });
   const release = await planRelease(deps, request, { ours, noted, namespace });
   const nothing = ours.length === 0 && mounts.edits.length === 0 && release.steps.length === 0;
-  if (nothing && request.owner === undefined) throw notDeployed(request.id, query);
+  if (nothing && request.owner === undefined) {
+    const old = await findOldFilters(deps, found, { namespace, id: request.id });
+    throw notDeployed(request.id, query, oldFiltersNote(old, namespace)[0]);
+  }
   await requireAccess(deps, accessFor(ours, mounts.edits, { namespace, wait: request.wait }));
   return {
     namespace,
@@ -208,7 +212,7 @@ function accessFor(
   return [...deletes, ...workloads];
 }
 
-function notDeployed(id: string, query: WorkloadQuery): WasmeError {
+function notDeployed(id: string, query: WorkloadQuery, known: string | undefined): WasmeError {
   const labels = labelText(query.labels);
   const which = labels === "" ? `any ${query.kind}` : `a ${query.kind} with label ${labels}`;
   return new WasmeError(
@@ -216,7 +220,9 @@ function notDeployed(id: string, query: WorkloadQuery): WasmeError {
     "FILTER_NOT_DEPLOYED",
     `filter ${JSON.stringify(id)} is not on ${which} in namespace ${JSON.stringify(query.namespace)}`,
     {
-      hint: `wasme status -A shows where filter ${id} is; what a run with --cache-namespace left is found with the same option`,
+      hint:
+        known ??
+        `wasme status -A shows where filter ${id} is; what a run with --cache-namespace left is found with the same option`,
     },
   );
 }

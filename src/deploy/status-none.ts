@@ -1,9 +1,10 @@
 import { didYouMean } from "../domain/did-you-mean.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { Kinds } from "../kube/kinds.ts";
-import { stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { FILTER_LABEL, WORKLOAD_KIND_LABEL, WORKLOAD_LABEL } from "../mesh/names.ts";
 import { noticesOn } from "./cache-list.ts";
+import { oldFiltersNote } from "./migrate-hint.ts";
 import type { OurObject } from "./our-objects.ts";
 import { awaitedNote } from "./plan-cache-release.ts";
 import { readNamespace } from "./read-namespace.ts";
@@ -25,11 +26,21 @@ export interface Found {
  */
 export async function aboutNone(
   deps: ClusterDeps,
-  { id, begun, ...found }: Found & { readonly id: string | undefined; readonly begun: readonly string[] },
+  {
+    id,
+    begun,
+    old,
+    ...found
+  }: Found & {
+    readonly id: string | undefined;
+    readonly begun: readonly string[];
+    /** EnvoyFilters of an old wasme that are of this filter. */
+    readonly old: readonly KubeObject[];
+  },
 ): Promise<readonly string[]> {
   const { namespace, everything } = found;
   if (namespace !== undefined && everything.length === 0) await readNamespace(deps, namespace);
-  if (id !== undefined) throw notDeployed(id, found, begun);
+  if (id !== undefined) throw notDeployed(id, found, [...begun, ...oldFiltersNote(old, namespace)]);
   return passedOver(everything);
 }
 
@@ -59,7 +70,7 @@ function passedOver(objects: readonly OurObject[]): readonly string[] {
   return [`filters are there, on other workloads: ${placesOf(objects).join(", ")}`];
 }
 
-function notDeployed(id: string, { namespace, everything, wishes }: Found, begun: readonly string[]): WasmeError {
+function notDeployed(id: string, { namespace, everything, wishes }: Found, known: readonly string[]): WasmeError {
   const same = everything.filter(({ object }) => object.metadata.labels?.[FILTER_LABEL] === id);
   const where = namespace === undefined ? "in any namespace" : `in namespace ${JSON.stringify(namespace)}`;
   if (same.length > 0) {
@@ -77,7 +88,7 @@ function notDeployed(id: string, { namespace, everything, wishes }: Found, begun
       ? "no filter is deployed there; -n names another namespace, -A takes all"
       : `there are: ${ids.slice(0, 10).join(", ")}`;
   return new WasmeError("not-found", "FILTER_NOT_DEPLOYED", `filter ${JSON.stringify(id)} is not deployed ${where}`, {
-    hint: begun[0] ?? (meant === undefined ? there : `did you mean --id ${meant}?`),
+    hint: known[0] ?? (meant === undefined ? there : `did you mean --id ${meant}?`),
     details: { id, deployed: ids },
   });
 }

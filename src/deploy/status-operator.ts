@@ -67,16 +67,24 @@ function stepOf(wish: KubeObject): StatusStep {
 }
 
 /** What the operator says itself. */
-function toldStep({ metadata }: KubeObject, ready: unknown): StatusStep {
-  const { name, namespace = "" } = metadata;
+function toldStep(wish: KubeObject, ready: unknown): StatusStep {
+  const { name, namespace = "" } = wish.metadata;
   const title = `FilterDeployment ${name}`;
-  const look = lookAt(metadata);
+  const look = lookAt(wish.metadata);
   const [state, reason = ""] = [stringAt(ready, "status"), stringAt(ready, "reason")];
   if (state === "True") return ok("operator", `${title} is carried out`);
-  const message = `${title}: ${stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason)}`;
+  const why = stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason);
+  const message = `${title}: ${why}${keepsOld(wish) ? "; the filter as it was deployed before stays" : ""}`;
   if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, look);
   const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
   return failed("operator", message, FIXES[reason] ?? (FAULTS_OF_OBJECT.has(reason) ? edit : look));
+}
+
+/** True when an update was refused, and what it was to replace runs on. */
+function keepsOld(wish: KubeObject): boolean {
+  return listAt(wish, "status", "conditions").some(
+    (one) => stringAt(one, "reason") === "OldFilterStays" && stringAt(one, "status") === "True",
+  );
 }
 
 function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
@@ -86,6 +94,9 @@ function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
 /** What is missing beside the object. */
 const FIXES: Readonly<Record<string, string>> = {
   CacheNotInstalled: "wasme cache manifests | kubectl apply -f -; or ask for delivery registry in the FilterDeployment",
+  CacheWithoutFiles:
+    "wasme cache manifests --files | kubectl apply -f -; or ask for delivery cache-http in the FilterDeployment",
+  RegistryUnreachable: "the operator asks again by itself: is the registry up, and reached from the operator's pod?",
   Forbidden:
     "give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with",
   KindNotServed: "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",

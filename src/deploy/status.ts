@@ -6,6 +6,7 @@ import { type KubeObject, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
 import { noIstio } from "./choose-via.ts";
 import { inParallel } from "./in-parallel.ts";
+import { findOldFilters, oldFiltersNote } from "./migrate-hint.ts";
 import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
 import { aboutNone, begunDeploys } from "./status-none.ts";
@@ -37,7 +38,7 @@ export interface StatusResult {
   /** Absent for all namespaces. */
   readonly namespace: string | undefined;
   readonly filters: readonly FilterStatus[];
-  /** What may not be seen, so that filters may be missing above, and deploys that were begun. */
+  /** What may not be seen, so that filters may be missing above, deploys that were begun, and filters of an old wasme. */
   readonly notes: readonly string[];
 }
 
@@ -63,9 +64,10 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
   const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
   const begun = await begunDeploys(deps, { namespace, id: request.id });
+  const old = await findOldFilters(deps, found, { namespace, id: request.id });
   const none =
-    filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun }) : [];
-  const notes = [...unshown(wishes.all, request), ...none, ...begun];
+    filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun, old }) : [];
+  const notes = [...unshown(wishes.all, request), ...none, ...begun, ...oldFiltersNote(old, namespace)];
   const denied = [
     ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
     ...("denied" in wishes.all ? [wishes.all.denied] : []),

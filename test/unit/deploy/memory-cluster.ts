@@ -41,8 +41,9 @@ export class MemoryCluster {
           ({ metadata }) =>
             (selection.namespace === undefined || metadata.namespace === selection.namespace) &&
             wanted.every((pair) => {
-              const [key = "", value] = pair.split("=");
+              const [key = "", value] = pair.split(/!?=/u);
               const own = metadata.labels?.[key];
+              if (pair.includes("!=")) return own !== value;
               return value === undefined ? own !== undefined : own === value;
             }),
         );
