@@ -2,18 +2,17 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { at, type KubeObject, listAt, numberAt, stringMapAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
-import { buildCacheObjects, type CacheSettings } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
 import { NODE_LABEL } from "../mesh/node-report.ts";
+import { applyMergePatch } from "./edit-workload.ts";
 import { inhabitants, inhabitedNote } from "./inhabitants.ts";
 import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts";
 import { OLD_LIST } from "./migrate-old-names.ts";
-import { type ApplyChange, type DeleteChange, type ObjectWait, refTo, type Step, type TouchChange } from "./plan.ts";
-import { writeAccess } from "./plan-cache.ts";
+import { planLift, planSpace } from "./migrate-space.ts";
+import { type DeleteChange, type ObjectWait, refTo, type Step, type TouchChange } from "./plan.ts";
 import type { CacheName, CacheRelease } from "./plan-cache-removal.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { keepsFiles } from "./pods.ts";
-import { missingAccess } from "./require-access.ts";
 import { settleApply } from "./settle-change.ts";
 
 /**
@@ -43,8 +42,33 @@ export async function planTakeOver(deps: ClusterDeps, cache: OldCache, timeoutMs
       return { done: ready >= running, message: `${ready} of ${running} nodes ready` };
     },
   };
-  return [change, wait, { type: "delete", action: "delete", ref, reason, before: daemonSet }];
+  const lift = await planLift(deps, cache);
+  return [
+    ...lift,
+    change,
+    ...wake(deps, cache, running),
+    wait,
+    { type: "delete", action: "delete", ref, reason, before: daemonSet },
+  ];
 }
+
+/**
+ * Has pods of a stand-in from an earlier run tried again at once: after failures the DaemonSet controller waits for minutes
+ * unless the object changes.
+ */
+function wake(deps: ClusterDeps, { standIn: before }: OldCache, running: number): readonly TouchChange[] {
+  const lacks = (live: KubeObject): boolean => numberAt(live, ["status", "numberAvailable"]) < running;
+  if (before === undefined || !lacks(before)) return [];
+  const patch = { metadata: { annotations: { [WOKEN]: new Date(deps.clock.now()).toISOString() } } };
+  const reason = "has its pods tried again";
+  const ref = refTo(Kinds.daemonSet, before);
+  const after = applyMergePatch(before, patch) as KubeObject;
+  return [
+    { type: "touch", action: "update", ref, touch: (live) => (lacks(live) ? patch : undefined), reason, before, after },
+  ];
+}
+
+const WOKEN = "wasme.io/woken";
 
 /** The old program under another name; it reports no events, since the rights to do so go with the old role. */
 function standIn(cache: OldCache, daemonSet: KubeObject): KubeObject {
@@ -90,31 +114,12 @@ export async function planOldCacheRemoval(
   if (today.daemonSet !== undefined) {
     const files = keepsFiles(at(today.daemonSet, "spec", "template", "spec"));
     const { settings, force } = today;
-    const space = await ourSpace(deps, cache, { settings: { ...settings, files }, force });
-    return { steps: [...steps, ...unlist(cache), ...space], notes: [] };
+    const space = await planSpace(deps, cache, { settings: { ...settings, files }, force });
+    // The list is the sign by which a run that was stopped before finds what is left to do.
+    return { steps: [...steps, ...space, ...unlist(cache)], notes: [] };
   }
   const space = await spaceRemoval(deps, cache);
   return { steps: [...steps, ...wholeCache(cache), ...space.steps], notes: space.notes };
-}
-
-/** The namespace as today's cache has it: not before its end, since pods of the old program could not start under it. */
-async function ourSpace(
-  deps: ClusterDeps,
-  cache: OldCache,
-  { settings, force }: { readonly settings: CacheSettings; readonly force: boolean },
-): Promise<readonly ApplyChange[]> {
-  const kind = Kinds.namespace;
-  const object = buildCacheObjects(settings).find((one) => one.kind === kind.kind);
-  if (cache.namespaceObject === undefined || object === undefined) return [];
-  if ((await missingAccess(deps, writeAccess(kind, object))).length > 0) return [];
-  // Tried on the server it would be warned of the pods of the old program, which are gone by then. A conflict is only
-  // possible over what is there already.
-  const before = cache.namespaceObject;
-  const there = before.metadata.labels ?? {};
-  const differs = Object.entries(object.metadata.labels ?? {}).some(([key, value]) => (there[key] ?? value) !== value);
-  const reason = "holds today's node cache alone from now on";
-  const wanted = { kind, object, reason, force, seen: { before } };
-  return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
 }
 
 /** In the order to delete it: first what runs, then what it runs with. */

@@ -1,6 +1,7 @@
 import { Kinds, type ResourceKind } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import { isOurWork } from "./look-at-cache.ts";
 import { isOldManaged, OLD_DIRECTORY, OLD_LIST } from "./migrate-old-names.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -20,6 +21,10 @@ export interface OldCache extends CacheName {
   readonly parts: readonly { readonly kind: ResourceKind; readonly object: KubeObject }[];
   /** The namespace, when the old tool made it and today's cache has not taken it over. */
   readonly namespaceObject: KubeObject | undefined;
+  /** The namespace, whoever made it. */
+  readonly space: KubeObject | undefined;
+  /** True when its labels are to be today's in the end, and are ours to change until then. */
+  readonly relabels: boolean;
   /** Its images, as they were listed; `undefined` when we may not read the list. */
   readonly references: readonly string[] | undefined;
 }
@@ -51,17 +56,37 @@ export async function findOldCache(deps: ClusterDeps, cache: CacheName): Promise
     const object = others[index];
     return object !== undefined && isOldPart(object) ? [{ kind, object }] : [];
   });
-  return {
-    namespace,
-    name,
+  const old = {
     daemonSet: only(daemonSet, runsOldCache),
-    today: only(daemonSet, (object) => !runsOldCache(object)),
     standIn: only(standIn, runsOldCache),
     configMap: data[OLD_LIST] === undefined ? undefined : configMap,
+  };
+  return {
+    ...old,
+    namespace,
+    name,
+    today: only(daemonSet, (object) => !runsOldCache(object)),
     parts,
     namespaceObject: only(space, isOldPart),
+    space,
+    relabels: relabels(space, old),
     references: denied ? undefined : Object.values(data).flatMap((value) => linesOf(value)),
   };
+}
+
+/**
+ * A namespace of the old tool's, also where somebody has applied today's objects over it: while the old program runs, and
+ * after a run that took its level of Pod Security off and stopped before it set today's.
+ */
+function relabels(
+  space: KubeObject | undefined,
+  { daemonSet, standIn, configMap }: Pick<OldCache, "daemonSet" | "standIn" | "configMap">,
+): boolean {
+  if (space === undefined) return false;
+  if (isOldPart(space)) return true;
+  if (!isOldManaged(space) && !isOurWork(space)) return false;
+  const runs = daemonSet !== undefined || standIn !== undefined;
+  return runs || (configMap !== undefined && space.metadata.labels?.[POD_SECURITY] === undefined);
 }
 
 function only(object: KubeObject | undefined, holds: (object: KubeObject) => boolean): KubeObject | undefined {
@@ -93,6 +118,9 @@ function isOldPart(object: KubeObject): boolean {
   const rows = object.metadata.managedFields ?? [];
   return object.kind === "ServiceAccount" && rows.every(({ manager }) => manager === "kube-controller-manager");
 }
+
+/** The label by which a namespace says what its pods may do. */
+export const POD_SECURITY = "pod-security.kubernetes.io/enforce";
 
 /** In the order to delete them. */
 const PARTS: readonly ResourceKind[] = [Kinds.roleBinding, Kinds.role, Kinds.serviceAccount];

@@ -116,10 +116,10 @@ async function planGroups(
   survey: Survey,
   groups: readonly FilterGroup[],
 ): Promise<readonly PlannedGroup[]> {
-  const { namespace, name, daemonSet, parts, namespaceObject } = survey.cache;
+  const { namespace, name, daemonSet, parts, relabels } = survey.cache;
   const port = viewWithoutOld(deps.port, {
     gone: daemonSet === undefined ? [] : [{ kind: Kinds.daemonSet, namespace, name }],
-    untried: namespaceObject === undefined ? [] : [{ kind: Kinds.namespace, name: namespace }],
+    untried: relabels ? [{ kind: Kinds.namespace, name: namespace }] : [],
     replaced: survey.filters.map(({ old }) => refTo(Kinds.envoyFilter, old.object)),
     adopted: parts.map(({ kind, object }) => refTo(kind, object)),
   });
@@ -168,7 +168,7 @@ function once(steps: readonly Step[]): readonly Step[] {
 
 /** The old cache's namespace becomes today's with the end of the old cache, not before. */
 function isOldSpace(step: Step, { cache }: Survey): boolean {
-  if (step.type !== "apply" || cache.namespaceObject === undefined) return false;
+  if (step.type !== "apply" || !cache.relabels) return false;
   return step.ref.kind === Kinds.namespace && step.ref.name === cache.namespace;
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WasmeError } from "../../src/domain/errors.ts";
 import { parseImageReference } from "../../src/domain/image-reference.ts";
+import { buildCacheObjects } from "../../src/mesh/cache-objects.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import type { KubeObject } from "../cluster/api.ts";
 import { component } from "../components/require-component.ts";
@@ -136,6 +137,26 @@ describe.skipIf("skip" in cluster)("migrate", () => {
     expect((await client.request("GET", `${sets}/wasme-cache-old`)).status).toBe(404);
     expect((await client.request("GET", `${sets}/wasme-cache`)).status).toBe(200);
     expect((await one.migrate({ allNamespaces: true })).mode).toBe("nothing");
+  });
+
+  it("goes on where somebody installed today's cache over the old one, which fails half-way", async () => {
+    const bench = await open("over");
+    await leave(bench, "f1");
+    const { name, namespace, image } = cacheIn(bench);
+    const objects = buildCacheObjects({ name, namespace, image, imagePullPolicy: "Always", files: false });
+    await client.apply(objects.filter(({ kind }) => kind !== "DaemonSet") as unknown as readonly KubeObject[]);
+    const label = async (): Promise<unknown> => {
+      const { body } = await client.request<KubeObject>("GET", `/api/v1/namespaces/${namespace}`);
+      return body.metadata.labels?.["pod-security.kubernetes.io/enforce"];
+    };
+    expect(await label()).toBe("restricted");
+    const first = await bench.migrate({ via: "auto", delivery: "auto" });
+    expect(first.mode).toBe("applied");
+    expect(await label()).toBe("restricted");
+    const lines = bench.lines().split("\n");
+    const at = (start: string): number => lines.findIndex((line) => line.startsWith(start));
+    expect(at(`update Namespace ${namespace} `)).toBeLessThan(at(`create DaemonSet ${namespace}/${name}-old`));
+    expect((await bench.migrate({ via: "auto", delivery: "auto" })).mode).toBe("nothing");
   });
 
   it("leaves what somebody has changed beyond recognition, and what it needs", async () => {

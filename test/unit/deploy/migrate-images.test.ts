@@ -13,6 +13,8 @@ const CACHE: OldCache = {
   configMap: undefined,
   parts: [],
   namespaceObject: undefined,
+  space: undefined,
+  relabels: false,
   references: [],
 };
 

@@ -1,0 +1,71 @@
+import { WasmeError } from "../domain/errors.ts";
+import { Kinds } from "../kube/kinds.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { buildCacheObjects, type CacheSettings } from "../mesh/cache-objects.ts";
+import { applyMergePatch } from "./edit-workload.ts";
+import { type OldCache, POD_SECURITY } from "./migrate-old-cache.ts";
+import { type ApplyChange, refTo, type TouchChange } from "./plan.ts";
+import { writeAccess } from "./plan-cache.ts";
+import type { ClusterDeps } from "./request.ts";
+import { missingAccess } from "./require-access.ts";
+import { settleApply } from "./settle-change.ts";
+
+/**
+ * Lets pods of the old program start, which reads a directory of the node: the level of Pod Security that forbids it goes,
+ * and today's is set when the old program has gone ({@link planSpace}). It is there where today's objects were applied over
+ * the old ones. Throws `OLD_CACHE_RESTRICTED` (incompatible) where the label is not ours to change.
+ */
+export async function planLift(deps: ClusterDeps, cache: OldCache): Promise<readonly TouchChange[]> {
+  const { space, relabels } = cache;
+  const level = space === undefined ? undefined : forbidding(space);
+  if (space === undefined || level === undefined) return [];
+  const ref = refTo(Kinds.namespace, space);
+  const missing = await missingAccess(deps, [
+    { verb: "get", kind: ref.kind, name: ref.name },
+    { verb: "patch", kind: ref.kind, name: ref.name },
+  ]);
+  if (!relabels || missing.length > 0) throw restricted(cache, level);
+  const touch: TouchChange["touch"] = (live) => (forbidding(live) === undefined ? undefined : LIFT);
+  const reason = `enforces pod security "${level}" no more until the old node cache is gone, which could not start`;
+  return [{ type: "touch", action: "update", ref, touch, reason, before: space, after: lifted(space) }];
+}
+
+/** The namespace as today's cache has it: not before the end of the old program, whose pods could not start under it. */
+export async function planSpace(
+  deps: ClusterDeps,
+  { space, relabels }: OldCache,
+  { settings, force }: { readonly settings: CacheSettings; readonly force: boolean },
+): Promise<readonly ApplyChange[]> {
+  const kind = Kinds.namespace;
+  const object = buildCacheObjects(settings).find((one) => one.kind === kind.kind);
+  if (space === undefined || !relabels || object === undefined) return [];
+  if ((await missingAccess(deps, writeAccess(kind, object))).length > 0) return [];
+  // Tried on the server it would be warned of the pods of the old program, which are gone by then. A conflict is only
+  // possible over what is there already.
+  const before = lifted(space);
+  const there = before.metadata.labels ?? {};
+  const differs = Object.entries(object.metadata.labels ?? {}).some(([key, value]) => (there[key] ?? value) !== value);
+  const reason = "holds today's node cache alone from now on";
+  const wanted = { kind, object, reason, force, seen: { before } };
+  return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
+}
+
+const LIFT = { metadata: { labels: { [POD_SECURITY]: null } } };
+
+/** The level at which the old program cannot start, if the namespace has it. */
+function forbidding({ metadata }: KubeObject): string | undefined {
+  const level = metadata.labels?.[POD_SECURITY];
+  return level === "baseline" || level === "restricted" ? level : undefined;
+}
+
+/** The namespace once {@link planLift} is carried out. */
+function lifted(space: KubeObject): KubeObject {
+  return forbidding(space) === undefined ? space : (applyMergePatch(space, LIFT) as KubeObject);
+}
+
+function restricted({ namespace, name }: OldCache, level: string): WasmeError {
+  const message = `namespace ${JSON.stringify(namespace)} enforces pod security ${JSON.stringify(level)}, under which the old node cache ${name} cannot run on until today's has taken its place`;
+  return new WasmeError("incompatible", "OLD_CACHE_RESTRICTED", message, {
+    hint: `kubectl label namespace ${namespace} ${POD_SECURITY}-; then run wasme migrate again`,
+  });
+}
