@@ -9,7 +9,8 @@ import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
 import { says as saysSo, speakerOf } from "./cache-list.ts";
 import { betterWay, type CurrentWay } from "./choose-delivery.ts";
-import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
+import type { ViaChoice, ViaQuestion } from "./choose-via.ts";
+import { chooseWay } from "./choose-way.ts";
 import { isNamedBy } from "./filter-deployments.ts";
 import { filterObject } from "./filter-object.ts";
 import type { Target } from "./live-workload.ts";
@@ -65,10 +66,12 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const { targets, found, cache, kubernetes } = place;
   const findings = examineImage(image, request);
   const question = questionOf(request, image, place);
-  const choice = chooseVia(question);
+  // Before the choice: what may not be seen may be why there is none.
+  for (const warning of unseenCache(place)) deps.events({ type: "warning", ...warning });
+  const choice = chooseWay(request, question);
   const { via, delivery } = choice;
   // Nobody reads a plan behind a FilterDeployment.
-  const unseen = request.owner === undefined ? [] : [...unseenLabels(place, delivery), ...unseenCache(place)];
+  const unseen = request.owner === undefined ? [] : unseenLabels(place, delivery);
   for (const warning of unseen) deps.events({ type: "warning", ...warning });
   const filter = filterOf(request, findings.rootId);
   const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));
