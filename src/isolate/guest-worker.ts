@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { type Transferable, Worker } from "node:worker_threads";
 import { errnoOf } from "../domain/errors.ts";
+import { startTimer } from "../platform/timer.ts";
 import { defaultMemoryMegabytes, watchMemory } from "./memory-watch.ts";
 import type { WorkerBirth, WorkerReply, WorkerRequest } from "./protocol.ts";
 import { watchHeartbeat } from "./watchdog.ts";
@@ -176,12 +177,12 @@ function useThread(thread: Thread, exited: Promise<void>, options: GuestUse): Gu
       last += 1;
       const id = last;
       const answer = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
-      const timer = setTimeout(() => giveUp(endless(answerLimitMs)), answerLimitMs);
+      const timer = startTimer(answerLimitMs, () => giveUp(endless(answerLimitMs)));
       try {
         send({ id, message }, transfer);
         return await answer;
       } finally {
-        clearTimeout(timer);
+        timer.stop();
       }
     },
     stop: async () => {

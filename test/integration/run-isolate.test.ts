@@ -71,6 +71,11 @@ test("a question without an answer ends the thread, and says so", async () => {
   await expect(worker.ask({ never: true })).rejects.toMatchObject({ end });
 });
 
+test("an answer has the time it was given, be that longer than Node's timers take", async () => {
+  const worker = start({ answerLimitMs: 9999 * 3_600_000 });
+  expect(await worker.ask({ later: 50 })).toBe("later");
+});
+
 test("the limit is per call: many short calls go on for longer", async () => {
   const worker = start({ hardLimitMs: 50 });
   const until = performance.now() + 300;
