@@ -84,7 +84,10 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
     if (last === undefined) return { delivery, reason: [...passed, reason].join("; ") };
     passed.push(not ?? `${delivery} is not possible any more`);
   }
-  return last ?? { why: "cannot be delivered" };
+  const { why, ...rest } = last ?? { why: "cannot be delivered" };
+  // What may not be seen counted as not there: it may be all that is amiss.
+  const unseen = question.cache?.unseen;
+  return { ...rest, why: unseen === undefined ? why : `${why}; ${unseen}` };
 }
 
 const NO_SERVICE =

@@ -66,12 +66,10 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const { targets, found, cache, kubernetes } = place;
   const findings = examineImage(image, request);
   const question = questionOf(request, image, place);
-  // Before the choice: what may not be seen may be why there is none.
-  for (const warning of unseenCache(place)) deps.events({ type: "warning", ...warning });
   const choice = chooseWay(request, question);
   const { via, delivery } = choice;
   // Nobody reads a plan behind a FilterDeployment.
-  const unseen = request.owner === undefined ? [] : unseenLabels(place, delivery);
+  const unseen = request.owner === undefined ? [] : [...unseenLabels(place, delivery), ...unseenCache(place)];
   for (const warning of unseen) deps.events({ type: "warning", ...warning });
   const filter = filterOf(request, findings.rootId);
   const wanted = targets.map(({ workload }) => filterObject(workload, { ...request, via, delivery, filter, image }));

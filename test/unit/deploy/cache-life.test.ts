@@ -198,6 +198,16 @@ describe("a node cache that several share", () => {
     expect(pulls()).toBe(first);
   });
 
+  it("is waited for, behind a FilterDeployment, while it is only half there", async () => {
+    await deploy("shop");
+    await port.delete({ ...LIST, kind: Kinds.service });
+    const owner = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello", uid: "u" };
+    const asked = requestFor("shop", "cache-http");
+    const request = { ...asked, delivery: "auto", owner, cache: { ...asked.cache, upkeep: "use" } } as const;
+    const plan = planDeploy(depsOf(port), request, imageOf("v1"));
+    await expect(plan).rejects.toMatchObject({ code: "CACHE_NOT_INSTALLED" });
+  });
+
   it("makes an object again that went between plan and apply", async () => {
     await deploy("shop");
     const plan = await planDeploy(depsOf(port), requestFor("shop", "cache-http"), imageOf("v1"));
