@@ -11,6 +11,15 @@ export interface ReconcileResult {
   readonly requeueAfterMs?: number;
   /** It goes on when somebody enqueues the key: how it goes is not known yet, and pauses after failures go on to grow. */
   readonly isOpen?: boolean;
+  /** What a person has to correct, if anything: logged once for each reason, until it is over. */
+  readonly trouble?: Trouble | undefined;
+}
+
+/** Why a key goes no further although nothing failed. */
+export interface Trouble {
+  /** Upper camel case, stable. */
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** How a reconcile ended, for metrics (controller-runtime's words). */
@@ -74,15 +83,27 @@ export function createController(options: ControllerOptions): Controller {
   const troubles = new Map<string, string>();
   const log = options.log.with({ controller: name });
 
+  /** Logs what is new about a key. */
+  const note = (key: string, what: string, say: () => void): void => {
+    if (troubles.get(key) !== what) say();
+    troubles.set(key, what);
+  };
+
   const settle = (key: string, priority: number, error: unknown): void => {
-    const message = messageOf(error);
-    if (troubles.get(key) !== message) {
-      const fields = { key, error };
+    const fields = { key, error };
+    note(key, messageOf(error), () => {
       if (error instanceof WasmeError) log.warn(`cannot bring ${key} about, trying again`, fields);
       else log.error(`a bug: reconciling ${key} broke, trying again`, fields);
-    }
-    troubles.set(key, message);
+    });
     queue.addRateLimited(key, { priority });
+  };
+
+  const rest = (key: string, trouble: Trouble | undefined): void => {
+    if (trouble !== undefined) {
+      const { reason, message: why } = trouble;
+      note(key, reason, () => log.warn(`cannot bring ${key} about`, { key, reason, why }));
+    } else if (troubles.delete(key)) log.info(`${key} is well again`, { key });
+    queue.forget(key);
   };
 
   const handle = async (key: string, priority: number, signal: AbortSignal): Promise<void> => {
@@ -92,10 +113,7 @@ export function createController(options: ControllerOptions): Controller {
     let bug = false;
     try {
       const result = (await options.reconcile(key, signal)) ?? {};
-      if (result.isOpen !== true) {
-        if (troubles.delete(key)) log.info(`${key} is well again`, { key });
-        queue.forget(key);
-      }
+      if (result.isOpen !== true) rest(key, result.trouble);
       if (result.requeueAfterMs !== undefined) {
         outcome = "requeue_after";
         queue.add(key, { priority, afterMs: result.requeueAfterMs });

@@ -11,6 +11,8 @@ export type HealthCheck = () => string | undefined | Promise<string | undefined>
 export interface Health {
   /** `/readyz` is red while one of these is not well. A second check of a name replaces the first. */
   addReady(name: string, check: HealthCheck): void;
+  /** What `/readyz` tells beside its verdict, when there is something to tell: never a reason to be red. */
+  addRemark(name: string, check: HealthCheck): void;
   /** `/healthz` is red while one of these is not well: the kubelet kills the program then. */
   addAlive(name: string, check: HealthCheck): void;
   /** Ready when the reflector has synced and can follow. */
@@ -29,8 +31,10 @@ export function createHealth(options: { readonly metrics?: Pick<Metrics, "render
   const { metrics } = options;
   const ready = new Map<string, HealthCheck>();
   const alive = new Map<string, HealthCheck>();
+  const remarks = new Map<string, HealthCheck>();
   return {
     addReady: (name, check) => void ready.set(name, check),
+    addRemark: (name, check) => void remarks.set(name, check),
     addAlive: (name, check) => void alive.set(name, check),
     addReflector: ({ name, state }) => {
       ready.set(name, () => {
@@ -47,7 +51,8 @@ export function createHealth(options: { readonly metrics?: Pick<Metrics, "render
       if (root === "" || (root === "metrics" && (metrics === undefined || name !== undefined))) return false;
       const answer = (): Promise<Answer> => {
         if (root === "metrics" && metrics !== undefined) return scrape(metrics);
-        return judge(root, root === "healthz" ? alive : ready, { name, verbose: search === "?verbose" });
+        const wanted = { root, name, verbose: search === "?verbose" };
+        return root === "healthz" ? judge(alive, new Map(), wanted) : judge(ready, remarks, wanted);
       };
       if (request.method === "GET" || request.method === "HEAD") void reply(response, answer());
       else void reply(response, Promise.resolve({ status: 405, text: "only GET and HEAD\n", allow: "GET, HEAD" }));
@@ -71,9 +76,9 @@ async function scrape(metrics: Pick<Metrics, "render">): Promise<Answer> {
 }
 
 async function judge(
-  root: string,
   checks: ReadonlyMap<string, HealthCheck>,
-  { name, verbose }: { readonly name: string | undefined; readonly verbose: boolean },
+  remarks: ReadonlyMap<string, HealthCheck>,
+  { root, name, verbose }: { readonly root: string; readonly name: string | undefined; readonly verbose: boolean },
 ): Promise<Answer> {
   const wanted = [...checks].filter(([own]) => name === undefined || own === decodeName(name));
   if (name !== undefined && wanted.length === 0) return { status: 404, text: `there is no check of that name\n` };
@@ -84,8 +89,16 @@ async function judge(
     }),
   );
   const failed = lines.filter(({ bad }) => bad);
-  if (failed.length === 0 && !verbose) return { status: 200, text: "ok\n" };
-  const shown = (verbose ? lines : failed).map(({ text }) => text);
+  const notes = await Promise.all(
+    [...remarks]
+      .filter(([own]) => name === undefined || own === decodeName(name))
+      .map(async ([own, check]) => {
+        const what = await inOneLine(check);
+        return what === undefined ? [] : [`[!]${own}: ${what}`];
+      }),
+  );
+  if (failed.length === 0 && notes.flat().length === 0 && !verbose) return { status: 200, text: "ok\n" };
+  const shown = [...(verbose ? lines : failed).map(({ text }) => text), ...notes.flat()];
   const verdict = failed.length === 0 ? `${root} check passed` : `${root} check failed`;
   return { status: failed.length === 0 ? 200 : 503, text: `${[...shown, verdict].join("\n")}\n` };
 }

@@ -39,8 +39,10 @@ export interface KindView {
    * while is not waited for: it may be gone, and our rights there with it.
    */
   readonly settled: boolean;
-  /** Why it cannot be followed now. */
+  /** Why it cannot be followed now, in a namespace that is not passed over. */
   readonly trouble: string | undefined;
+  /** Why namespaces are passed over: we are refused them for a while, and others are there. */
+  readonly passedOver: string | undefined;
   /** True when every object there may be in this namespace (or everywhere) is known. */
   covers(namespace: string | undefined): boolean;
   /** Whether all objects of the namespace have been seen once, or there can be none. */
@@ -68,8 +70,8 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
     // What is served now is told of once all of it is seen: before, nobody works with it.
     if (!served || reflectors.every((reflector) => reflector.state().synced)) onServed?.(served);
   };
-  const refused = new Map<string, number>();
-  const port = noticing(deps, { tell, refused });
+  const refusals: Refusals = { since: new Map(), ever: new Set() };
+  const port = noticing(deps, { tell, refusals });
   const selections: readonly Selection[] = (namespaces ?? [undefined]).map((namespace) => ({
     kind,
     ...(namespace === undefined ? {} : { namespace }),
@@ -77,10 +79,15 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
   }));
   const reflectors = selections.map((selection) => createReflector({ ...deps, port }, selection, options));
   const isExcused = (reflector: Reflector): boolean => {
-    const since = refused.get(selections[reflectors.indexOf(reflector)]?.namespace ?? "");
-    if (since === undefined || reflector.state().synced || deps.clock.elapsed() - since < REFUSED_MS) return false;
-    return reflectors.some((other) => other.state().synced);
+    const since = refusals.since.get(selections[reflectors.indexOf(reflector)]?.namespace ?? "");
+    if (since === undefined || deps.clock.elapsed() - since < REFUSED_MS) return false;
+    // Where all are refused, it is not the namespaces.
+    return reflectors.map((other) => other.state()).some(({ synced, trouble }) => synced && trouble === undefined);
   };
+  const troubles = (excused: boolean): readonly string[] =>
+    reflectors
+      .filter((reflector) => isExcused(reflector) === excused)
+      .flatMap((reflector) => reflector.state().trouble ?? []);
   const first = (namespace: string): Reflector | undefined =>
     reflectors[namespaces === undefined ? 0 : namespaces.indexOf(namespace)];
   return {
@@ -92,7 +99,11 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
       return !state.served || reflectors.every((reflector) => reflector.state().synced || isExcused(reflector));
     },
     get trouble() {
-      return reflectors.map((reflector) => reflector.state().trouble).find((trouble) => trouble !== undefined);
+      return troubles(false)[0];
+    },
+    get passedOver() {
+      const all = troubles(true);
+      return all.length === 0 ? undefined : all.join("; ");
     },
     covers: (namespace) =>
       fieldSelector === undefined &&
@@ -112,7 +123,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
         reflectors.map(async (reflector, index) => {
           void reflector.synced.then(() => {
             // What was not waited for is news when it is there after all.
-            if (state.wasAway || refused.has(selections[index]?.namespace ?? "")) onServed?.(true);
+            if (state.wasAway || refusals.ever.has(selections[index]?.namespace ?? "")) onServed?.(true);
           });
           await reflector.run(signal);
         }),
@@ -121,18 +132,26 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
   };
 }
 
+/** The namespaces we are refused. */
+interface Refusals {
+  /** Those of now, since when, in the steady clock's milliseconds. */
+  readonly since: Map<string, number>;
+  readonly ever: Set<string>;
+}
+
 /**
  * A port that tells, of every list, whether the kind is served, and waits until it is: a list of what is not there yet is
  * no failure.
  */
 function noticing(
   { port, clock, log }: ViewDeps,
-  notes: { readonly tell: (served: boolean) => void; readonly refused: Map<string, number> },
+  notes: { readonly tell: (served: boolean) => void; readonly refusals: Refusals },
 ): ViewDeps["port"] {
-  const { tell, refused } = notes;
+  const { tell, refusals } = notes;
   const noteRefusal = ({ kind, namespace }: Selection): void => {
-    if (namespace === undefined || refused.has(namespace)) return;
-    refused.set(namespace, clock.elapsed());
+    if (namespace === undefined || refusals.since.has(namespace)) return;
+    refusals.since.set(namespace, clock.elapsed());
+    refusals.ever.add(namespace);
     log.warn(`${resourceName(kind)} in ${namespace} may not be listed: the right is missing, or the namespace is gone`);
   };
   return {
@@ -141,6 +160,7 @@ function noticing(
       for (;;) {
         try {
           yield* port.pages(selection, signal);
+          refusals.since.delete(selection.namespace ?? "");
           // Not before the last page is kept: who is told looks at what there is.
           tell(true);
           return;

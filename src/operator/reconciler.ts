@@ -27,7 +27,7 @@ import { LONGEST_MS, PatientSweep } from "./patient-sweep.ts";
 import { conditionIn } from "./status.ts";
 import { type Sweep, sweep } from "./sweep.ts";
 import { CONTROLLER, type ReconcilerDeps, type Work } from "./work.ts";
-import { writeStatus } from "./write-status.ts";
+import { troubleOf, writeStatus } from "./write-status.ts";
 
 /** Reconciles FilterDeployments by key (`namespace/name`): whatever happened, what the object asks for is brought about. */
 export function createReconcile(deps: ReconcilerDeps): (key: string, signal: AbortSignal) => Promise<ReconcileResult> {
@@ -60,7 +60,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const sweptMs = await patient.run({ deps, cluster, namespace });
     if (failure !== undefined) throw failure;
     const looks = [againMs, sweptMs].filter((ms) => ms !== undefined);
-    return looks.length === 0 ? {} : { requeueAfterMs: Math.min(...looks) };
+    return { ...(looks.length === 0 ? {} : { requeueAfterMs: Math.min(...looks) }), trouble: troubleOf(findings) };
   };
 }
 

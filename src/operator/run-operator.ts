@@ -204,6 +204,8 @@ function checkView(health: Health, view: ClusterView): void {
       if (kind.kind !== Kinds.filterDeployment) return undefined;
       return "the kind is not installed: wasme operator manifests --crds only | kubectl apply -f -";
     });
+    // A roll-out of the operator must not wait for a namespace that may never come back.
+    health.addRemark(resourceName(kind.kind), () => kind.passedOver && `passed over: ${kind.passedOver}`);
   }
 }
 

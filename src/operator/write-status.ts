@@ -1,3 +1,4 @@
+import type { Trouble } from "../controller/controller.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { Kinds } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
@@ -44,6 +45,13 @@ function record({ deps }: Work, live: KubeObject, { conditions }: Findings): voi
     action: "Reconcile",
     note: Ready.message,
   });
+}
+
+/** What somebody has to look at, if anything; what only takes its time is none, unless it takes too long. */
+export function troubleOf({ conditions }: Findings): Trouble | undefined {
+  const { Ready, Degraded } = conditions;
+  if (Ready.status === "False" && !CALM.has(Ready.reason)) return Ready;
+  return Degraded.reason === "TakesTooLong" ? Degraded : undefined;
 }
 
 const GONE: ReadonlySet<string> = new Set(["KUBE_NOT_FOUND", "KUBE_CONFLICT"]);

@@ -106,6 +106,28 @@ describe("a controller", () => {
     expect(tries).toBe(6);
   });
 
+  it("logs what a person has to correct once for each reason, until it is over", async () => {
+    const reasons = ["Refused", "Refused", "IdTaken", undefined, undefined];
+    let turn = 0;
+    const { clock, controller, log } = bench(async () => {
+      const reason = reasons[turn];
+      turn += 1;
+      return reason === undefined ? {} : { trouble: { reason, message: `look ${turn}` }, requeueAfterMs: 1000 };
+    });
+    controller.enqueue("ns/a");
+    await clock.advance(10_000);
+    controller.enqueue("ns/a");
+    await clock.advance(0);
+    expect(turn).toBe(5);
+    const { reason, why } = log.entries[0]?.fields ?? {};
+    expect([reason, why]).toEqual(["Refused", "look 1"]);
+    expect(log.entries.map(({ level, message, fields }) => [level, message, fields["reason"]])).toEqual([
+      ["warn", "cannot bring ns/a about", "Refused"],
+      ["warn", "cannot bring ns/a about", "IdTaken"],
+      ["info", "ns/a is well again", undefined],
+    ]);
+  });
+
   it("lets pauses grow when it is not known at once that it failed again", async () => {
     let turn = 0;
     const { clock, controller, log, begun } = bench(async (key) => {

@@ -44,6 +44,23 @@ describe("the health server", () => {
     expect(await ask("/readyz", "POST")).toEqual([405, "only GET and HEAD\n"]);
   });
 
+  it("tells what is worth knowing and no reason to be red", async () => {
+    const health = createHealth();
+    let remark: string | undefined = "passed over:\nnot allowed";
+    let trouble: string | undefined;
+    health.addReady("list", () => trouble);
+    health.addRemark("list", () => remark);
+    await start(health);
+    expect(await ask("/readyz")).toEqual([200, "[!]list: passed over: not allowed\nreadyz check passed\n"]);
+    expect(await ask("/readyz/list")).toEqual([200, "[!]list: passed over: not allowed\nreadyz check passed\n"]);
+    expect(await ask("/healthz")).toEqual([200, "ok\n"]);
+    trouble = "away";
+    const lines = "[-]list failed: away\n[!]list: passed over: not allowed\nreadyz check failed\n";
+    expect(await ask("/readyz")).toEqual([503, lines]);
+    [remark, trouble] = [undefined, undefined];
+    expect(await ask("/readyz")).toEqual([200, "ok\n"]);
+  });
+
   it("says what is not well, and only that", async () => {
     const health = createHealth();
     let trouble: string | undefined = "not yet\nat all";

@@ -42,6 +42,42 @@ it("tells that a kind is served only when all its objects are there to be seen",
   await running;
 });
 
+it("passes over a namespace that is refused later, and none where all are refused", async () => {
+  const clock = manualClock();
+  const end = new AbortController();
+  const allowed = new Set(["shop", "blog"]);
+  let cut = new AbortController();
+  const port: Pick<KubePort, "pages" | "watch"> = {
+    pages: async function* ({ namespace = "" }) {
+      if (!allowed.has(namespace)) throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", `not in ${namespace}`);
+      yield { items: [], resourceVersion: "2" };
+    },
+    watch: async function* (_selection, _version, _signal, opened) {
+      opened?.();
+      await clock.sleep(1e9, AbortSignal.any([end.signal, cut.signal])).catch(() => undefined);
+      yield* [];
+      throw new WasmeError("failed", "KUBE_GONE", "the version is too old");
+    },
+  };
+  const view = createKindView({ port, clock, log: silentLog }, { kind: Kinds.configMap, namespaces: ["shop", "blog"] });
+  const running = view.run(end.signal);
+  const refuse = async (namespace: string): Promise<void> => {
+    allowed.delete(namespace);
+    const old = cut;
+    cut = new AbortController();
+    old.abort();
+    await clock.advance(120_000);
+  };
+  await clock.advance(1000);
+  expect([view.settled, view.trouble]).toEqual([true, undefined]);
+  await refuse("blog");
+  expect([view.settled, view.trouble, view.passedOver]).toEqual([true, undefined, "not in blog"]);
+  await refuse("shop");
+  expect([view.trouble, view.passedOver]).toEqual(["not in shop", undefined]);
+  end.abort();
+  await running;
+});
+
 it("waits no longer for a namespace it is refused, unless there is nothing else, and tells when it is there after all", async () => {
   const clock = manualClock();
   const end = new AbortController();
@@ -53,7 +89,8 @@ it("waits no longer for a namespace it is refused, unless there is nothing else,
       const metadata = { name: "one", namespace, resourceVersion: "1" };
       yield { items: [{ apiVersion: "v1", kind: "ConfigMap", metadata }], resourceVersion: "2" };
     },
-    watch: async function* () {
+    watch: async function* (_selection, _version, _signal, opened) {
+      opened?.();
       await clock.sleep(1e9, end.signal);
       yield* [];
     },
@@ -70,13 +107,14 @@ it("waits no longer for a namespace it is refused, unless there is nothing else,
   expect(view.settled).toBe(false);
   await clock.advance(2000);
   expect(view.settled).toBe(true);
-  expect(view.trouble).toContain("blog");
+  expect([view.trouble, view.passedOver]).toEqual([undefined, "not allowed in blog"]);
   expect([view.seen("shop"), view.seen("blog")]).toEqual([true, false]);
   expect([alone.settled, alone.trouble]).toEqual([false, expect.stringContaining("blog")]);
   allowed.add("blog");
   await clock.advance(120_000);
   expect([view.seen("blog"), alone.settled]).toEqual([true, true]);
   expect(told).toEqual([true, true]);
+  expect([view.trouble, view.passedOver]).toEqual([undefined, undefined]);
   end.abort();
   await running;
 });
