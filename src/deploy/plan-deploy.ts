@@ -38,7 +38,7 @@ import type { ClusterDeps, DeployRequest, Via } from "./request.ts";
 import { requireAccess } from "./require-access.ts";
 import { says } from "./same-object.ts";
 import { type Selected, selectWorkloads } from "./select-workloads.ts";
-import { settleObjects } from "./settle-objects.ts";
+import { findObjects, settleObjects } from "./settle-objects.ts";
 import { targetWarnings } from "./target-warnings.ts";
 import { VIA_KIND } from "./via-kind.ts";
 
@@ -76,15 +76,15 @@ export async function planDeploy(deps: ClusterDeps, request: DeployRequest, imag
   const need = await needOf(deps, { request, image, namespace, found, via, wanted });
   const way: WayRequest = { request, delivery, namespace, image, targets, cache, kubernetes, need, found };
   await requireAccess(deps, [...wayAccess(way), ...objectAccess(via, wanted)]);
+  const there = await findObjects(deps, wanted, { found, via });
+  const chosen = targets.map(({ workload }) => workload);
+  refuseTaken(there, chosen, { ...request, via });
   const steps = await planWay(deps, way);
-  const objects = await settleObjects(deps, wanted, {
-    found,
+  const objects = await settleObjects(deps, there, {
     via,
     force: request.forceConflicts,
     all: request.dryRun !== undefined,
   });
-  const chosen = targets.map(({ workload }) => workload);
-  refuseTaken(objects, chosen, request);
   const replaced = await planReplaced(deps, { ...request, via, namespace, targets }, oursAmong(found));
   const tidying = await planTidying(deps, { request, namespace, targets, cache, objects, replaced, found });
   const settled = {

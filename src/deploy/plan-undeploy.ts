@@ -49,7 +49,7 @@ export async function planUndeploy(deps: ClusterDeps, request: UndeployRequest):
   const selected = await liveTargets(deps, query);
   const keys = new Set(selected.map(({ workload }) => workloadKey(workload)));
   const ours = oursAmong(found).filter((one) => isGoing(one, request, { query, keys }));
-  for (const { object } of ours) refuseManaged(object, request.owner);
+  for (const { object } of ours) refuseManaged(object, request.owner, "goes");
   if (ours.length === 0) await requireLists(deps, found, namespace);
   const targets = await withWorkloadsOf(deps, ours, { targets: selected, query });
   const going = new Set(ours.map(({ object }) => object.metadata.uid));

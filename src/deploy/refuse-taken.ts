@@ -4,22 +4,26 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 import { isFor, isOurs } from "./our-objects.ts";
-import { type ApplyChange, refTitle } from "./plan.ts";
-import type { DeployRequest, Owner } from "./request.ts";
+import { refTitle, refTo } from "./plan.ts";
+import type { DeployRequest, Owner, Via } from "./request.ts";
+import type { FoundObject } from "./settle-objects.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /**
  * Refuses to write over our object of another filter or workload: `<workload>-<id>` is the same for a Deployment and a
  * StatefulSet of one name, and for `a` + `b-c` and `a-b` + `c`. Throws `FILTER_NAME_TAKEN` (usage), or
- * `FILTER_MANAGED` (usage) for an object that a FilterDeployment keeps, or `OBJECT_NOT_READY` (failed) for one that is being deleted.
+ * `FILTER_MANAGED` (usage) for an object that a FilterDeployment keeps, or `OBJECT_NOT_READY` (failed) for one that is being
+ * deleted. To be asked before a write is tried, which would be refused for what the keeper owns of it.
  */
 export function refuseTaken(
-  changes: readonly ApplyChange[],
+  objects: readonly Pick<FoundObject, "before">[],
   workloads: readonly Workload[],
-  { id, owner }: Pick<DeployRequest, "id" | "owner">,
+  { id, owner, via }: Pick<DeployRequest, "id" | "owner"> & { readonly via: Via },
 ): void {
-  for (const [i, { ref, before }] of changes.entries()) {
+  for (const [i, { before }] of objects.entries()) {
     const workload = workloads[i];
     if (before === undefined || workload === undefined || !isOurs(before)) continue;
+    const ref = refTo(VIA_KIND[via], before);
     if (before.metadata.labels?.[FILTER_LABEL] === id && isFor(before, workload)) {
       refuseManaged(before, owner);
       if (owner === undefined) refuseGoing(before, ref);
@@ -40,12 +44,19 @@ function refuseGoing({ metadata }: KubeObject, ref: ObjectRef): void {
 }
 
 /** Refuses an object that a FilterDeployment keeps, other than `owner`: what is changed there would come back at once. */
-export function refuseManaged(object: KubeObject, owner: Owner | undefined): void {
+export function refuseManaged(
+  object: KubeObject,
+  owner: Owner | undefined,
+  what: "changes" | "goes" = "changes",
+): void {
   const keeper = object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
   if (keeper === undefined || (owner !== undefined && workloadLabel(owner.name) === keeper)) return;
   const { name, namespace = "" } = object.metadata;
   const message = `${object.kind} ${namespace}/${name} is kept by FilterDeployment ${namespace}/${keeper}`;
-  throw new WasmeError("usage", "FILTER_MANAGED", message, {
-    hint: `change that: kubectl edit filterdeployments.wasme.io ${keeper} -n ${namespace}; or choose another --id`,
-  });
+  const that = `filterdeployments.wasme.io ${keeper} -n ${namespace}`;
+  const hints = {
+    changes: `change that: kubectl edit ${that}; or choose another --id`,
+    goes: `its filter goes with it: kubectl delete ${that}`,
+  };
+  throw new WasmeError("usage", "FILTER_MANAGED", message, { hint: hints[what] });
 }

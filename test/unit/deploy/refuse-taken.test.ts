@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
+import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
+import { WasmeError } from "../../../src/domain/errors.ts";
+import { Kinds } from "../../../src/kube/kinds.ts";
+import type { KubePort } from "../../../src/kube/port.ts";
+import { act, depsOf, imageOf, requestFor, start, undeployFor } from "./list-bench.ts";
+
+const OBJECT = { kind: Kinds.wasmPlugin, namespace: "shop", name: "web-hello" };
+
+it("says who keeps an object before a write is tried, which its keeper's fields would refuse", async () => {
+  const cluster = await start();
+  const port = cluster.port();
+  await act(port, { namespace: "shop", does: "registry" });
+  await port.patch(OBJECT, { metadata: { labels: { "wasme.io/filter-deployment": "hello" } } });
+  const conflict = new WasmeError("failed", "KUBE_FIELD_CONFLICT", "wasme-operator owns it");
+  const denied = new WasmeError("unauthorised", "KUBE_FORBIDDEN", "no");
+  const guarded: KubePort = { ...port, apply: () => Promise.reject(conflict) };
+  const blind: KubePort = {
+    ...guarded,
+    list: (one) => (one.kind === Kinds.wasmPlugin ? Promise.reject(denied) : port.list(one)),
+  };
+  for (const by of [guarded, blind]) {
+    const plan = planDeploy({ ...depsOf(by), trial: true }, requestFor("shop", "registry"), imageOf("v2"));
+    await expect(plan).rejects.toMatchObject({
+      code: "FILTER_MANAGED",
+      message: "WasmPlugin shop/web-hello is kept by FilterDeployment shop/hello",
+      hint: "change that: kubectl edit filterdeployments.wasme.io hello -n shop; or choose another --id",
+    });
+  }
+  await expect(planUndeploy(depsOf(port), undeployFor("shop"))).rejects.toMatchObject({
+    code: "FILTER_MANAGED",
+    hint: "its filter goes with it: kubectl delete filterdeployments.wasme.io hello -n shop",
+  });
+});
