@@ -147,9 +147,9 @@ function stopped(
   const changed = steps.done.outcomes
     .filter(({ outcome }) => outcome !== "unchanged")
     .map(({ ref, outcome }) => `${refTitle(ref)} ${outcome}`);
-  const open = steps.left
-    .filter((step) => step.action !== "unchanged" && !steps.done.has(step))
-    .map(({ ref }) => refTitle(ref));
+  const undone = steps.left.filter((step) => step.action !== "unchanged" && !steps.done.has(step));
+  // As in the plan: one object may be deleted and made anew, or written in several steps.
+  const open = [...new Set(undone.map(({ action, ref }) => `${action} ${refTitle(ref)}`))];
   const report = changed.length === 0 ? "stopped before anything was changed" : `stopped; done: ${listed(changed)}`;
   const message = open.length === 0 ? report : `${report}; not done: ${listed(open)}`;
   events({ type: "warning", message, ...(steps.hint === undefined ? {} : { hint: steps.hint }) });

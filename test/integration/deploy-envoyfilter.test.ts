@@ -276,12 +276,12 @@ describe.skipIf("skip" in cluster)("deploy istio by EnvoyFilter on a real API se
       kind: "failed",
       code: "ROLLOUT_FAILED",
       message: expect.stringMatching(/^deployment\/web did not roll out: .*ImagePullBackOff/u) as string,
-      details: { notDone: [`EnvoyFilter ${bench.namespace}/web-hello`] },
+      details: { notDone: [`create EnvoyFilter ${bench.namespace}/web-hello`] },
     });
     expect(await bench.status(ISTIO, "envoyfilters/web-hello")).toBe(404);
     const said = bench.events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
     expect(said.at(-1)).toMatch(
-      /^stopped; done: Namespace .*Deployment .*\/web changed; not done: EnvoyFilter .*\/web-hello$/u,
+      /^stopped; done: Namespace .*Deployment .*\/web changed; not done: create EnvoyFilter .*\/web-hello$/u,
     );
     await annotate(bench, "web", { "wasme.test/fail": null });
     await bench.deploy();

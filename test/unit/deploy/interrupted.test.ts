@@ -28,7 +28,7 @@ async function lastWords(by: "signal" | "server", options: Partial<ApplyOptions>
 }
 
 describe("a deploy that is stopped", () => {
-  const message = expect.stringMatching(/^stopped; done: .* created; not done: WasmPlugin shop\//u);
+  const message = expect.stringMatching(/^stopped; done: .* created; not done: create WasmPlugin shop\/web-hello$/u);
 
   it("says after Ctrl-C, which no error is shown for, how to go on and how to go back", async () => {
     expect(await lastWords("signal", { undo: "take it off: COMMAND" })).toEqual({
@@ -41,5 +41,18 @@ describe("a deploy that is stopped", () => {
   it("leaves that to the error otherwise, and to nobody where no command did it", async () => {
     expect(await lastWords("server", { undo: "take it off: COMMAND" })).toEqual({ type: "warning", message });
     expect(await lastWords("signal", { waits: "stop" })).toEqual({ type: "warning", message });
+  });
+
+  it("says once what is to be done with an object, and tells deleting it from making it anew", async () => {
+    const ref = { kind: Kinds.daemonSet, namespace: "wasme", name: "wasme-cache" };
+    const object = { apiVersion: "apps/v1", kind: "DaemonSet", metadata: ref };
+    const made = { type: "apply", action: "create", ref, object, reason: "" } as const;
+    const steps = [{ type: "delete", action: "delete", ref, reason: "" } as const, made, made];
+    const events: ProgressEvent[] = [];
+    const port = { ...(await start()).port(), delete: () => Promise.reject(new Error("gone")) };
+    const deps = { ...depsOf(port), events: (event: ProgressEvent) => events.push(event) };
+    await expect(applyPlan(deps, { steps }, { force: false, waits: "stop" })).rejects.toThrow("gone");
+    const names = "delete DaemonSet wasme/wasme-cache, create DaemonSet wasme/wasme-cache";
+    expect(events).toMatchObject([{ message: `stopped before anything was changed; not done: ${names}` }]);
   });
 });
