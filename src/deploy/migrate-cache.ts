@@ -25,13 +25,19 @@ export async function planTakeOver(deps: ClusterDeps, cache: OldCache, timeoutMs
   if (daemonSet === undefined) return [];
   const ref: ObjectRef = { kind: Kinds.daemonSet, namespace, name };
   const reason = "makes room for today's node cache";
-  // Also where none of its pods is up at this moment: they may be starting.
-  const change = await settleApply(deps, {
-    kind: Kinds.daemonSet,
-    object: standIn(cache, daemonSet),
-    reason: "runs the old node cache until nothing needs it",
-    force: true,
-  });
+  const lift = await planLift(deps, cache);
+  // Tried on the server, a new one would be warned of what is not enforced any more by then.
+  const trial = lift.length === 0 || cache.standIn !== undefined ? deps.trial : false;
+  // Also where none of the old pods is up at this moment: they may be starting.
+  const change = await settleApply(
+    { ...deps, trial },
+    {
+      kind: Kinds.daemonSet,
+      object: standIn(cache, daemonSet),
+      reason: "runs the old node cache until nothing needs it",
+      force: true,
+    },
+  );
   const running = numberAt(daemonSet, ["status", "numberAvailable"]);
   const wait: ObjectWait = {
     type: "wait-object",
@@ -42,7 +48,6 @@ export async function planTakeOver(deps: ClusterDeps, cache: OldCache, timeoutMs
       return { done: ready >= running, message: `${ready} of ${running} nodes ready` };
     },
   };
-  const lift = await planLift(deps, cache);
   return [
     ...lift,
     change,

@@ -26,7 +26,7 @@ export async function planLift(deps: ClusterDeps, cache: OldCache): Promise<read
   ]);
   if (!relabels || missing.length > 0) throw restricted(cache, level);
   const touch: TouchChange["touch"] = (live) => (forbidding(live) === undefined ? undefined : LIFT);
-  const reason = `enforces pod security "${level}" no more until the old node cache is gone, which could not start`;
+  const reason = `drops pod security "${level}", under which the old node cache cannot start, until that is gone`;
   return [{ type: "touch", action: "update", ref, touch, reason, before: space, after: lifted(space) }];
 }
 

@@ -153,6 +153,7 @@ describe.skipIf("skip" in cluster)("migrate", () => {
     const first = await bench.migrate({ via: "auto", delivery: "auto" });
     expect(first.mode).toBe("applied");
     expect(await label()).toBe("restricted");
+    expect(bench.lines()).not.toContain("the cluster says");
     const lines = bench.lines().split("\n");
     const at = (start: string): number => lines.findIndex((line) => line.startsWith(start));
     expect(at(`update Namespace ${namespace} `)).toBeLessThan(at(`create DaemonSet ${namespace}/${name}-old`));
