@@ -27,7 +27,9 @@ export function selectFromManifests(manifests: readonly Manifest[], query: Workl
       .map((object) => targetOf(query.kind, object, query.namespace ?? "default")),
   );
   if (targets.length > 0) return targets;
-  throw noWorkload(query, manifests.length === 1 ? `manifest ${manifests[0]?.name ?? ""}` : "the manifests");
+  throw noWorkload(query, {
+    manifests: manifests.length === 1 ? `manifest ${manifests[0]?.name ?? ""}` : "the manifests",
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
 import type { Workload } from "../domain/workload.ts";
 import { workloadResource } from "../kube/kinds.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { KubePort } from "../kube/port.ts";
 import { type Target, targetOf } from "./live-workload.ts";
 import type { WorkloadQuery } from "./request.ts";
@@ -29,7 +29,7 @@ export async function selectWorkloads(
   const chosen = staying.filter(
     ({ metadata }) => hasLabels(metadata.labels ?? {}, labels) && names?.includes(metadata.name) !== false,
   );
-  if (chosen.length === 0) throw noWorkload(query);
+  if (chosen.length === 0) throw noWorkload(query, { neighbours: staying });
   const read = (some: readonly KubeObject[]): readonly Target[] =>
     some
       .map((item) => targetOf(kind, item, namespace))
@@ -49,19 +49,36 @@ export function labelText(labels: Readonly<Record<string, string>>): string {
     .join(",");
 }
 
-/** The error for a query that matches nothing in its namespace, or in `manifests`. */
-export function noWorkload(query: WorkloadQuery, manifests?: string): WasmeError {
+/** The error for a query that matches nothing among its `neighbours`, the workloads of its namespace, or in `manifests`. */
+export function noWorkload(
+  query: WorkloadQuery,
+  { manifests, neighbours = [] }: { readonly manifests?: string; readonly neighbours?: readonly KubeObject[] },
+): WasmeError {
   const where = manifests ?? `namespace ${JSON.stringify(query.namespace)}`;
   const labels = labelText(query.labels);
   const what =
     labels === "" ? `there is no ${query.kind} in ${where}` : `no ${query.kind} in ${where} has label ${labels}`;
   const short = { Deployment: "deploy", DaemonSet: "ds", StatefulSet: "sts" }[query.kind];
   const scope = query.namespace === undefined ? "" : ` -n ${query.namespace}`;
+  const labelled = neighbours.filter((live) => hasOnPodsOnly(live, query)).map(({ metadata }) => metadata.name);
+  const names = labelled.slice(0, NAMED).join(" ");
+  const found = `the pods have it, not the ${query.kind}: kubectl label ${short} ${names}${scope} ${labels.replaceAll(",", " ")}`;
   const look =
     manifests === undefined
       ? `kubectl get ${short}${scope} --show-labels`
       : "-l matches the labels of the workload itself, not of its pods";
   return new WasmeError("not-found", "WORKLOAD_NOT_FOUND", what, {
-    hint: `${look}; -t picks another kind, -n another namespace`,
+    hint: labelled.length > 0 ? found : `${look}; -t picks another kind, -n another namespace`,
   });
 }
+
+/** True when the pods have every label of the query, and nothing but its absence keeps the workload from having it, too. */
+function hasOnPodsOnly(live: KubeObject, { labels, names }: WorkloadQuery): boolean {
+  const own = live.metadata.labels ?? {};
+  const pods = stringMapAt(live, "spec", "template", "metadata", "labels");
+  const free = Object.entries(labels).every(([key, value]) => own[key] === undefined || own[key] === value);
+  return free && names?.includes(live.metadata.name) !== false && !hasLabels(own, labels) && hasLabels(pods, labels);
+}
+
+/** So many workloads are named in a command to copy. */
+const NAMED = 5;

@@ -33,3 +33,21 @@ it("says who keeps an object before a write is tried, which its keeper's fields 
     hint: "its filter goes with it: kubectl delete filterdeployments.wasme.io hello -n shop",
   });
 });
+
+it("says how a workload comes by a label that only its pods have", async () => {
+  const port = (await start()).port();
+  const hintFor = async (labels: Readonly<Record<string, string>>): Promise<unknown> => {
+    const asked = requestFor("shop", "registry");
+    const request = { ...asked, workloads: { ...asked.workloads, labels } };
+    return await planDeploy(depsOf(port), request, imageOf("v1")).catch((error: WasmeError) => error.hint);
+  };
+  expect(await hintFor({ app: "web" })).toBe(
+    "the pods have it, not the Deployment: kubectl label deploy web -n shop app=web",
+  );
+  expect(await hintFor({ app: "other" })).toContain("kubectl get deploy -n shop --show-labels");
+  await port.patch(
+    { kind: Kinds.deployment, namespace: "shop", name: "web" },
+    { metadata: { labels: { app: "shop" } } },
+  );
+  expect(await hintFor({ app: "web" })).toContain("--show-labels");
+});
