@@ -52,8 +52,10 @@ export interface Obstacle {
   readonly why: string;
   /** What to change, whatever kind is used. */
   readonly hint?: string;
-  /** The flags for another kind that may do: of no use to who has all kinds tried. */
-  readonly kinds?: string;
+  /** Other kinds that may do: of no use to who has all kinds tried. */
+  readonly kinds?: readonly Via[];
+  /** More stands in the way behind it: the hint leads out only as a whole. */
+  readonly double?: boolean;
   /** The image or the cluster does not fit, rather than the flags. */
   readonly incompatible?: boolean;
 }
@@ -140,7 +142,7 @@ function obstacleToRegistry({ image, pullSecret }: DeliveryQuestion, via: Via): 
     return {
       why: "has no place for --pull-secret: with --delivery registry it is for public images",
       hint: "deploy with --delivery cache-http",
-      kinds: "--via wasmplugin",
+      kinds: ["wasmplugin"],
     };
   }
   if (image?.proxyRefusal === undefined) return undefined;
@@ -167,7 +169,7 @@ function obstacleToFiles(question: DeliveryQuestion, via: Via): Obstacle | undef
   if (noFiles !== undefined) {
     // Another kind has other ways, unless this one is asked for.
     return delivery === "auto" && via === "envoyfilter"
-      ? { ...withoutMount(noFiles), kinds: "--via wasmplugin" }
+      ? { ...withoutMount(noFiles), kinds: ["wasmplugin"] }
       : withoutMount(noFiles);
   }
   if (cache === undefined || cache.files || cache.changeable) return undefined;
@@ -183,7 +185,7 @@ function obstacleToVolume(question: DeliveryQuestion, via: Via): Obstacle | unde
     return {
       why: "cannot be used with --delivery image-volume: a proxy without the volume would open no port",
       hint: "deploy with --delivery cache-http",
-      kinds: "--via wasmplugin or --via trafficextension",
+      kinds: ["wasmplugin", "trafficextension"],
     };
   }
   if (question.pullSecret !== undefined) {

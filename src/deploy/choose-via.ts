@@ -36,7 +36,7 @@ export function chooseVia(question: ViaQuestion): ViaChoice {
   const { requested, served } = question;
   if (requested !== "auto") {
     const found = attempt(requested, question, "asked for with --via");
-    if ("why" in found) throw unsuitable(requested, found);
+    if ("why" in found) throw unsuitable(requested, found, question);
     if (served !== undefined && !served.has(requested)) throw kindNotServed(VIA_KIND[requested]);
     return found;
   }
@@ -56,7 +56,8 @@ function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoi
   }
   if (served.size === 0) throw noIstio();
   const message = `no kind of object can express this: ${obstaclesText(passed)}`;
-  const hints = [...new Set(passed.flatMap(({ hint }) => hint ?? []))];
+  const simple = passed.filter(({ double }) => double !== true);
+  const hints = [...new Set((simple.length > 0 ? simple : passed).flatMap(({ hint }) => hint ?? []))];
   throw new WasmeError(
     "incompatible",
     "VIA_UNSUITABLE",
@@ -79,9 +80,15 @@ function obstaclesText(passed: readonly (Obstacle & { readonly via: Via })[]): s
 /** The choice of this kind with the delivery that fits it, or why it cannot express what was asked. */
 function attempt(via: Via, question: ViaQuestion, reason: string): ViaChoice | Obstacle {
   const obstacle = via === "envoyfilter" ? obstacleToPhase(question) : obstacleToConfig(question);
-  if (obstacle !== undefined) return obstacle;
   const found = chooseDelivery(via, question);
+  if (obstacle !== undefined) return isChoice(found) ? obstacle : bothOf(obstacle, found);
   return isChoice(found) ? { via, reason, delivery: found.delivery, deliveryReason: found.reason } : found;
+}
+
+/** The first is told; who mends it alone is stopped by the second. */
+function bothOf(first: Obstacle, second: Obstacle): Obstacle {
+  const hints = [first.hint, second.hint].filter((hint) => hint !== undefined);
+  return { ...first, hint: hints.join(", and "), double: true };
 }
 
 function obstacleToPhase({ phase }: ViaQuestion): Obstacle | undefined {
@@ -93,13 +100,15 @@ function obstacleToConfig({ config }: ViaQuestion): Obstacle | undefined {
   // An empty text is none (filterOf).
   if (config === "" || isObjectConfig(config)) return undefined;
   const why = "takes a JSON object as --config, nothing else";
-  return { why, hint: `pass --config '{"key":"value"}'`, kinds: "--via envoyfilter" };
+  return { why, hint: `pass --config '{"key":"value"}'`, kinds: ["envoyfilter"] };
 }
 
-function unsuitable(via: Via, obstacle: Obstacle): WasmeError {
+function unsuitable(via: Via, obstacle: Obstacle, question: ViaQuestion): WasmeError {
   const message = obstacleText(via, obstacle);
-  const { hint, kinds } = obstacle;
-  const ways = [...(kinds === undefined ? [] : [`deploy with ${kinds}`]), ...(hint === undefined ? [] : [hint])];
+  const { hint, kinds = [] } = obstacle;
+  const able = kinds.filter((kind) => question.served?.has(kind) !== false && !("why" in attempt(kind, question, "")));
+  const flags = able.map((kind) => `--via ${kind}`).join(" or ");
+  const ways = [...(flags === "" ? [] : [`deploy with ${flags}`]), ...(hint === undefined ? [] : [hint])];
   const options = ways.length === 0 ? {} : { hint: ways.join(", or ") };
   if (obstacle.incompatible === true) return new WasmeError("incompatible", "VIA_UNSUITABLE", message, options);
   return usageError("VIA_UNSUITABLE", message, options);

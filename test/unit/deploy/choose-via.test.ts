@@ -232,6 +232,21 @@ describe("the way a module is delivered", () => {
     );
     expect(hintOf({ ...text, requested: "wasmplugin" })).toMatch(/^deploy with --via envoyfilter, or pass/u);
     expect(hintOf({ requested: "envoyfilter", noFiles: "forbidden" })).toMatch(/^deploy with --via wasmplugin, or/u);
+    const oci = { delivery: "image-volume", image: { ...COMPAT, format: "oci" } } as const;
+    const rewrite =
+      '"wasme pull h.io/team/hello:v1", then "wasme push h.io/team/hello:v1 --format compat" makes it one';
+    expect(hintOf({ ...oci, requested: "envoyfilter" })).toBe("deploy with --delivery cache-http");
+    expect(hintOf({ ...oci, ...text })).toBe("deploy with --delivery cache-http");
+    expect(hintOf({ ...oci, ...text, requested: "wasmplugin" })).toBe(
+      `pass --config '{"key":"value"}', and ${rewrite}`,
+    );
+    expect(hintOf({ ...oci, config: "{}" })).toBe(`${rewrite}; or deploy with --delivery cache-http`);
+    const noFiles = { delivery: "cache-file", cache: { ...CACHE, changeable: false } } as const;
+    expect(hintOf({ ...noFiles, ...text })).toMatch(/^install it anew with .*--files", or deploy with .*cache-http$/u);
+    const served: ReadonlySet<Via> = new Set(["envoyfilter", "trafficextension"]);
+    expect(hintOf({ requested: "envoyfilter", delivery: "image-volume", image: COMPAT, served })).toBe(
+      "deploy with --via trafficextension, or deploy with --delivery cache-http",
+    );
     expect(hintOf({ requested: "wasmplugin", delivery: "cache-file", noMount: "x" })).not.toMatch(/--via/u);
   });
 
