@@ -5,7 +5,6 @@ import { buildCacheObjects, type CacheSettings } from "../mesh/cache-objects.ts"
 import { applyMergePatch } from "./edit-workload.ts";
 import { type OldCache, POD_SECURITY } from "./migrate-old-cache.ts";
 import { type ApplyChange, refTo, type TouchChange } from "./plan.ts";
-import { writeAccess } from "./plan-cache.ts";
 import type { ClusterDeps } from "./request.ts";
 import { missingAccess } from "./require-access.ts";
 import { settleApply } from "./settle-change.ts";
@@ -20,11 +19,7 @@ export async function planLift(deps: ClusterDeps, cache: OldCache): Promise<read
   const level = space === undefined ? undefined : forbidding(space);
   if (space === undefined || level === undefined) return [];
   const ref = refTo(Kinds.namespace, space);
-  const missing = await missingAccess(deps, [
-    { verb: "get", kind: ref.kind, name: ref.name },
-    { verb: "patch", kind: ref.kind, name: ref.name },
-  ]);
-  if (!relabels || missing.length > 0) throw restricted(cache, level);
+  if (!relabels || !(await mayRelabel(deps, space))) throw restricted(cache, level);
   const touch: TouchChange["touch"] = (live) => (forbidding(live) === undefined ? undefined : LIFT);
   const reason = `drops pod security "${level}", under which the old node cache cannot start, until that is gone`;
   return [{ type: "touch", action: "update", ref, touch, reason, before: space, after: lifted(space) }];
@@ -39,7 +34,7 @@ export async function planSpace(
   const kind = Kinds.namespace;
   const object = buildCacheObjects(settings).find((one) => one.kind === kind.kind);
   if (space === undefined || !relabels || object === undefined) return [];
-  if ((await missingAccess(deps, writeAccess(kind, object))).length > 0) return [];
+  if (!(await mayRelabel(deps, space))) return [];
   // Tried on the server it would be warned of the pods of the old program, which are gone by then. A conflict is only
   // possible over what is there already.
   const before = lifted(space);
@@ -48,6 +43,12 @@ export async function planSpace(
   const reason = "holds today's node cache alone from now on";
   const wanted = { kind, object, reason, force, seen: { before } };
   return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
+}
+
+/** The same for taking the label off and for setting it: who may do one may do the other. */
+async function mayRelabel(deps: ClusterDeps, { metadata: { name } }: KubeObject): Promise<boolean> {
+  const rights = ["get", "patch"].map((verb) => ({ verb, kind: Kinds.namespace, name }));
+  return (await missingAccess(deps, rights)).length === 0;
 }
 
 const LIFT = { metadata: { labels: { [POD_SECURITY]: null } } };
