@@ -72,6 +72,15 @@ it("passes over a namespace that is refused later, and none where all are refuse
   expect([view.settled, view.trouble]).toEqual([true, undefined]);
   await refuse("blog");
   expect([view.settled, view.trouble, view.passedOver]).toEqual([true, undefined, "not in blog"]);
+  allowed.add("blog");
+  await clock.advance(60_000);
+  expect([view.trouble, view.passedOver]).toEqual([undefined, undefined]);
+  // Each time it may be a refusal of the moment.
+  allowed.delete("blog");
+  cut.abort();
+  cut = new AbortController();
+  while (![view.trouble, view.passedOver].includes("not in blog")) await clock.advance(1000);
+  expect([view.trouble, view.passedOver]).toEqual(["not in blog", undefined]);
   await refuse("shop");
   expect([view.trouble, view.passedOver]).toEqual(["not in shop", undefined]);
   end.abort();
