@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildOperatorObjects } from "../../src/mesh/operator-objects.ts";
 import { filterDeploymentCrd } from "../../src/mesh/filter-deployment-crd.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
@@ -24,6 +25,7 @@ import {
   tracesIn,
   WASME,
 } from "./operator-support.ts";
+import { installRoles } from "./rbac-support.ts";
 
 const cluster = await component("cluster", () => startCluster({ crds: "none" }));
 const registry = await component("registry", () => startImages({ auth: "htpasswd" }));
@@ -230,6 +232,74 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
       await waitFor("nothing to be left", async () =>
         (await tracesIn(client, namespace)).length === 0 ? true : undefined,
       );
+    });
+
+    it("waits for a node cache that is installed anew, and for a right that is given back", async () => {
+      for (const operator of operators) await operator.stop();
+      const account = { name: "returning", namespace: "returning" };
+      const roles = buildOperatorObjects({
+        ...account,
+        image: "registry.example/wasme:1",
+        imagePullPolicy: "Never",
+        replicas: 1,
+        watchNamespaces: [],
+        pullSecrets: [],
+        cache: CACHE,
+      }).filter(
+        // Roles for people bind nobody.
+        ({ kind, metadata }) =>
+          kind !== "CustomResourceDefinition" && !metadata.name.startsWith("wasme-filterdeployments"),
+      );
+      const kubeconfig = await installRoles(client, roles, account);
+      // Long enough to show that nobody waits for it.
+      const operator = await startOperator(kubeconfig, { namespace: account.namespace, resyncMs: HOUR_MS });
+      operators.push(operator);
+      const reporter = startReporter(client);
+      const core = `/api/v1/namespaces/${CACHE.namespace}`;
+      try {
+        const image = await images.push("team/anew:v1", "anew");
+        const filter = { config: "no JSON", imagePullOptions: { pullSecret: "regcred" } };
+        await client.apply(filterDeployment(namespace, image.reference, { filter, istio: { via: "auto" } }));
+        const isThere = async (): Promise<void> => {
+          expect((await reason("Deployed")).status?.delivery).toBe("cache-http");
+          expect(await tracesIn(client, namespace)).toContain("envoyfilters/web-hello");
+        };
+        await isThere();
+        await client.request("DELETE", `/apis/apps/v1/namespaces/${CACHE.namespace}/daemonsets/${CACHE.name}`);
+        for (const kind of ["services", "configmaps"]) await client.request("DELETE", `${core}/${kind}/${CACHE.name}`);
+        await reason("CacheNotInstalled");
+        await installCache(client, false, "Service");
+        const says = (text: string) => (object: LiveFilterDeployment) => messageOf(object).includes(text);
+        await client.eventually<LiveFilterDeployment>(path(), says("wasme/wasme-cache has no Service"), 60_000);
+        await installCache(client, false);
+        await isThere();
+
+        const role = roles.find(({ kind, metadata }) => kind === "Role" && metadata.namespace === CACHE.namespace);
+        const where = `/apis/rbac.authorization.k8s.io/v1/namespaces/${CACHE.namespace}/roles/${role?.metadata.name}`;
+        expect((await client.request("DELETE", where)).status).toBe(200);
+        await client.request(
+          "PATCH",
+          `${core}/configmaps/${CACHE.name}`,
+          { data: null },
+          "application/merge-patch+json",
+        );
+        expect(messageOf(await reason("Forbidden"))).toMatch(
+          /not allowed to \w+ \S+ "wasme-cache" in namespace "wasme"; .*wasme operator manifests \| kubectl apply -f -/u,
+        );
+        await client.apply(JSON.stringify(role));
+        await isThere();
+        const told = operator.log.entries
+          .filter(({ message }) => message.startsWith("cannot bring"))
+          .map(({ fields }) => String(fields["error"] ?? fields["why"]));
+        expect(told.join("\n")).toMatch(/not installed[^]*has no Service[^]*not allowed/u);
+        expect(new Set(told).size).toBe(told.length);
+        await client.request("DELETE", path());
+        await waitFor("nothing to be left", async () =>
+          (await tracesIn(client, namespace)).length === 0 ? true : undefined,
+        );
+      } finally {
+        await reporter.stop();
+      }
     });
   },
 );

@@ -104,15 +104,15 @@ export async function installKinds(client: Cluster, cache = true): Promise<void>
 
 /**
  * Installs the node cache as a deploy from the command line makes it: such a one the operator must use and leave alone.
- * Its pods run no program: see {@link startReporter}.
+ * Its pods run no program: see {@link startReporter}. `without`: a kind that is left out.
  */
-export async function installCache(client: Cluster, files: boolean): Promise<void> {
+export async function installCache(client: Cluster, files: boolean, without?: string): Promise<void> {
   const settings = { ...CACHE, image: "example.com/wasme:1", imagePullPolicy: "IfNotPresent", files } as const;
   const deps = { clock: systemClock, events: () => undefined, fieldManager: "wasme-cli" } as const;
   const port = await connectCluster(deps, { file: client.kubeconfigPath, env: {}, cwd: "/" });
   for (const object of buildCacheObjects(settings)) {
     const kind = kindOf(object);
-    if (kind !== undefined) await port.apply(kind, object, { force: true });
+    if (kind !== undefined && kind.kind !== without) await port.apply(kind, object, { force: true });
   }
   port.close();
   await client.eventually<{ status?: { numberAvailable?: number } }>(
