@@ -1,6 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Digest } from "../domain/digest.ts";
-import { WasmeError } from "../domain/errors.ts";
 import type { Log } from "../platform/json-log.ts";
 import type { CachedImage } from "./cached-image.ts";
 import type { BroughtImage } from "./image-source.ts";
@@ -178,8 +177,8 @@ class EntryTask {
     const { entry } = this;
     this.#failures += 1;
     this.#failingSince ??= clock.elapsed();
-    const { sort, message, retryMs } = judgeFailure(error, this.#failures);
-    this.#mayNudge = sort === "passing" && !(error instanceof WasmeError && error.code === "REGISTRY_BUSY");
+    const { sort, message, retryMs, mayNudge } = judgeFailure(error, this.#failures);
+    this.#mayNudge = mayNudge;
     log.warn(`cannot bring ${entry.text}`, { error, failures: this.#failures, retryMs: retryMs ?? null });
     const image = source.known(entry);
     const isTag = entry.reference !== undefined && entry.reference.digest === undefined;

@@ -13,6 +13,8 @@ export interface PullFailure {
   readonly sort: "passing" | "refused" | "lasting";
   /** After what time it is tried again; never when absent. Milliseconds. */
   readonly retryMs?: number;
+  /** Whether a proxy that asks may bring that time forward; not where the registry asked for a rest. */
+  readonly mayNudge: boolean;
 }
 
 /**
@@ -26,11 +28,12 @@ export function judgeFailure(error: unknown, failures: number): PullFailure {
   const message = tidy(messageOf(error));
   const found = sortOf(error);
   const sort = found === "refused" && failures === 1 ? "passing" : found;
-  if (sort === "lasting") return { message, sort };
+  if (sort === "lasting") return { message, sort, mayNudge: false };
   const { first, most } = WAITS[sort];
   return {
     message,
     sort,
+    mayNudge: sort === "passing" && !isBusy(error),
     retryMs: Math.min(most, first * 2 ** Math.min(failures - 1 - (sort === "refused" ? 1 : 0), 20)),
   };
 }
@@ -40,6 +43,10 @@ function sortOf(error: unknown): PullFailure["sort"] {
   if (error.kind === "incompatible" || error.code === "REFERENCE_INVALID") return "lasting";
   if (error.kind === "not-found" || error.kind === "unauthorised" || error.kind === "usage") return "refused";
   return REFUSED.has(error.code) && !isRoomSoon(error) ? "refused" : "passing";
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof WasmeError && error.code === "REGISTRY_BUSY";
 }
 
 /** True when other credentials might help. */

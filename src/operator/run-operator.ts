@@ -68,6 +68,7 @@ export async function runOperator(
 ): Promise<void> {
   const { log, metrics, signal, clock, port } = deps;
   const instance = deps.instance ?? hostname();
+  const spare = spareForSmoke(TRIAL_HEAP_MEGABYTES);
   const health = createHealth({ metrics });
   const server = await startHealthServer({ ...settings.listen, health, log });
   hooks.onListening?.(server.url);
@@ -79,7 +80,6 @@ export async function runOperator(
   );
   checkView(health, view);
   const following = Promise.all(view.all.map((kind) => kind.run(over.signal)));
-  const spare = spareForSmoke(TRIAL_HEAP_MEGABYTES);
   const toWarm = { spare, connect: deps.connectRegistry, clock, url: server.url, signal: over.signal };
   const warm = warmUp(toWarm).catch((error: unknown) => {
     // The first trial will say the same.
