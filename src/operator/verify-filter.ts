@@ -110,6 +110,8 @@ export class Verifier {
     const isLarge = filter.image.moduleSize > LARGE;
     const done = await (isLarge ? this.#large : this.#reads).take({ signal });
     try {
+      // Where no thread is ready, one starts while the module is read.
+      if (!isLarge) this.#prepare();
       const module = await readInTime(filter, signal);
       const first = await this.#try(filter, module, { alone: isLarge, events, signal });
       if (!isOfTheMoment(first)) return first;
@@ -146,13 +148,15 @@ export class Verifier {
     }
   }
 
-  /** A thread that starts takes time and memory that another trial would be blamed for, so it waits for quiet. */
+  /** The thread of the next trial, out of the way of what the last one was for. */
   #prepareNext(): void {
     clearTimeout(this.#quiet);
-    const prepare = (): void => {
-      if (this.#trials.isIdle) this.#options.spare?.prepare();
-    };
-    this.#quiet = setTimeout(prepare, QUIET_MS).unref();
+    this.#quiet = setTimeout(() => this.#prepare(), QUIET_MS).unref();
+  }
+
+  /** A thread that starts takes time and memory that a trial under way would be blamed for. */
+  #prepare(): void {
+    if (this.#trials.isIdle) this.#options.spare?.prepare();
   }
 
   #tooLarge({ reference, moduleSize }: ResolvedImage): WasmeError | undefined {

@@ -110,7 +110,7 @@ it("lets no registry that is slow hold up another filter's trial", async () => {
   expect(await all.verify(filter("d"), ignoreEvents)).toEqual({ ok: true });
 });
 
-it("has the next thread started once it is quiet", async () => {
+it("has a thread started while a module is read, and the next one once it is quiet", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   let started = 0;
@@ -122,17 +122,24 @@ it("has the next thread started once it is quiet", async () => {
     return { ok: true };
   };
   const all = verifier(judge, { spare });
-  const last = all.verify(filter("slow"), ignoreEvents);
+  let ahead = 0;
+  const read = (): Promise<Uint8Array> => {
+    ahead = started;
+    return Promise.resolve(Buffer.from("module"));
+  };
+  const last = all.verify(filter("slow", { read }), ignoreEvents);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ahead).toBe(1);
   await all.verify(filter("a"), ignoreEvents);
   vi.advanceTimersByTime(10_000);
-  expect(started).toBe(0);
+  expect(started).toBe(1);
   ends();
   await last;
   await all.verify(filter("b"), ignoreEvents);
   vi.advanceTimersByTime(199);
-  expect(started).toBe(0);
+  expect(started).toBe(2);
   vi.advanceTimersByTime(1);
-  expect(started).toBe(1);
+  expect(started).toBe(3);
 });
 
 it("holds one large module in memory at a time", async () => {
