@@ -1,6 +1,7 @@
 import { machineClock } from "./clock.ts";
 import { type Resolve } from "./http-get.ts";
 import { pullFiles } from "./image-pull.ts";
+import { InOrder } from "./in-order.ts";
 import { type KubeObject, readAddress, watchAll } from "./kube.ts";
 import { Ledger, type Report } from "./ledger.ts";
 import { FakeProxy, type ProxyWorld } from "./proxy.ts";
@@ -68,10 +69,10 @@ export async function startJudge(settings: JudgeSettings): Promise<Judge> {
     changed: ({ metadata }) => ledger.sawNode(metadata.name),
     gone: () => undefined,
   });
-  const lagging = inOrder(() => random() * (settings.routeDelayMs ?? 0));
+  const lagging = new InOrder(machineClock, () => random() * (settings.routeDelayMs ?? 0));
   await watchAll(address, "/apis/discovery.k8s.io/v1/endpointslices", {
-    changed: (slice) => lagging(() => services.changed(slice)),
-    gone: (slice) => lagging(() => services.gone(slice)),
+    changed: (slice) => lagging.add(() => services.changed(slice)),
+    gone: (slice) => lagging.add(() => services.gone(slice)),
   });
   for (const [kind, path] of KINDS) {
     await watchAll(address, path, {
@@ -189,17 +190,6 @@ function createStage(world: ProxyWorld, namespaces: readonly string[] | undefine
       }
     },
     proxies: () => [...proxies.values()],
-  };
-}
-
-/** Does things later, never out of order. */
-function inOrder(delay: () => number): (act: () => void) => void {
-  let last = 0;
-  return (act) => {
-    const now = machineClock.now();
-    last = Math.max(last, now + delay());
-    if (last <= now) act();
-    else machineClock.after(last - now, act);
   };
 }
 

@@ -2,6 +2,7 @@ import type { JudgeClock } from "./clock.ts";
 import { type FetchDeps, fetchModule } from "./fetch-module.ts";
 import type { Resolve } from "./http-get.ts";
 import { pullModule } from "./image-pull.ts";
+import { InOrder } from "./in-order.ts";
 import type { KubeObject } from "./kube.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Disks, fileObstacle, type Mount, prepareVolumes } from "./volumes.ts";
@@ -34,14 +35,14 @@ export class FakeProxy {
   readonly #fetched = new Set<string>();
   #life = new AbortController();
   #state: "starting" | "idle" | "working" | "stopped" = "starting";
-  #pushes = 0;
-  #lastPushAt = 0;
+  readonly #pushes: InOrder;
 
   constructor(pod: KubeObject, place: { readonly node: string; readonly mounts: readonly Mount[] }, world: ProxyWorld) {
     this.pod = pod;
     this.#node = place.node;
     this.#mounts = place.mounts;
     this.#world = world;
+    this.#pushes = new InOrder(world.clock, world.pushDelay);
     world.ledger.sawPod(pod.metadata.uid);
     void this.#start();
   }
@@ -86,19 +87,13 @@ export class FakeProxy {
   /** True while a verdict is to come; a pod without its volumes is not there yet. */
   busy(): boolean {
     if (this.#state === "stopped" || this.#state === "starting") return false;
-    return this.#pushes > 0 || this.#state === "working";
+    return this.#pushes.length > 0 || this.#state === "working";
   }
 
   /** Pushes overtake each other never. */
   #deliver(when: "start" | "push", act: () => void): void {
-    const { clock, pushDelay } = this.#world;
-    if (when === "start") return this.#now(act);
-    this.#lastPushAt = Math.max(this.#lastPushAt, clock.now() + pushDelay());
-    this.#pushes += 1;
-    clock.after(this.#lastPushAt - clock.now(), () => {
-      this.#pushes -= 1;
-      this.#now(act);
-    });
+    if (when === "start") this.#now(act);
+    else this.#pushes.add(() => this.#now(act));
   }
 
   #now(act: () => void): void {
