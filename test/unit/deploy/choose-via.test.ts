@@ -5,8 +5,7 @@ import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import type { CacheSight } from "../../../src/deploy/choose-delivery.ts";
 import { chooseVia, type ViaQuestion } from "../../../src/deploy/choose-via.ts";
 import { type Via, VIAS } from "../../../src/deploy/request.ts";
-
-const ALL: ReadonlySet<Via> = new Set(VIAS);
+import { PLAIN } from "./plain-question.ts";
 
 function ask(more: Partial<ViaQuestion> = {}): Via {
   return chooseVia({ ...PLAIN, ...more }).via;
@@ -17,17 +16,6 @@ function way(more: Partial<ViaQuestion> = {}): string {
   const { via, delivery } = chooseVia({ ...PLAIN, ...more });
   return `${via} by ${delivery}`;
 }
-
-const PLAIN: ViaQuestion = {
-  requested: "auto",
-  delivery: "auto",
-  config: undefined,
-  phase: undefined,
-  pullSecret: undefined,
-  image: undefined,
-  served: ALL,
-  noFiles: undefined,
-};
 
 const TE_REGISTRY = { via: "trafficextension", delivery: "registry" } as const;
 const CACHE: CacheSight = { title: "wasme/wasme-cache", there: true, service: true, files: false, changeable: true };

@@ -3,27 +3,16 @@ import type { CacheSight } from "../../../src/deploy/choose-delivery.ts";
 import type { ViaQuestion } from "../../../src/deploy/choose-via.ts";
 import { chooseWay } from "../../../src/deploy/choose-way.ts";
 import { VIAS } from "../../../src/deploy/request.ts";
+import { PLAIN } from "./plain-question.ts";
 
 /** A cache whose pods are there and whose Service is not, as who only uses it sees it. */
 const HALF: CacheSight = { title: "wasme/wasme-cache", there: true, service: false, files: false, changeable: false };
 const UNSEEN = 'not allowed to get services "wasme-cache" in namespace "wasme"';
 const OWNED = { owner: { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello", uid: "u" } };
-const PLAIN: ViaQuestion = {
-  requested: "auto",
-  delivery: "auto",
-  config: undefined,
-  phase: undefined,
-  pullSecret: undefined,
-  image: undefined,
-  served: new Set(VIAS),
-  noFiles: undefined,
-  cache: HALF,
-};
-
 /** `trafficextension by registry`, or code and message of the error. */
 function way(more: Partial<ViaQuestion>, request: Parameters<typeof chooseWay>[0] = OWNED): string {
   try {
-    const { via, delivery } = chooseWay(request, { ...PLAIN, ...more });
+    const { via, delivery } = chooseWay(request, { ...PLAIN, cache: HALF, ...more });
     return `${via} by ${delivery}`;
   } catch (error) {
     const { code, message } = error as { readonly code: string; readonly message: string };
