@@ -50,6 +50,20 @@ async function prepare(name: string, pushed: boolean): Promise<{ home: string; r
   return { home, reference };
 }
 
+/** An AssemblyScript project whose compiler is a line of JavaScript, which is to write its process number to `pid`. */
+function projectOf(cwd: string, compiler: string): void {
+  const scripts = { asbuild: `node -e "${compiler}"` };
+  writeFileSync(join(cwd, "package.json"), JSON.stringify({ name: "p", scripts }));
+  mkdirSync(join(cwd, "node_modules/assemblyscript"), { recursive: true });
+  writeFileSync(join(cwd, "node_modules/assemblyscript/package.json"), '{"version":"0.9.1"}');
+}
+
+/** The compiler's process number once it has started. */
+function compilerOf(cwd: string): number | undefined {
+  const written = readdirSync(cwd).includes("pid") ? readFileSync(join(cwd, "pid"), "utf8") : "";
+  return written === "" ? undefined : Number(written);
+}
+
 describe("Ctrl-C", () => {
   it("during a pull leaves no temporary file and no image", async () => {
     const { reference } = await prepare("pull", true);
@@ -85,45 +99,47 @@ describe("Ctrl-C", () => {
     const home = tempDir();
     const [cwd, temporary] = [tempDir(), join(home, "tmp")];
     mkdirSync(temporary);
-    const script = "node -e \"require('fs').writeFileSync('pid',String(process.pid));setInterval(()=>{},1000)\"";
-    writeFileSync(join(cwd, "package.json"), JSON.stringify({ name: "p", scripts: { asbuild: script } }));
-    mkdirSync(join(cwd, "node_modules/assemblyscript"), { recursive: true });
-    writeFileSync(join(cwd, "node_modules/assemblyscript/package.json"), '{"version":"0.9.1"}');
+    projectOf(cwd, "require('fs').writeFileSync('pid',String(process.pid));setInterval(()=>{},1000)");
     const { code, stdout, stderr } = await interrupt(
       ["build", "assemblyscript", ".", "-t", "a", "--no-install"],
       { home, cwd, env: { TMPDIR: temporary } },
       {
-        busy: () => readdirSync(cwd).includes("pid") && readFileSync(join(cwd, "pid"), "utf8") !== "",
+        busy: () => compilerOf(cwd) !== undefined,
         signals: ["SIGINT"],
       },
     );
     expect([code, stdout], stderr).toEqual([130, ""]);
     expect(stderr).not.toMatch(/^Error:/mu);
-    const pid = Number(readFileSync(join(cwd, "pid"), "utf8"));
-    await waitFor("the compiler to end", () => (isRunning(pid) ? undefined : true), { deadlineMs: 10_000 });
+    await waitFor("the compiler to end", () => (isRunning(compilerOf(cwd) ?? 0) ? undefined : true));
     expect(readdirSync(temporary)).toEqual([]);
     // npm keeps its logs in a folder of its own.
     expect(readdirSync(home).filter((name) => name !== ".npm")).toEqual(["tmp"]);
   });
 
-  it("a second one ends at once; SIGTERM gives 143", async () => {
-    const { reference } = await prepare("twice", true);
+  it("a second one ends at once what still waits for a compiler that does not listen", async () => {
+    const [home, cwd] = [tempDir(), tempDir()];
+    const deaf = "process.on('SIGTERM',()=>{});require('fs').writeFileSync('pid',String(process.pid))";
+    projectOf(cwd, `${deaf};setInterval(()=>{},1000)`);
+    const { code, signal, stderr } = await interrupt(
+      ["build", "assemblyscript", ".", "-t", "a", "--no-install"],
+      { home, cwd },
+      { busy: () => compilerOf(cwd) !== undefined, signals: ["SIGINT", "SIGTERM"] },
+    );
+    // The code is the second one's: after waiting for the compiler it would be the first one's.
+    expect([code, signal], stderr).toEqual([143, null]);
+    expect(stderr.match(/^Interrupted/gmu)).toHaveLength(1);
+    await waitFor("the compiler to end", () => (isRunning(compilerOf(cwd) ?? 0) ? undefined : true));
+  });
+
+  it("SIGTERM gives 143", async () => {
+    const { reference } = await prepare("terminated", true);
     registry.on("blob.get", cutBody(100_000, "stall"));
-    const setting = { busy: () => registry.count("blob.get") > 0 };
-    const twice = await interrupt(
+    const { code } = await interrupt(
       ["pull", reference],
       { home: tempDir() },
-      { ...setting, signals: ["SIGINT", "SIGINT"] },
+      { busy: () => registry.count("blob.get") > 0, signals: ["SIGTERM"] },
     );
-    expect(twice.code).toBe(130);
-    const before = registry.count("blob.get");
-    registry.on("blob.get", cutBody(100_000, "stall"));
-    const terminated = await interrupt(
-      ["pull", reference],
-      { home: tempDir() },
-      { busy: () => registry.count("blob.get") > before, signals: ["SIGTERM"] },
-    );
-    expect(terminated.code).toBe(143);
+    expect(code).toBe(143);
   });
 });
 
