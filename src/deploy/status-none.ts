@@ -4,9 +4,10 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { FILTER_LABEL, WORKLOAD_KIND_LABEL, WORKLOAD_LABEL } from "../mesh/names.ts";
 import { noticesOn } from "./cache-list.ts";
+import { inParallel } from "./in-parallel.ts";
 import { oldFiltersNote } from "./migrate-hint.ts";
-import type { OurObject } from "./our-objects.ts";
-import { awaitedNote } from "./plan-cache-release.ts";
+import { cacheUseOf, type OurObject } from "./our-objects.ts";
+import { awaitedNote, cacheOf } from "./plan-cache-release.ts";
 import { readNamespace } from "./read-namespace.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
@@ -45,24 +46,29 @@ export async function aboutNone(
 }
 
 /**
- * Filters of the namespace that a deploy has begun with, by what it says on the list of the usual node cache. It may be
- * under way: nobody can see whether it is slow or dead.
+ * Filters of the namespace that a deploy has begun with, by what it says on the lists of the usual node cache and of those
+ * that filters there come from. It may be under way: nobody can see whether it is slow or dead.
  */
 export async function begunDeploys(
   deps: ClusterDeps,
-  { namespace, id }: { readonly namespace: string | undefined; readonly id: string | undefined },
+  { namespace, id, everything }: { readonly id: string | undefined } & Pick<Found, "namespace" | "everything">,
 ): Promise<readonly string[]> {
-  const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...CACHE }, deps.signal));
-  const begun = noticesOn(list, "coming").filter(({ from }) => {
-    // Of a FilterDeployment, which has three parts, the operator tells.
-    const [place, name, ...more] = from.split("/");
-    const isMeant = (namespace ?? place) === place && (id ?? name) === name;
-    return isMeant && more.length === 0;
+  const used = everything.flatMap(({ object }) => cacheUseOf(object)?.cache ?? []);
+  const told = await inParallel([...new Set([USUAL_CACHE, ...used])], async (title) => {
+    const cache = cacheOf(title);
+    const list = await deniedAsUndefined(deps.port.get({ kind: Kinds.configMap, ...cache }, deps.signal));
+    const begun = noticesOn(list, "coming").filter(({ from }) => {
+      // Of a FilterDeployment, which has three parts, the operator tells.
+      const [place, name, ...more] = from.split("/");
+      const isMeant = (namespace ?? place) === place && (id ?? name) === name;
+      return isMeant && more.length === 0;
+    });
+    return begun.map((notice) => awaitedNote(cache, notice, stringMapAt(list, "data")));
   });
-  return begun.map((notice) => awaitedNote(CACHE, notice, stringMapAt(list, "data")));
+  return told.flat();
 }
 
-const CACHE = { namespace: "wasme", name: "wasme-cache" } as const;
+const USUAL_CACHE = "wasme/wasme-cache";
 
 /** Filters that are there, when none of them is one that was asked for. */
 function passedOver(objects: readonly OurObject[]): readonly string[] {

@@ -63,7 +63,7 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   const around = { labels, explain, seen, wishes, now: deps.clock.now() };
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
   const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
-  const begun = await begunDeploys(deps, { namespace, id: request.id });
+  const begun = await begunDeploys(deps, { namespace, id: request.id, everything });
   const old = await findOldFilters(deps, found, { namespace, id: request.id });
   const none =
     filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun, old }) : [];
