@@ -1,6 +1,7 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
+import { cacheOptions } from "./cache-options.ts";
 import { isEmptied, keysOf, type Notice, noticesOn, releasePatch } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { neededEntries } from "./needed-entries.ts";
@@ -137,9 +138,7 @@ export function awaitedNote(cache: CacheName, { key, from }: Notice, data: Reado
 function endOf(cache: CacheName, from: string): string {
   const [namespace = "", ...name] = from.split("/");
   if (name.length > 1) return "the operator goes on with it, or deletes it with its FilterDeployment";
-  const place = cache.namespace === "wasme" ? "" : ` --cache-namespace ${cache.namespace}`;
-  const named = cache.name === "wasme-cache" ? "" : ` --cache-name ${cache.name}`;
-  return `run that again, or "wasme undeploy istio --id ${name.join("/")} -n ${namespace}${place}${named}"`;
+  return `run that again, or "wasme undeploy istio --id ${name.join("/")} -n ${namespace}${cacheOptions(cache)}"`;
 }
 
 const NAMED = 3;

@@ -13,7 +13,9 @@ import {
   WORKLOAD_LABEL,
   workloadLabel,
 } from "../mesh/names.ts";
+import { cacheOptions } from "./cache-options.ts";
 import { cacheUseOf, deliveryOf, type OurObject } from "./our-objects.ts";
+import { cacheOf } from "./plan-cache-release.ts";
 import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";
@@ -171,6 +173,8 @@ function againFor({ object, via }: OurObject, { namespace, kind, id, workload }:
   const labels = labelText(workload?.metadata.labels ?? {});
   const which = labels === "" ? "" : ` -l ${labels}`;
   const type = kind === "Deployment" ? "" : ` -t ${kind.toLowerCase()}`;
+  const use = cacheUseOf(object);
+  const from = use === undefined ? "" : cacheOptions(cacheOf(use.cache));
   const command = `wasme deploy istio ${image} --id ${id} -n ${namespace}${which}${type}`;
-  return `deploy it again as before, with its --config and other options: ${command} --via ${via} --delivery ${deliveryOf(object)}`;
+  return `deploy it again as before, with its --config and other options: ${command} --via ${via} --delivery ${deliveryOf(object)}${from}`;
 }

@@ -3,8 +3,10 @@ import { isObject } from "../domain/json.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
+import { installCommand } from "./cache-options.ts";
+import type { CacheName } from "./plan-cache-removal.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
-import { LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";
+import { cacheOfOperator, LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";
 import type { Sight } from "./status-survey.ts";
 
 /** The FilterDeployments, and the operators that are to carry them out. */
@@ -29,7 +31,8 @@ export function operatorStep(object: KubeObject, { all: wishes, operators }: Wis
     const fix = `kubectl get filterdeployment -n ${namespace}; the cluster's garbage collector takes the object away`;
     return waiting("operator", `its FilterDeployment ${label ?? ""} is gone`, fix);
   }
-  const step = isWish ? stepOf(wish) : (staleStep(wish, object) ?? stepOf(wish));
+  const cache = cacheOfOperator(operators, namespace);
+  const step = isWish ? stepOf(wish, cache) : (staleStep(wish, object, cache) ?? stepOf(wish, cache));
   return step.state === "waiting" ? stalled(step, wish, operators) : step;
 }
 
@@ -52,7 +55,7 @@ export function ownFilterId(wish: KubeObject): string {
   return stringAt(wish, "status", "filter") ?? parseFilterDeployment(wish).spec?.id ?? wish.metadata.name;
 }
 
-function stepOf(wish: KubeObject): StatusStep {
+function stepOf(wish: KubeObject, cache: CacheName | undefined): StatusStep {
   const title = `FilterDeployment ${wish.metadata.name}`;
   const ready = listAt(wish, "status", "conditions").find((one) => isObject(one) && one["type"] === "Ready");
   const observed = numberAt(wish, ["status", "observedGeneration"]);
@@ -63,11 +66,11 @@ function stepOf(wish: KubeObject): StatusStep {
     const what = ready === undefined ? title : `the last change of ${title}`;
     return waiting("operator", `no operator has looked at ${what} yet`, LOOK_FOR_OPERATOR);
   }
-  return toldStep(wish, ready);
+  return toldStep(wish, ready, cache);
 }
 
 /** What the operator says itself. */
-function toldStep(wish: KubeObject, ready: unknown): StatusStep {
+function toldStep(wish: KubeObject, ready: unknown, cache: CacheName | undefined): StatusStep {
   const { name, namespace = "" } = wish.metadata;
   const title = `FilterDeployment ${name}`;
   const look = lookAt(wish.metadata);
@@ -77,7 +80,7 @@ function toldStep(wish: KubeObject, ready: unknown): StatusStep {
   const message = `${title}: ${why}${keepsOld(wish) ? "; the filter as it was deployed before stays" : ""}`;
   if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, look);
   const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
-  return failed("operator", message, FIXES[reason] ?? (FAULTS_OF_OBJECT.has(reason) ? edit : look));
+  return failed("operator", message, FIXES[reason]?.(cache) ?? (FAULTS_OF_OBJECT.has(reason) ? edit : look));
 }
 
 /** True when an update was refused, and what it was to replace runs on. */
@@ -92,14 +95,15 @@ function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
 }
 
 /** What is missing beside the object. */
-const FIXES: Readonly<Record<string, string>> = {
-  CacheNotInstalled: "wasme cache manifests | kubectl apply -f -; or ask for delivery registry in the FilterDeployment",
-  CacheWithoutFiles:
-    "wasme cache manifests --files | kubectl apply -f -; or ask for delivery cache-http in the FilterDeployment",
-  RegistryUnreachable: "the operator asks again by itself: is the registry up, and reached from the operator's pod?",
-  Forbidden:
+const FIXES: Readonly<Record<string, (cache: CacheName | undefined) => string>> = {
+  CacheNotInstalled: (cache) => `${installCommand(cache)}; or ask for delivery registry in the FilterDeployment`,
+  CacheWithoutFiles: (cache) =>
+    `${installCommand(cache, " --files")}; or ask for delivery cache-http in the FilterDeployment`,
+  RegistryUnreachable: () =>
+    "the operator asks again by itself: is the registry up, and reached from the operator's pod?",
+  Forbidden: () =>
     "give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with",
-  KindNotServed: "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",
+  KindNotServed: () => "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",
 };
 
 /** Reasons whose message says what to write into the object; a look at it would tell no more. */
@@ -115,11 +119,11 @@ const FAULTS_OF_OBJECT: ReadonlySet<string> = new Set([
 ]);
 
 /** An update that is under way: the object still has the digest of before. */
-function staleStep(wish: KubeObject, object: KubeObject): StatusStep | undefined {
+function staleStep(wish: KubeObject, object: KubeObject, cache: CacheName | undefined): StatusStep | undefined {
   const wanted = /@(sha(?:256|512):[0-9a-f]+)$/u.exec(stringAt(wish, "status", "image") ?? "")?.[1];
   const has = object.metadata.annotations?.[IMAGE_DIGEST_ANNOTATION];
   if (wanted === undefined || has === undefined || wanted === has) return undefined;
-  const step = stepOf(wish);
+  const step = stepOf(wish, cache);
   if (step.state === "failed") return step;
   const message = `FilterDeployment ${wish.metadata.name} wants ${wanted}, the proxies are told of ${has} until that is ready`;
   return waiting("operator", message, lookAt(wish.metadata));

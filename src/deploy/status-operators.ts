@@ -1,5 +1,6 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
+import type { CacheName } from "./plan-cache-removal.ts";
 import type { ClusterDeps } from "./request.ts";
 import { list, type Sight } from "./status-survey.ts";
 
@@ -37,7 +38,7 @@ export function operatorTrouble(
     const fix = `wasme operator manifests -n ${first.metadata.namespace ?? ""} --crds none --watch-namespace ${others},${namespace}`;
     return {
       why: `the operator ${titleOf(first)} looks after other namespaces only: ${others}`,
-      fix: `install it again with this namespace, too: ${fix}`,
+      fix: `install it again with this namespace, too, and the other options it was installed with: ${fix}`,
     };
   }
   if (here.some((one) => numberAt(one, ["status", "availableReplicas"]) > 0)) return undefined;
@@ -49,6 +50,16 @@ export function operatorTrouble(
   }
   const fix = `kubectl get pods -n ${home} -l ${LABEL}; kubectl logs -n ${home} deployment/${name}`;
   return { why: `the operator ${titleOf(away)} has no pod that is ready`, fix };
+}
+
+/** The cache whose list the operator of a namespace keeps, as its pods are told; `undefined` when we may not see. */
+export function cacheOfOperator(operators: Sight<readonly KubeObject[]>, namespace: string): CacheName | undefined {
+  const here = "seen" in operators ? operators.seen.find((one) => watches(one, namespace)) : undefined;
+  const args = listAt(here, "spec", "template", "spec", "containers").flatMap((container) => listAt(container, "args"));
+  const told = (option: string): string | undefined =>
+    args.flatMap((arg) => (typeof arg === "string" && arg.startsWith(option) ? [arg.slice(option.length)] : []))[0];
+  const [place, name] = [told("--cache-namespace="), told("--cache-name=")];
+  return place === undefined || name === undefined ? undefined : { namespace: place, name };
 }
 
 function titleOf({ metadata }: KubeObject): string {

@@ -144,7 +144,7 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     expect(step.message).toBe(`the node cache ${bench.cacheNamespace}/wasme-cache does not list the image`);
     expect(step.fix).toMatch(
       new RegExp(
-        `: wasme deploy istio registry\\.example\\.com/team/hello:v1@sha256:[0-9a-f]{64} --id hello -n ${bench.namespace} -l app=web --via wasmplugin --delivery cache-http$`,
+        `: wasme deploy istio registry\\.example\\.com/team/hello:v1@sha256:[0-9a-f]{64} --id hello -n ${bench.namespace} -l app=web --via wasmplugin --delivery cache-http --cache-namespace ${bench.cacheNamespace}$`,
         "u",
       ),
     );

@@ -1,0 +1,18 @@
+import type { CacheName } from "./plan-cache-removal.ts";
+
+const USUAL: CacheName = { namespace: "wasme", name: "wasme-cache" };
+
+/** The options by which a deploy or undeploy means this cache, each with a space before it; nothing for the usual one. */
+export function cacheOptions(cache: CacheName): string {
+  return optionsFor(cache, ["--cache-namespace", "--cache-name"]);
+}
+
+/** The command that installs the cache of this name. */
+export function installCommand(cache: CacheName = USUAL, more = ""): string {
+  return `wasme cache manifests${more}${optionsFor(cache, ["-n", "--name"])} | kubectl apply -f -`;
+}
+
+function optionsFor({ namespace, name }: CacheName, [place, called]: readonly [string, string]): string {
+  const where = namespace === USUAL.namespace ? "" : ` ${place} ${namespace}`;
+  return name === USUAL.name ? where : `${where} ${called} ${name}`;
+}
