@@ -9,6 +9,8 @@ const all = {
   retry: inCi() ? 1 : 0,
   testTimeout: 60_000,
   hookTimeout: 180_000,
+  // A second, which is the default, is a moment of a busy machine.
+  expect: { poll: { timeout: 30_000 } },
   // Two cores in CI: more workers would only make timeouts of real components more likely.
   maxWorkers: 2,
 };

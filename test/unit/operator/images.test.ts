@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { parseImageReference } from "../../../src/domain/image-reference.ts";
 import { Images } from "../../../src/operator/images.ts";
@@ -128,7 +128,7 @@ it("reads a module on for who still has time when the time of who began it is ov
   const [first, second] = [new AbortController(), new AbortController()];
   const beginning = one.images.module(image, NO_FLAGS, first.signal);
   const joining = one.images.module(image, NO_FLAGS, second.signal);
-  await vi.waitUntil(() => one.asked() > looked + 1);
+  await expect.poll(() => one.asked()).toBeGreaterThan(looked + 1);
   one.slow = false;
   first.abort(new DOMException("too long", "TimeoutError"));
   await expect(beginning).rejects.toThrow("too long");

@@ -136,7 +136,7 @@ describe("a large body over plain http", () => {
       expect(piece.byteLength).toBeLessThanOrEqual(2 * 1024 * 1024);
       break;
     }
-    await new Promise<void>((resolve) => connections[0]?.on("close", () => resolve()));
+    await expect.poll(() => connections[0]?.closed).toBe(true);
   });
 
   it("keeps the connection for small bodies", async () => {
