@@ -9,12 +9,26 @@ import { openUpstream } from "../../src/sandbox/run/open-upstream.ts";
 import type { Upstream } from "../../src/sandbox/run/http-side.ts";
 import { rawExchange } from "../support/raw-exchange.ts";
 import { fetchOnce } from "../support/run-filter.ts";
-import { passThrough, startTestProxy } from "../support/run-proxy.ts";
+import { localEngine, passThrough, startTestProxy } from "../support/run-proxy.ts";
 
 /** An upstream over a real socket. */
 async function serve(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<Upstream> {
   const server = createServer(handle).listen(0, "127.0.0.1");
   return await listening(server, "http");
+}
+
+/** An upstream that keeps its first answer back until it is let go. */
+async function keeping(): Promise<{ upstream: Upstream; asked(): Promise<void>; letGo(): void }> {
+  let kept: ServerResponse | undefined;
+  const upstream = await serve((_, response) => {
+    if (kept === undefined) kept = response;
+    else response.end();
+  });
+  return {
+    upstream,
+    asked: async () => await expect.poll(() => kept !== undefined).toBe(true),
+    letGo: () => void kept?.end(),
+  };
 }
 
 async function listening(server: Server, scheme: string): Promise<Upstream> {
@@ -153,6 +167,7 @@ test("a slow client makes the upstream wait, and a slow upstream the client", as
   socket.pause();
   socket.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
   let before = -1;
+  await expect.poll(() => sent).toBeGreaterThan(0);
   while (sent !== before) {
     before = sent;
     await delay(200);
@@ -296,32 +311,41 @@ test("another engine takes over between requests: those under way end where they
         return "continue";
       },
     }));
-  const { url, proxy } = await startTestProxy({ filters: [answer("old")] });
-  const { localEngine } = await import("../support/run-proxy.ts");
-  const slow = fetchOnce(`${url}/delay/300`);
-  await delay(50);
+  const { upstream, asked, letGo } = await keeping();
+  const { url, proxy } = await startTestProxy({ filters: [answer("old")], upstream });
+  const slow = fetchOnce(url);
+  await asked();
   const next = localEngine([answer("new")]);
   proxy.use(next);
   expect(await fetchOnce(url)).toMatchObject({ headers: { "x-engine": "new" } });
+  letGo();
   expect(await slow).toMatchObject({ status: 200, headers: { "x-engine": "old" } });
 });
 
 test("an engine that ends is replaced: open requests get 503, the next one an answer", async () => {
-  const hang = passThrough(() => ({ decodeHeaders: () => "stop-iteration" }));
+  let hanging = false;
+  const hang = passThrough(() => ({
+    decodeHeaders: () => {
+      hanging = true;
+      return "stop-iteration";
+    },
+  }));
   const { url, engine, access } = await startTestProxy({ filters: [hang] });
   const open = fetchOnce(url);
-  await delay(50);
+  await expect.poll(() => hanging).toBe(true);
   engine.die();
   expect(await open).toMatchObject({ status: 503 });
   expect(access.at(-1)?.details).toBe("wasm_fail_stream{stuck}");
 });
 
 test("closing lets a request under way end and takes no new ones", async () => {
-  const proxy = await startTestProxy();
+  const { upstream, asked, letGo } = await keeping();
+  const proxy = await startTestProxy({ upstream });
   const { url } = proxy;
-  const slow = fetchOnce(`${url}/delay/200`);
-  await delay(50);
-  const closing = proxy.close(5000);
+  const slow = fetchOnce(url);
+  await asked();
+  const closing = proxy.close(60_000);
+  letGo();
   expect(await slow).toMatchObject({ status: 200 });
   await closing;
   expect(await fetchOnce(url)).toMatchObject({ status: 0 });
