@@ -18,7 +18,7 @@ async function serve(handle: (request: IncomingMessage, response: ServerResponse
 }
 
 /** An upstream that keeps its first answer back until it is let go. */
-async function keeping(): Promise<{ upstream: Upstream; asked(): Promise<void>; letGo(): void }> {
+async function keeping(): Promise<{ upstream: Upstream; asked: () => Promise<void>; letGo: () => void }> {
   let kept: ServerResponse | undefined;
   const upstream = await serve((_, response) => {
     if (kept === undefined) kept = response;
