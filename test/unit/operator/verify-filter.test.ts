@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { digestOf } from "../../../src/domain/digest.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
 import { ignoreEvents } from "../../../src/domain/events.ts";
@@ -12,6 +12,7 @@ import {
   type VerifierOptions,
 } from "../../../src/operator/verify-filter.ts";
 import { manualClock } from "../../support/manual-clock.ts";
+import { filterModule } from "../../support/wasm-builder.ts";
 
 const MIB = 2 ** 20;
 const STUCK = new WasmeError("incompatible", "FILTER_UNFIT", "it will not run", {
@@ -158,6 +159,51 @@ it("holds one large module in memory at a time", async () => {
   const names = ["a", "b", "c"];
   await Promise.all(names.map((name) => all.verify(filter(name, { size: 20 * MIB, read }), ignoreEvents)));
   expect(most).toBe(1);
+});
+
+it("runs a module once for each configuration, whatever the image is called", async () => {
+  const runs: (string | undefined)[] = [];
+  const all = verifier(({ request }) => {
+    runs.push(request.config);
+    return Promise.resolve({ ok: true });
+  });
+  const one = filter("a");
+  const other = { ...one.image, reference: parseImageReference("example.com/mirror/b:v2") };
+  await Promise.all([one, { ...one, image: other }].map((same) => all.verify(same, ignoreEvents)));
+  await all.verify({ ...one, request: { ...one.request, config: '{"a":1}' } }, ignoreEvents);
+  await all.verify({ ...one, request: { ...one.request, rootId: "mine" } }, ignoreEvents);
+  await all.verify({ ...one, image: { ...one.image, moduleDigest: digestOf("b") } }, ignoreEvents);
+  expect(runs).toEqual(["{}", '{"a":1}', "{}", "{}"]);
+});
+
+describe("a module that is really run", () => {
+  // local.get size · i32.eqz: takes no configuration
+  const TAKES_NONE = [0x20, 0x01, 0x45];
+  // i32.const pages · memory.grow · i32.const -1 · i32.ne: wants 62 MiB more, and 129
+  const growing = (...pages: readonly number[]): readonly number[] => [0x41, ...pages, 0x40, 0x00, 0x41, 0x7f, 0x47];
+  const [SOME, MUCH] = [growing(0xe8, 0x07), growing(0x90, 0x10)];
+  const outcome = async (module: Uint8Array, config?: string): Promise<string> => {
+    const real = new Verifier({ most: 1, largest: 32 * MIB, version: "1", elapsed: () => 0 });
+    const { image } = filter("real");
+    const request = { check: true, config } as unknown as DeployRequest;
+    const about = { image: { ...image, moduleDigest: digestOf(module) }, request, readModule: async () => module };
+    const verdict = await real.verify(about, ignoreEvents);
+    return verdict.ok ? "ok" : verdict.error.message;
+  };
+  const configured = (body: readonly number[]): Uint8Array =>
+    filterModule({ functions: [{ export: "proxy_on_configure", params: "ii", result: "i", body }] });
+
+  it("is asked whether it takes this very configuration", async () => {
+    expect(await outcome(configured(TAKES_NONE))).toBe("ok");
+    expect(await outcome(configured(TAKES_NONE), '{"a":1}')).toContain("does not accept the plugin configuration");
+  });
+
+  it("gets 128 MiB of memory, and no more", async () => {
+    expect(await outcome(configured(SOME))).toBe("ok");
+    expect(await outcome(configured(MUCH))).toContain("does not accept an empty plugin configuration");
+    const large = filterModule({ memory: { pages: 128 * 16 + 1 } });
+    expect(await outcome(large)).toContain("declares more than 128 MiB of memory");
+  });
 });
 
 it("trusts a verdict of its own release alone", async () => {
