@@ -26,26 +26,22 @@ export async function lookAtCache(
   image: ResolvedImage,
 ): Promise<CacheLook> {
   const { name, namespace, upkeep = "make" } = cache;
-  const unseen: string[] = [];
+  const unseen = new Map<ResourceKind, string>();
   if (upkeep === "none") return NO_CACHE;
   const read = async (kind: ResourceKind): Promise<KubeObject | undefined> => {
     const found = await deniedAsUndefined(deps.port.get({ kind, name, namespace }, deps.signal).then((live) => [live]));
     if (found !== undefined) return found[0];
-    unseen.push(
-      `not allowed to get ${resourceName(kind)} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`,
-    );
+    const where = `${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`;
+    unseen.set(kind, `not allowed to get ${resourceName(kind)} ${where}`);
     return undefined;
   };
-  const [daemonSet, configMap, service] = await Promise.all([
-    read(Kinds.daemonSet),
-    read(Kinds.configMap),
-    read(Kinds.service),
-  ]);
+  const [daemonSet, configMap, service] = await Promise.all(PARTS.map((kind) => read(kind)));
   const there = daemonSet !== undefined && configMap !== undefined;
   const listed = there && stringMapAt(configMap, "data")[cacheEntry(image).key] !== undefined;
   const sight: CacheSight = {
     title: `${namespace}/${name}`,
-    unseen: unseen[0],
+    // The same one each time, whichever was answered first: an operator would write its status anew otherwise.
+    unseen: PARTS.flatMap((kind) => unseen.get(kind) ?? [])[0],
     there,
     service: service !== undefined,
     files: keepsFiles(at(daemonSet, "spec", "template", "spec")),
@@ -56,6 +52,7 @@ export async function lookAtCache(
   return { daemonSet, configMap, service, sight };
 }
 
+const PARTS: readonly ResourceKind[] = [Kinds.daemonSet, Kinds.configMap, Kinds.service];
 const NO_CACHE: CacheLook = {
   daemonSet: undefined,
   configMap: undefined,

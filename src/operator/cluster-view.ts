@@ -28,7 +28,10 @@ export interface ClusterView {
   /** Where the cache's pods are. */
   readonly cacheNamespace: string | undefined;
   readonly all: readonly KindView[];
-  /** The view that knows all objects of a kind in a namespace; `undefined` when there is none. */
+  /**
+   * The view that knows all objects of a kind in a namespace; `undefined` when there is none, or when it has not seen them:
+   * what is passed over is no place without objects.
+   */
   find(kind: ResourceKind, namespace: string | undefined): KindView | undefined;
 }
 
@@ -65,7 +68,13 @@ export function createClusterView(
   const configMaps =
     cache === undefined
       ? undefined
-      : createKindView(deps, { kind: Kinds.configMap, namespaces: inCache, transform: (object) => object });
+      : createKindView(deps, {
+          kind: Kinds.configMap,
+          namespaces: inCache,
+          transform: (object) => object,
+          // A cache that is gone with its namespace took our rights along: filters that need none go on.
+          dispensable: true,
+        });
   const all = [filterDeployments, ...workloads, ...filters, pods, ...(configMaps === undefined ? [] : [configMaps])];
   return {
     filterDeployments,
@@ -75,7 +84,8 @@ export function createClusterView(
     configMaps,
     cacheNamespace: cache?.namespace,
     all,
-    find: (kind, namespace) => all.find((view) => view.kind === kind && view.covers(namespace)),
+    find: (kind, namespace) =>
+      all.find((view) => view.kind === kind && view.covers(namespace) && view.seen(namespace ?? "")),
   };
 }
 

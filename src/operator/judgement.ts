@@ -108,6 +108,13 @@ function degraded(work: Work, reason: string, message: string): Condition {
   return yes("OldFilterStays", `${stays}: ${reason}: ${message}`);
 }
 
+/** Whether it is something to tell of: an error of ours, and none that says only that somebody else was quicker, or leads now. */
+export function isLasting(error: unknown, signal: AbortSignal): error is WasmeError {
+  return error instanceof WasmeError && !signal.aborted && !PASSING.has(error.code);
+}
+
+const PASSING: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "LEADER_LOST"]);
+
 /** What went wrong, as the reason and message of a condition, and whether trying again soon can help. */
 export function failureOf(error: WasmeError): {
   readonly reason: string;

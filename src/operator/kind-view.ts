@@ -25,6 +25,8 @@ export interface KindViewOptions extends ReflectorOptions {
   /** The namespaces; all when absent. */
   readonly namespaces?: readonly string[] | undefined;
   readonly fieldSelector?: string;
+  /** Without them there is work to do all the same: they are not waited for where all namespaces are refused either. */
+  readonly dispensable?: boolean;
   /** Told when the cluster begins or ceases to serve the kind. */
   readonly onServed?: (served: boolean) => void;
 }
@@ -43,7 +45,7 @@ export interface KindView {
   readonly trouble: string | undefined;
   /** Why namespaces are passed over: we are refused them for a while, and others are there. */
   readonly passedOver: string | undefined;
-  /** True when every object there may be in this namespace (or everywhere) is known. */
+  /** True when every object there may be in this namespace (or everywhere) is followed. */
   covers(namespace: string | undefined): boolean;
   /** Whether all objects of the namespace have been seen once, or there can be none. */
   seen(namespace: string): boolean;
@@ -58,7 +60,7 @@ export interface KindView {
  * again and again: Istio may be installed later, or in another release.
  */
 export function createKindView(deps: ViewDeps, options: KindViewOptions): KindView {
-  const { kind, namespaces, fieldSelector, onServed } = options;
+  const { kind, namespaces, fieldSelector, dispensable = false, onServed } = options;
   const state = { served: true, wasAway: false };
   const tell = (served: boolean): void => {
     if (state.served === served) return;
@@ -81,6 +83,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
   const isExcused = (reflector: Reflector): boolean => {
     const since = refusals.since.get(selections[reflectors.indexOf(reflector)]?.namespace ?? "");
     if (since === undefined || deps.clock.elapsed() - since < REFUSED_MS) return false;
+    if (dispensable) return true;
     // Where all are refused, it is not the namespaces.
     return reflectors.map((other) => other.state()).some(({ synced, trouble }) => synced && trouble === undefined);
   };

@@ -105,24 +105,26 @@ it("waits no longer for a namespace it is refused, unless there is nothing else,
     },
   };
   const told: boolean[] = [];
-  const open = (namespaces: readonly string[]): ReturnType<typeof createKindView> =>
+  const open = (namespaces: readonly string[], dispensable = false): ReturnType<typeof createKindView> =>
     createKindView(
       { port, clock, log: silentLog },
-      { kind: Kinds.configMap, namespaces, onServed: (is) => told.push(is) },
+      { kind: Kinds.configMap, namespaces, dispensable, onServed: (is) => told.push(is) },
     );
-  const [view, alone] = [open(["shop", "blog"]), open(["blog"])];
-  const running = Promise.all([view.run(end.signal), alone.run(end.signal)]);
+  const [view, alone, spared] = [open(["shop", "blog"]), open(["blog"]), open(["blog"], true)];
+  const running = Promise.all([view, alone, spared].map((one) => one.run(end.signal)));
   await clock.advance(9000);
-  expect(view.settled).toBe(false);
+  expect([view.settled, spared.settled]).toEqual([false, false]);
   await clock.advance(2000);
   expect(view.settled).toBe(true);
   expect([view.trouble, view.passedOver]).toEqual([undefined, "not allowed in blog"]);
   expect([view.seen("shop"), view.seen("blog")]).toEqual([true, false]);
   expect([alone.settled, alone.trouble]).toEqual([false, expect.stringContaining("blog")]);
+  expect([spared.settled, spared.seen("blog")]).toEqual([true, false]);
+  expect([spared.trouble, spared.passedOver]).toEqual([undefined, "not allowed in blog"]);
   allowed.add("blog");
   await clock.advance(120_000);
-  expect([view.seen("blog"), alone.settled]).toEqual([true, true]);
-  expect(told).toEqual([true, true]);
+  expect([view.seen("blog"), alone.settled, spared.seen("blog")]).toEqual([true, true, true]);
+  expect(told).toEqual([true, true, true]);
   expect([view.trouble, view.passedOver]).toEqual([undefined, undefined]);
   end.abort();
   await running;
