@@ -12,6 +12,7 @@ import {
   forbidDeletion,
   type ImageRegistry,
   installKinds,
+  ISTIO,
   type LiveFilterDeployment,
   messageOf,
   PLUGINS,
@@ -408,7 +409,8 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
       }),
     ]);
     const files = { via: "envoyfilter", delivery: "cache-file" };
-    await apply(v1.reference, { istio: files });
+    // Pinned: nothing but the change itself makes the operator look.
+    await apply(v1.pinned, { istio: files });
     await apply(v1.reference, {
       name: "stuck",
       filter: { id: "stuck" },
@@ -422,6 +424,26 @@ describe.skipIf("skip" in cluster || "skip" in registry)("the operator", () => {
       "mount in web",
       v1.key,
     ]);
+    const filter = `/apis/${ISTIO}/namespaces/${namespace}/envoyfilters/web-hello`;
+    interface Filter {
+      readonly metadata: { readonly uid: string };
+      readonly spec: object;
+    }
+    const { body: made } = await client.request<Filter>("GET", filter);
+    const isBack = ({ spec }: Filter): boolean => JSON.stringify(spec) === JSON.stringify(made.spec);
+    await patch(filter, { spec: { configPatches: [] } });
+    await client.eventually(filter, isBack);
+    await client.request("DELETE", filter);
+    await client.eventually<Filter>(filter, (object) => isBack(object) && object.metadata.uid !== made.metadata.uid);
+    // Somebody writes the workload anew, without what was mounted.
+    const bare = { ...own, "sidecar.istio.io/userVolumeMount": null };
+    await patch(deployments("web"), { spec: { template: { metadata: { annotations: bare } } } });
+    await waitFor(
+      "the mount to be back",
+      async () => ((await tracesIn(client, namespace)).includes("mount in web") ? true : undefined),
+      { detail: () => operator.log.text() },
+    );
+    await until("deployed again", isReady);
     // The one that waits looks elsewhere now: what it mounted is told of by no object.
     await apply(v1.reference, {
       name: "stuck",
