@@ -110,5 +110,5 @@ const IDLE_CALLS: ReadonlySet<string> = new Set(
 const IDLE: Told = {
   code: "FILTER_IDLE",
   message: "does nothing at all in two streams; SDKs behave so when they do not know the root id",
-  hint: "name the root id it registers with --root-id",
+  hint: "name the root id it registers: wasme check IMAGE --root-id ID",
 };

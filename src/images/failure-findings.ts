@@ -24,8 +24,8 @@ function withLogged(words: string, { failure, lines }: SmokeResult): string {
   return last === undefined ? words : `${words} (it logged: ${last})`;
 }
 
-/** For whatever fails because of it. */
-export const ROOT_ID_HINT = "it may not know the root id: name one it registers with --root-id";
+/** For whatever fails because of it, in a build too, which has no such option. */
+export const ROOT_ID_HINT = "it may not know the root id: name one it registers: wasme check IMAGE --root-id ID";
 const RESTRICTED =
   "before it is started a filter may only log, read the clock, and take random bytes and its environment";
 

@@ -87,7 +87,7 @@ const FLAGS: readonly (readonly [RegExp, string])[] = [
   [/--(via|delivery)\b/gu, "spec.deployment.istio.$1"],
   [/--config\b/gu, "spec.filter.config"],
   [/--id\b/gu, "spec.filter.id"],
-  [/--root-id\b/gu, "spec.filter.rootID"],
+  [/--root-id\b(?: ID\b)?/gu, "spec.filter.rootID"],
   [/--phase\b/gu, "spec.filter.phase"],
   [/--priority\b/gu, "spec.filter.priority"],
   [/--fail\b/gu, "spec.filter.failStrategy"],

@@ -5,10 +5,14 @@ import type { SmokeLine, SmokeResult } from "../../../src/images/smoke-result.ts
 
 const WORDS = "Failed to configure base Wasm plugin";
 
-function findings(lines: readonly string[], config?: string): readonly CheckFinding[] {
+type Failure = NonNullable<SmokeResult["failure"]>;
+
+const CONFIGURE: Failure = { step: "configure", callback: "proxy_on_configure", message: WORDS };
+
+function findings(lines: readonly string[], config?: string, failure: Failure = CONFIGURE): readonly CheckFinding[] {
   const smoke: SmokeResult = {
     outcome: "refused",
-    failure: { step: "configure", callback: "proxy_on_configure", message: WORDS },
+    failure,
     streams: [],
     reports: [],
     lines: lines.map((text): SmokeLine => ({ level: "error", text, panic: false })),
@@ -40,8 +44,12 @@ test("one that logged nothing is not", () => {
   expect(messages([WORDS], "{}")).toEqual([`the module does not accept the plugin configuration: ${WORDS}`]);
 });
 
-test("the hint names the command: in wasme build, which finds this too, --config is something else", () => {
+test("the hint names the command: in wasme build, which finds this too, the option is another or none", () => {
   expect(findings([]).map(({ hint }) => hint)).toEqual([
     "check it with the configuration it will get: wasme check IMAGE --config TEXT or --config @FILE",
+  ]);
+  const failure: Failure = { step: "root-context", message: WORDS };
+  expect(findings([], undefined, failure).map(({ hint }) => hint)).toEqual([
+    "it may not know the root id: name one it registers: wasme check IMAGE --root-id ID",
   ]);
 });

@@ -182,6 +182,7 @@ describe("advice", () => {
 
   it.each([
     ["check it: wasme check IMAGE --config TEXT or --config @FILE", "check it: spec.filter.config"],
+    ["name one: wasme check IMAGE --root-id ID", "name one: spec.filter.rootID"],
     ["pass --config TEXT or --config @FILE; --no-check does without", "write spec.filter.config"],
     ["its schema: S; --no-check hands it over all the same", "its schema: S"],
     [`pass --config '{"key":"value"}', or else`, `write spec.filter.config: {"key":"value"}, or else`],
