@@ -5,9 +5,11 @@ import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts"
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
 import { installCommand } from "./cache-options.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
+import { VIAS } from "./request.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 import { cacheOfOperator, LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";
 import type { Sight } from "./status-survey.ts";
+import { VIA_KIND } from "./via-kind.ts";
 
 /** The FilterDeployments, and the operators that are to carry them out. */
 export interface Wishes {
@@ -40,7 +42,26 @@ export function operatorStep(object: KubeObject, { all: wishes, operators }: Wis
 function stalled(step: StatusStep, wish: KubeObject, operators: Wishes["operators"]): StatusStep {
   const trouble = operatorTrouble(operators, wish.metadata.namespace ?? "");
   if (trouble === undefined || (trouble.unknown === true && isObserved(wish))) return step;
-  return failed("operator", `${step.message}, and ${trouble.why}`, trouble.fix);
+  return failed(step.name, `${step.message}, and ${trouble.why}`, trouble.fix);
+}
+
+/**
+ * The step `object` of a FilterDeployment that says it is carried out, for a workload on which nothing of it is seen: what was
+ * made is gone, or was made since we looked.
+ */
+export function goneStep(
+  wish: KubeObject,
+  title: string | undefined,
+  { operators }: Pick<Wishes, "operators">,
+): StatusStep {
+  const via = VIAS.find((one) => one === stringAt(wish, "status", "via"));
+  const what = via === undefined ? "the Istio object" : `the ${VIA_KIND[via].kind}`;
+  const message = title === undefined ? `${what} is not there` : `${what} for ${title} is not there`;
+  return stalled(
+    waiting("object", message, `the operator makes it again by itself; ${LOOK_FOR_OPERATOR}`),
+    wish,
+    operators,
+  );
 }
 
 /** True when an operator has said how far it is, wherever it runs. */

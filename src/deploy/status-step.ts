@@ -10,7 +10,7 @@ import type { Via } from "./request.ts";
  * - `security`: the namespace lets the volume into pods;
  * - `template`: the pod template mounts the volume;
  * - `rollout`: the pods are those of that template, and have the volume;
- * - `object`: the Istio object says what it was made to say;
+ * - `object`: the Istio object is there, and says what it was made to say;
  * - `sidecars`: it selects pods, and they have a proxy;
  * - `proxies`: the proxies fetched the module and run it (asked for with `explain`).
  */

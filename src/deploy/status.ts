@@ -1,21 +1,21 @@
 import { WasmeError } from "../domain/errors.ts";
-import { parseFilterDeployment } from "../domain/filter-deployment.ts";
 import type { WorkloadKind } from "../domain/workload.ts";
 import { Kinds } from "../kube/kinds.ts";
-import { type KubeObject, stringAt } from "../kube/objects.ts";
-import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, WORKLOAD_KIND_LABEL, workloadLabel } from "../mesh/names.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { FILTER_LABEL, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
 import { noIstio } from "./choose-via.ts";
 import { inParallel } from "./in-parallel.ts";
 import { findOldFilters, oldFiltersNote } from "./migrate-hint.ts";
-import { type OurObject, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
+import { oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import { type ClusterDeps, type Via, VIAS } from "./request.ts";
 import { aboutNone, begunDeploys } from "./status-none.ts";
 import { statusOf } from "./status-filter.ts";
-import { operatorStep, ownFilterId, type Wishes } from "./status-operator.ts";
+import type { Wishes } from "./status-operator.ts";
 import { readOperators } from "./status-operators.ts";
 import type { ProxyDeps } from "./status-proxies.ts";
-import { type FilterStatus, stateOf } from "./status-step.ts";
+import type { FilterStatus } from "./status-step.ts";
 import { deniedTo, list, type Sight, survey } from "./status-survey.ts";
+import { unmade } from "./status-unmade.ts";
 import { VIA_KIND } from "./via-kind.ts";
 
 /** Which filters are looked at, and how closely. */
@@ -62,7 +62,10 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   const { labels, explain } = request;
   const around = { labels, explain, seen, wishes, now: deps.clock.now() };
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
-  const filters = [...made.filter((one) => one !== undefined), ...unmade(everything, wishes, request)];
+  const filters = [
+    ...made.filter((one) => one !== undefined),
+    ...unmade({ ours: everything, denied: found.denied }, wishes, request),
+  ];
   const begun = await begunDeploys(deps, { namespace, id: request.id, everything });
   const old = await findOldFilters(deps, found, { namespace, id: request.id });
   const none =
@@ -85,53 +88,6 @@ function unshown(wishes: Sight<readonly KubeObject[]>, { labels }: StatusRequest
   const some = "seen" in wishes && wishes.seen.length > 0 && Object.keys(labels).length > 0;
   return some ? ["FilterDeployments that have made nothing yet are shown without -l only"] : [];
 }
-
-/** The kind of workload a FilterDeployment is for. */
-function wishedKind(wish: KubeObject): WorkloadKind | undefined {
-  return parseFilterDeployment(wish).spec?.kind;
-}
-
-/** FilterDeployments that have no object of their own yet. */
-function unmade(
-  everything: readonly OurObject[],
-  { all, operators }: Wishes,
-  request: StatusRequest,
-): readonly FilterStatus[] {
-  if ("denied" in all || Object.keys(request.labels).length > 0) return [];
-  const alone = all.seen.filter((wish) => {
-    const { name, namespace = "" } = wish.metadata;
-    const has = everything.some(
-      ({ object }) =>
-        object.metadata.namespace === namespace &&
-        object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL] === workloadLabel(name),
-    );
-    const isMeant = request.id === undefined || ownFilterId(wish) === request.id;
-    return !has && isMeant && (request.kind === undefined || wishedKind(wish) === request.kind);
-  });
-  return alone.map((wish): FilterStatus => {
-    const steps = [operatorStep(wish, { all, operators })].filter((step) => step !== undefined);
-    const { name, namespace = "" } = wish.metadata;
-    return {
-      ...NOTHING_MADE,
-      id: ownFilterId(wish),
-      namespace,
-      image: stringAt(wish, "spec", "filter", "image"),
-      filterDeployment: name,
-      state: stateOf(steps),
-      steps,
-    };
-  });
-}
-
-const NOTHING_MADE = {
-  workload: undefined,
-  object: undefined,
-  via: undefined,
-  delivery: undefined,
-  moduleDigest: undefined,
-  nodes: [],
-  proxies: [],
-} as const;
 
 /** The operators are of interest only where there is something for them to do. */
 async function readWishes(deps: ClusterDeps, namespace: string | undefined): Promise<Wishes> {

@@ -436,7 +436,11 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
       message: `FilterDeployment mine: 1/3 nodes, and the operator ${home}/wasme-operator looks after other namespaces only: elsewhere`,
       fix: expect.stringContaining(`--watch-namespace elsewhere,${home}`) as string,
     });
-    expect(await told("True", "Deployed", "1 of 1")).toBeUndefined();
+    expect(await told("True", "Deployed", "1 of 1")).toMatchObject({
+      name: "object",
+      state: "failed",
+      message: `the Istio object is not there, and the operator ${home}/wasme-operator looks after other namespaces only: elsewhere`,
+    });
     await patch(`${path}/mine`, { metadata: { finalizers: ["wasme.io/test"] } });
     await client.request("DELETE", `${path}/mine`);
     expect((await trouble(bench))?.message).toContain(
