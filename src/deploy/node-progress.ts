@@ -88,9 +88,21 @@ function lookAt(
   if (question.files && !keepsFiles(pod["spec"])) return { node, why: "its cache keeps no files yet", overdue: false };
   if (told.state === "failed") return { node, why: told.text, failure: told.text, overdue: false };
   if (up) return told.state === "ready" ? { node, overdue: false } : { node, why: told.text, overdue: false };
-  const why = told.state === "ready" ? "its cache pod is not ready" : told.text;
+  const why = told.state === "ready" || told.isSilent === true ? downText(pod) : told.text;
   return { node, why, overdue: !seen.readers.has(node) && isOverdue(pod, question) };
 }
+
+/** Why a cache pod serves nobody, as far as it says so; no counts, since whoever tells this on tells each change. */
+function downText(pod: KubeObject): string {
+  const containers = listAt(pod, "status", "containerStatuses");
+  const reasons = containers.map((one) => stringAt(one, "state", "waiting", "reason") ?? "");
+  if (reasons.some((reason) => IMAGE_TROUBLE.test(reason)))
+    return "its cache pod is not ready: its image cannot be pulled";
+  const isRestarted = containers.some((one) => numberAt(one, ["restartCount"]) > 0);
+  return isRestarted ? "its cache pod is not ready, and was restarted" : "its cache pod is not ready";
+}
+
+const IMAGE_TROUBLE = /Image/u;
 
 /** `3/5 nodes`, and what is the matter with the first few others. */
 export function progressText({ ready, wanted, open }: NodeProgress): string {
@@ -116,6 +128,8 @@ export function isServed(
 interface Told {
   readonly state: "ready" | "failed" | "pulling";
   readonly text: string;
+  /** Nothing is said of the entry yet. */
+  readonly isSilent?: boolean;
 }
 
 function entryOn(
@@ -126,7 +140,7 @@ function entryOn(
   const report = reports.find((one) => nodeOf(one) === place.node);
   const text = report === undefined || !isOf(report, place.pod) ? undefined : stringMapAt(report, "data")[key];
   const entry = text === undefined ? undefined : parseEntryReport(text);
-  if (entry === undefined) return { state: "pulling", text: "no report of it yet" };
+  if (entry === undefined) return { state: "pulling", text: "no report of it yet", isSilent: true };
   if (entry.state === "failed") return { state: "failed", text: entry.error ?? "it gave up" };
   if (entry.state === "pulling") return { state: "pulling", text: entry.error ?? "fetching" };
   if (entry.module === undefined || entry.module === moduleDigest) return { state: "ready", text: "" };
@@ -183,10 +197,14 @@ function isReady(pod: KubeObject): boolean {
   return stringAt(readyCondition(pod), "status") === "True";
 }
 
+/** A time far ahead was told by a clock that was wrong, or ours is: to wait until then would be to wait for days. */
 function isOverdue(pod: KubeObject, { now, graceMs }: EntryQuestion): boolean {
   const since = Date.parse(stringAt(readyCondition(pod), "lastTransitionTime") ?? "");
-  return now - (Number.isNaN(since) ? createdAt(pod) : since) > graceMs;
+  const age = now - (Number.isNaN(since) ? createdAt(pod) : since);
+  return age > graceMs || age < -FAR_AHEAD_MS;
 }
+
+const FAR_AHEAD_MS = 3_600_000;
 
 function createdAt(pod: KubeObject): number {
   const time = Date.parse(stringAt(pod, "metadata", "creationTimestamp") ?? "");

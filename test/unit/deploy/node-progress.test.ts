@@ -86,6 +86,16 @@ describe("nodeProgress", () => {
       "waiting 1/2",
     ],
     [
+      "a pod is not ready, by a clock that was set back since",
+      cluster(2, { pods: [a, pod("b", { ready: false, since: "2026-01-02T00:00:00Z" })], reports: [report("a")] }),
+      "done 1/2",
+    ],
+    [
+      "a pod is not ready, by a clock that is a little ahead of ours",
+      cluster(2, { pods: [a, pod("b", { ready: false, since: "2026-01-01T01:30:00Z" })], reports: [report("a")] }),
+      "waiting 1/2",
+    ],
+    [
       "a young pod is not ready",
       cluster(2, { pods: [a, pod("b", { ready: false, since: YOUNG })], reports: [report("a"), report("b")] }),
       "waiting 1/2",
@@ -142,9 +152,24 @@ describe("nodeProgress", () => {
     expect(look(before)).toEqual(["waiting", ["a", "its cache keeps no files yet"]]);
     // The pod that takes its place is looked at as soon as it is there, although the old one is ready.
     const young = pod("a", { files: true, uid: "new", ready: false, since: YOUNG });
-    expect(look({ ...before, pods: [young, a] })).toEqual(["waiting", ["a", "no report of it yet"]]);
+    expect(look({ ...before, pods: [young, a] })).toEqual(["waiting", ["a", "its cache pod is not ready"]]);
     const there = pod("a", { files: true, uid: "new", since: YOUNG });
     expect(look({ ...before, pods: [there, a], reports: [report("a", {}, "new")] })).toEqual(["done"]);
+  });
+
+  it("says of a pod that is not ready why, as far as the pod says", () => {
+    const why = (...containerStatuses: readonly object[]): unknown => {
+      const down = pod("a", { ready: false, since: YOUNG });
+      const status = { ...(down["status"] as object), containerStatuses };
+      return [...nodeProgress(cluster(1, { pods: [{ ...down, status }], reports: [] }), QUESTION).open.values()];
+    };
+    expect(why()).toEqual(["its cache pod is not ready"]);
+    expect(why({ restartCount: 7, state: { waiting: { reason: "CrashLoopBackOff" } } })).toEqual([
+      "its cache pod is not ready, and was restarted",
+    ]);
+    expect(why({ restartCount: 0, state: { waiting: { reason: "ImagePullBackOff" } } })).toEqual([
+      "its cache pod is not ready: its image cannot be pulled",
+    ]);
   });
 
   it("passes over a pod that ended", () => {
