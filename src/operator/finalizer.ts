@@ -26,15 +26,16 @@ export async function addFinalizer(
     try {
       return await port.jsonPatch(refOf(seen), addition(seen), { signal });
     } catch (error) {
-      if (!(error instanceof WasmeError) || !OUTRUN.has(error.code)) throw error;
+      const now = await outrunBy(port, seen, { error, signal });
+      if (now === undefined || now.metadata.uid !== live.metadata.uid || isGoing(now)) break;
+      seen = now;
     }
-    const now = await port.get(refOf(live), signal);
-    const { uid } = live.metadata;
-    if (now === undefined || now.metadata.uid !== uid || now.metadata.deletionTimestamp !== undefined) break;
-    seen = now;
   }
-  const { namespace = "", name } = live.metadata;
-  throw new WasmeError("failed", "KUBE_CONFLICT", `FilterDeployment ${namespace}/${name} was changed at the same time`);
+  throw outrun(live);
+}
+
+function isGoing({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
 function addition(live: KubeObject): readonly PatchOperation[] {
@@ -46,26 +47,55 @@ function addition(live: KubeObject): readonly PatchOperation[] {
     : [test, { op: "add", path: "/metadata/finalizers", value: [FINALIZER] }];
 }
 
-/** Takes the finalizer off, whatever others are there. */
+/**
+ * Takes the finalizer off this very object, whatever others are there. When somebody takes another one off at the same time
+ * it looks again, a few times. Throws `KUBE_CONFLICT` (failed) when that does not end.
+ */
 export async function removeFinalizer(
-  port: Pick<KubePort, "jsonPatch">,
+  port: Pick<KubePort, "jsonPatch" | "get">,
   live: KubeObject,
   signal?: AbortSignal,
 ): Promise<void> {
-  const index = listAt(live, "metadata", "finalizers").indexOf(FINALIZER);
-  const path = `/metadata/finalizers/${index}`;
-  try {
-    await port.jsonPatch(
-      refOf(live),
-      [
-        { op: "test", path, value: FINALIZER },
-        { op: "remove", path },
-      ],
-      { signal },
-    );
-  } catch (error) {
-    if (!(error instanceof WasmeError) || error.code !== "KUBE_NOT_FOUND") throw error;
+  let seen: KubeObject | undefined = live;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    if (seen === undefined || seen.metadata.uid !== live.metadata.uid || !hasFinalizer(seen)) return;
+    try {
+      await port.jsonPatch(refOf(live), removal(seen), { signal });
+      return;
+    } catch (error) {
+      seen = await outrunBy(port, seen, { error, signal });
+    }
   }
+  throw outrun(live);
+}
+
+function removal(live: KubeObject): readonly PatchOperation[] {
+  const path = `/metadata/finalizers/${listAt(live, "metadata", "finalizers").indexOf(FINALIZER)}`;
+  return [
+    { op: "test", path: "/metadata/uid", value: live.metadata.uid },
+    { op: "test", path, value: FINALIZER },
+    { op: "remove", path },
+  ];
+}
+
+/** The object as somebody else left it meanwhile; throws the error when nobody did, and the cluster refuses the write itself. */
+async function outrunBy(
+  port: Pick<KubePort, "get">,
+  seen: KubeObject,
+  { error, signal }: { readonly error: unknown; readonly signal: AbortSignal | undefined },
+): Promise<KubeObject | undefined> {
+  if (!(error instanceof WasmeError) || !OUTRUN.has(error.code)) throw error;
+  const now = await port.get(refOf(seen), signal);
+  if (now?.metadata.resourceVersion === seen.metadata.resourceVersion) throw error;
+  return now;
+}
+
+function outrun({ metadata: { namespace = "", name } }: KubeObject): WasmeError {
+  return new WasmeError(
+    "failed",
+    "KUBE_CONFLICT",
+    `FilterDeployment ${namespace}/${name} was changed at the same time`,
+  );
 }
 
 function refOf({ metadata }: KubeObject): ObjectRef {
@@ -73,6 +103,6 @@ function refOf({ metadata }: KubeObject): ObjectRef {
   return { kind: Kinds.filterDeployment, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
-/** The test of the version did not hold, or the object is gone. */
+/** A test did not hold, or the object is gone. */
 const OUTRUN: ReadonlySet<string> = new Set(["KUBE_INVALID", "KUBE_CONFLICT", "KUBE_NOT_FOUND"]);
 const ATTEMPTS = 3;

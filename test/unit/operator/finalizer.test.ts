@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { WasmeError } from "../../../src/domain/errors.ts";
 import type { KubeObject } from "../../../src/kube/objects.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
-import { addFinalizer, hasFinalizer } from "../../../src/operator/finalizer.ts";
+import { addFinalizer, hasFinalizer, removeFinalizer } from "../../../src/operator/finalizer.ts";
 
 const LIVE: KubeObject = {
   apiVersion: "wasme.io/v1",
@@ -59,4 +59,79 @@ describe("the finalizer", () => {
     expect(hasFinalizer(await addFinalizer(port, LIVE))).toBe(true);
     expect(asked).toEqual(["1"]);
   });
+
+  it("is taken off where it is now, when somebody takes another one off at the same time", async () => {
+    const { port, asked } = leaving([[OURS]]);
+    await removeFinalizer(port, GOING);
+    expect(asked).toEqual(["/metadata/finalizers/1", "/metadata/finalizers/0"]);
+  });
+
+  it("is left alone where it is off, and on another object of the name", async () => {
+    for (const { port, asked } of [leaving([["argo"]]), leaving([undefined]), leaving([["argo", OURS]], "other")]) {
+      await removeFinalizer(port, GOING);
+      expect(asked).toEqual(["/metadata/finalizers/1"]);
+    }
+  });
+
+  it("is a conflict, and nothing that keeps the object, when the object never rests", async () => {
+    const { port, asked } = leaving([[OURS], ["argo", OURS], [OURS], ["argo", OURS]]);
+    await expect(removeFinalizer(port, GOING)).rejects.toMatchObject({ code: "KUBE_CONFLICT" });
+    expect(asked).toHaveLength(3);
+  });
+
+  it("is refused in the words of the cluster where nobody else wrote the object", async () => {
+    const refusal = new WasmeError("usage", "KUBE_INVALID", "a policy denies it");
+    const refusing = (object: KubeObject): Pick<KubePort, "jsonPatch" | "get"> => ({
+      get: () => Promise.resolve(object),
+      jsonPatch: () => Promise.reject(refusal),
+    });
+    await expect(addFinalizer(refusing(LIVE), LIVE)).rejects.toBe(refusal);
+    await expect(removeFinalizer(refusing(GOING), GOING)).rejects.toBe(refusal);
+  });
 });
+
+const OURS = "wasme.io/filter-deployment";
+const GOING = going("u", ["argo", OURS]);
+
+function going(uid: string, finalizers: readonly string[]): KubeObject {
+  const metadata: KubeObject["metadata"] & { readonly finalizers: readonly string[] } = {
+    ...LIVE.metadata,
+    uid,
+    finalizers,
+  };
+  return { ...LIVE, metadata };
+}
+
+function withVersion(object: KubeObject, version: number): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
+}
+
+/** A server on which, before each of our patches, somebody else makes the finalizers what comes next; `undefined`: it is gone. */
+function leaving(states: readonly (readonly string[] | undefined)[], uid = "u") {
+  const asked: string[] = [];
+  const now = (): KubeObject | undefined => {
+    const finalizers = states[Math.min(asked.length, states.length) - 1];
+    return finalizers && withVersion(going(uid, finalizers), asked.length + 1);
+  };
+  const port: Pick<KubePort, "jsonPatch" | "get"> = {
+    get: () => Promise.resolve(now()),
+    jsonPatch: (_ref, patch) => {
+      asked.push(patch.at(-1)?.path ?? "");
+      const live = now();
+      if (live === undefined) return Promise.reject(new WasmeError("not-found", "KUBE_NOT_FOUND", "it is gone"));
+      const holds = patch.every(
+        ({ op, path, value }) => op !== "test" || valueAt(live, ...path.slice(1).split("/")) === value,
+      );
+      if (!holds) return Promise.reject(new WasmeError("usage", "KUBE_INVALID", "a test failed"));
+      return Promise.resolve(live);
+    },
+  };
+  return { port, asked };
+}
+
+function valueAt(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (one, key) => (typeof one === "object" && one !== null ? Reflect.get(one, key) : undefined),
+    value,
+  );
+}
