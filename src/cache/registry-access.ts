@@ -19,12 +19,6 @@ export interface OpenRepository {
   readonly usedCredential: () => boolean;
 }
 
-interface Access {
-  readonly client: RegistryClient;
-  /** Repositories that asked for a credential and were given one. */
-  readonly asked: ReadonlySet<string>;
-}
-
 /**
  * Clients by pull secret: tokens got with one secret are never used for an image of another. A secret that changed is
  * another one. A client that is dropped is not closed: a pull may be in the middle of it, and idle connections end by
@@ -32,7 +26,7 @@ interface Access {
  */
 export class RegistryAccess {
   readonly #deps: RegistryAccessDeps;
-  readonly #known = new Map<string, Access>();
+  readonly #known = new Map<string, RegistryClient>();
 
   constructor(deps: RegistryAccessDeps) {
     this.#deps = deps;
@@ -49,9 +43,8 @@ export class RegistryAccess {
    */
   open(reference: ImageReference, secret: string | undefined): OpenRepository {
     const key = keyOf(secret);
-    const { client, asked } = this.#known.get(key) ?? this.#create(key, secret);
-    const place = placeOf(reference.host, reference.repository);
-    return { repository: client.repository(reference), usedCredential: () => asked.has(place) };
+    const client = this.#known.get(key) ?? this.#create(key, secret);
+    return { repository: client.repository(reference), usedCredential: () => client.handedOver(reference) };
   }
 
   /** Forgets tokens and credentials that were refused: the next try asks for them anew. */
@@ -66,29 +59,21 @@ export class RegistryAccess {
   }
 
   close(): void {
-    for (const { client } of this.#known.values()) client.close();
+    for (const client of this.#known.values()) client.close();
     this.#known.clear();
   }
 
-  #create(key: string, secret: string | undefined): Access {
+  #create(key: string, secret: string | undefined): RegistryClient {
     const own = secret === undefined ? undefined : parseAuthFile(secret, "the pull secret");
-    const asked = new Set<string>();
     const client = this.#deps.createClient(async (host, repository) => {
       const found = own === undefined ? undefined : findAuth(own, host, repository);
-      const credential = found ?? (await this.#deps.common(host, repository));
-      if (credential !== undefined) asked.add(placeOf(host, repository ?? ""));
-      return credential;
+      return found ?? (await this.#deps.common(host, repository));
     });
-    const access = { client, asked };
-    this.#known.set(key, access);
-    return access;
+    this.#known.set(key, client);
+    return client;
   }
 }
 
 function keyOf(secret: string | undefined): string {
   return secret === undefined ? "" : digestOf(secret);
-}
-
-function placeOf(host: string, repository: string): string {
-  return `${host}/${repository}`;
 }

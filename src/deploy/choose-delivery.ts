@@ -36,7 +36,7 @@ export interface DeliveryQuestion {
   readonly delivery: Delivery | "auto";
   readonly pullSecret: string | undefined;
   /** `undefined` while only the request is looked at. */
-  readonly image: Pick<ResolvedImage, "reference" | "source" | "proxyRefusal" | "format"> | undefined;
+  readonly image: Pick<ResolvedImage, "reference" | "source" | "proxyRefusal" | "isPrivate" | "format"> | undefined;
   /** How the filter gets to these workloads now; `undefined` when it is not there, or in more than one way. */
   readonly current?: CurrentWay | undefined;
   readonly cache?: CacheSight | undefined;
@@ -78,11 +78,12 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
   }
   const passed: string[] = [];
   let last: Obstacle | undefined;
-  for (const { delivery, reason, not } of candidates(via, question)) {
+  for (const { delivery, reason, not, hint } of candidates(via, question)) {
+    const nots = [...passed, not].join("; ");
     last =
       not === undefined
         ? obstacleTo(via, delivery, question)
-        : { why: `has no other way: ${not}`, hint: TRY_AGAIN, incompatible: true };
+        : { why: `has no way to the module: ${nots}`, hint: hint ?? TRY_AGAIN, incompatible: true };
     if (last === undefined) return { delivery, reason: [...passed, reason].join("; ") };
     passed.push(not ?? `${delivery} is not possible any more`);
   }
@@ -94,6 +95,8 @@ export function chooseDelivery(via: Via, question: DeliveryQuestion): DeliveryCh
 
 const NO_SERVICE =
   "no node cache is known that serves modules over HTTP, and an EnvoyFilter has no credentials of its own";
+const NAME_SECRET =
+  "name a Secret of the workloads' namespace with --pull-secret; or deploy with --delivery registry, if the proxies have credentials of their own";
 const TRY_AGAIN = "correct that, or name credentials with --pull-secret; --delivery cache-http tries it again as it is";
 
 interface Candidate {
@@ -101,9 +104,12 @@ interface Candidate {
   readonly reason: string;
   /** Why it is not even tried. */
   readonly not?: string;
+  /** What to do about that. */
+  readonly hint?: string;
 }
 
-function candidates(via: Via, { current, cache, pullSecret }: DeliveryQuestion): readonly Candidate[] {
+function candidates(via: Via, question: DeliveryQuestion): readonly Candidate[] {
+  const { current, cache, pullSecret } = question;
   const same = current?.via === via ? [current.delivery] : [];
   const kept = same.map((delivery): Candidate => ({ delivery, reason: "as the filter is delivered now" }));
   const plain: Candidate =
@@ -113,7 +119,7 @@ function candidates(via: Via, { current, cache, pullSecret }: DeliveryQuestion):
   const unseen = cache?.unseen === undefined ? [] : [cache.unseen];
   const cached = cacheCandidate(cache, pullSecret);
   // A registry that failed once is no reason to mount directories into pods: they would wait for the same registry.
-  const left = { ...plain, reason: [...unseen, plain.reason].join("; ") };
+  const left = { ...plain, reason: [...unseen, plain.reason].join("; "), ...withoutCredentials(plain, question) };
   const instead = plain.delivery === "cache-file" && cached.length > 0 ? [] : [left];
   return [...kept, ...cached, ...instead];
 }
@@ -124,6 +130,21 @@ function cacheCandidate(cache: CacheSight | undefined, pullSecret: string | unde
   const reason = `the node cache ${cache.title} serves it`;
   if (cache.failure === undefined || pullSecret !== undefined) return [{ delivery: "cache-http", reason }];
   return [{ delivery: "cache-http", reason, not: `the node cache ${cache.title} cannot fetch it: ${cache.failure}` }];
+}
+
+/** Proxies have none, and neither has a node cache that is still to be made; what was refused once takes a proxy's traffic. */
+function withoutCredentials(
+  { delivery }: Candidate,
+  { image, pullSecret, cache }: DeliveryQuestion,
+): Pick<Candidate, "not" | "hint"> {
+  if (!isUnreadable({ image, pullSecret }) || (delivery === "cache-file" && cache?.there !== false)) return {};
+  const host = image?.reference.host ?? "the registry";
+  return { not: `${host} wants credentials for this image, and none would go with it`, hint: NAME_SECRET };
+}
+
+/** True when its registry refuses it to who has no credentials, and the request names none. */
+export function isUnreadable({ image, pullSecret }: Pick<DeliveryQuestion, "image" | "pullSecret">): boolean {
+  return image?.isPrivate === true && pullSecret === undefined;
 }
 
 /** Why this kind of object cannot get its module this way; `undefined` when it can. */
@@ -137,12 +158,19 @@ function obstacleTo(via: Via, delivery: Delivery, question: DeliveryQuestion): O
   return obstacles[delivery](question, via);
 }
 
-function obstacleToRegistry({ image, pullSecret }: DeliveryQuestion, via: Via): Obstacle | undefined {
+function obstacleToRegistry({ image, pullSecret, delivery }: DeliveryQuestion, via: Via): Obstacle | undefined {
   if (via === "envoyfilter" && pullSecret !== undefined) {
     return {
       why: "has no place for --pull-secret: with --delivery registry it is for public images",
       hint: "deploy with --delivery cache-http",
       kinds: ["wasmplugin"],
+    };
+  }
+  if (via === "envoyfilter" && delivery === "registry" && image?.isPrivate === true) {
+    return {
+      why: `is for public images with --delivery registry, and ${image.reference.host} wants credentials for this one`,
+      hint: "deploy with --delivery cache-http and --pull-secret",
+      incompatible: true,
     };
   }
   if (image?.proxyRefusal === undefined) return undefined;

@@ -8,7 +8,7 @@ import type { Access, ServerVersion } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
 import { examineImage } from "./check-image.ts";
 import { says as saysSo, speakerOf } from "./cache-list.ts";
-import { betterWay, type CurrentWay } from "./choose-delivery.ts";
+import { betterWay, type CurrentWay, isUnreadable } from "./choose-delivery.ts";
 import type { ViaChoice, ViaQuestion } from "./choose-via.ts";
 import { chooseWay } from "./choose-way.ts";
 import { isNamedBy } from "./filter-deployments.ts";
@@ -145,6 +145,7 @@ function remarksOn(
       ...overlapWarnings(chosen, all(), delivery),
       ...targetWarnings(targets, edits),
       ...registryWarnings(delivery, image),
+      ...privateWarnings(delivery, question),
       ...unseenLabels(place, delivery),
       ...unseenKinds(request.id, place, choice.via),
     ],
@@ -291,6 +292,13 @@ function registryWarnings(delivery: Delivery, image: ResolvedImage): Plan["warni
   ];
   const message = `${who} will pull from ${host}, which is another machine there than it is here`;
   return [{ message, hint: "push the image to a registry the cluster reaches" }];
+}
+
+/** Asked for, or as it is now: the proxies may have credentials that nobody sees. */
+function privateWarnings(delivery: Delivery, question: ViaQuestion): Plan["warnings"] {
+  if (delivery !== "registry" || !isUnreadable(question)) return [];
+  const message = `${question.image?.reference.host ?? "the registry"} wants credentials for this image: a proxy without them refuses all requests, or goes on without the filter`;
+  return [{ message, hint: "name a Secret of the workloads' namespace with --pull-secret" }];
 }
 
 const LOOPBACK = /^(?:localhost|127\.|\[::1\])/u;

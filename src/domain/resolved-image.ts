@@ -24,6 +24,8 @@ export interface ResolvedImage {
   readonly runtimeConfig: RuntimeConfig | undefined;
   /** The schema of its plugin configuration as the manifest's annotation has it, unchecked; absent when it has none. */
   readonly configSchema?: string;
+  /** True when its registry refuses it to who has no credentials; absent when it does not, and when nobody asked. */
+  readonly isPrivate?: true;
   /** Why Istio's agent refuses this layout, a clause; absent when it takes the module out of it. */
   readonly proxyRefusal?: string;
 }

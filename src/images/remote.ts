@@ -31,6 +31,8 @@ export interface RemoteRepository extends Fetcher, Pusher {
  */
 export interface Remote {
   repository(reference: ImageReference, access?: "pull" | "push", mountFrom?: MountSources): RemoteRepository;
+  /** True when the registry wanted to know who reads the repository, and was told; for those who can tell. */
+  handedOver?(reference: ImageReference): boolean;
   /** What was sent over it so far, when it counts. */
   traffic?(): Traffic;
 }

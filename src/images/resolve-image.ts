@@ -1,6 +1,7 @@
 import type { Fetcher } from "../domain/content.ts";
 import type { Digest } from "../domain/digest.ts";
-import { formatReference, type ImageReference } from "../domain/image-reference.ts";
+import { WasmeError } from "../domain/errors.ts";
+import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
 import { proxyRefusal } from "../domain/layout-consumers.ts";
 import type { OciManifest } from "../domain/manifest.ts";
 import type { ImageSource, ResolvedImage } from "../domain/resolved-image.ts";
@@ -35,6 +36,8 @@ export async function resolveImage(
   deps: {
     readonly store: Pick<ImageStore, "resolve" | "entries" | "manifest" | "fetch">;
     readonly registry: Remote;
+    /** The same registries for who has no credentials: asked where ours were needed, as proxies have none. */
+    readonly stranger?: Remote;
     readonly signal?: AbortSignal;
   },
   request: ResolveRequest,
@@ -56,6 +59,7 @@ export async function resolveImage(
     index: remote?.index,
   });
   const schema = schemaText(image.manifest);
+  const isPrivate = from === "registry" && (await isKeptFromStrangers(deps, reference));
   return {
     reference,
     source: from,
@@ -65,8 +69,25 @@ export async function resolveImage(
     moduleSize: contents.module.size,
     runtimeConfig: contents.runtimeConfig,
     ...(schema === undefined ? {} : { configSchema: schema }),
+    ...(isPrivate ? { isPrivate } : {}),
     ...(refusal === undefined ? {} : { proxyRefusal: refusal }),
   };
+}
+
+/** Many registries ask everybody who they are, for images that anybody may read too. */
+async function isKeptFromStrangers(
+  { registry, stranger, signal }: Pick<Parameters<typeof resolveImage>[0], "registry" | "stranger" | "signal">,
+  reference: ImageReference,
+): Promise<boolean> {
+  if (stranger === undefined || registry.handedOver?.(reference) !== true) return false;
+  try {
+    return (await stranger.repository(reference).resolve(referenceTarget(reference), signal)) === undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof WasmeError)) throw error;
+    // Whoever was busy or away just now has said nothing about it.
+    return error.kind === "unauthorised" || error.code === "TOKEN_REFUSED";
+  }
 }
 
 /** Reads an image, and gives its module away when that was small enough to be held. */

@@ -3,7 +3,7 @@ import type { Digest } from "../domain/digest.ts";
 import { formatReference, type ImageReference, referenceTarget } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { RegistryClient } from "../registry/client.ts";
-import type { CredentialSource } from "../registry/credential.ts";
+import { anonymous, type CredentialSource } from "../registry/credential.ts";
 import type { SteadyClock } from "../platform/clock.ts";
 import { Memory } from "./memory.ts";
 import type { PullCredential } from "./pull-secret.ts";
@@ -155,7 +155,10 @@ export class Images {
 
   async #resolve({ reference, access, withModule }: Want, signal: AbortSignal | undefined): Promise<ResolvedImage> {
     const { resolveImage } = await import("../images/resolve-image.ts");
-    const deps = { store: NO_STORE, registry: await this.#client(access), ...(signal === undefined ? {} : { signal }) };
+    const registry = await this.#client(access);
+    // With a pull secret it is for the proxies too: nobody goes without.
+    const stranger = access.pull === undefined ? { stranger: await this.#stranger(access) } : {};
+    const deps = { store: NO_STORE, registry, ...stranger, ...(signal === undefined ? {} : { signal }) };
     const take = (module: Uint8Array, digest: Digest): void =>
       void this.#modules.get(digest, () => Promise.resolve(module));
     const keep = withModule ? { most: SMALL_MODULE, take } : undefined;
@@ -175,6 +178,14 @@ export class Images {
       const credentials: CredentialSource | undefined = pull && (() => Promise.resolve(pull.credential));
       return Promise.resolve(this.#deps.connect({ insecure, plainHttp, credentials }));
     });
+  }
+
+  /** Who asks without credentials. */
+  #stranger(access: RegistryAccess): Promise<RegistryClient> {
+    const { insecure, plainHttp } = access;
+    return this.#clients.get(`nobody ${accessKey(access)}`, () =>
+      Promise.resolve(this.#deps.connect({ insecure, plainHttp, credentials: anonymous })),
+    );
   }
 }
 

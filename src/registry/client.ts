@@ -61,6 +61,8 @@ export interface RegistryClient {
   catalog(host: string, signal?: AbortSignal): Promise<readonly string[] | undefined>;
   /** Tries a credential on a registry; see {@link verifyLogin}. */
   verifyLogin(host: string, credential: Credential, signal?: AbortSignal): Promise<LoginCheck>;
+  /** True when the registry wanted to know who reads this repository, and was told. */
+  handedOver(reference: ImageReference): boolean;
   /** What was sent so far. */
   traffic(): Traffic;
   /** Ends its connections. */
@@ -73,7 +75,14 @@ const IDLE_MS = 15_000;
 /** Makes a client. Nothing is sent yet. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const transport = observeTransport(options.transport ?? defaultTransport(options), options.events ?? ignoreEvents);
-  const deps = { ...sessionDeps(options), transport };
+  const told = new Set<string>();
+  const base = sessionDeps(options);
+  const credentials: CredentialSource = async (host, repository) => {
+    const credential = await base.credentials(host, repository);
+    if (credential !== undefined) told.add(`${host}/${repository ?? ""}`);
+    return credential;
+  };
+  const deps = { ...base, transport, credentials };
   const sessions = new Map<string, Session>();
   const uploads = new Uploads();
   const sessionFor = (host: string): Session => {
@@ -98,6 +107,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       const { verifyLogin } = await import("./verify-login.ts");
       return verifyLogin(host, credential, deps, signal);
     },
+    handedOver: ({ host, repository }) => told.has(`${host}/${repository}`),
     traffic: () => transport.traffic(),
     close: () => transport.close(),
   };

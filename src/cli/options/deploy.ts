@@ -165,8 +165,8 @@ export function deployDeps(context: Context, values: Values): DeployDeps {
     resolveImage: async (reference, from) => {
       const { resolveImage } = await import("../../images/resolve-image.ts");
       const store = await openStoreFor(context, values);
-      return await withRegistry(context, values, async (registry) => {
-        return await resolveImage({ store, registry, signal: context.signal }, { reference, from });
+      return await withRegistry(context, values, async (registry, stranger) => {
+        return await resolveImage({ store, registry, stranger, signal: context.signal }, { reference, from });
       });
     },
   };

@@ -160,18 +160,23 @@ function noPassword(message: string): WasmeError {
 /** Bytes; no token is longer. */
 const MAX_PASSWORD = 64 * 1024;
 
-/** Runs work with a registry client made of the options, and closes its connections after. */
+/**
+ * Runs work with a registry client made of the options, and one beside it that has no credentials; closes their
+ * connections after.
+ */
 export async function withRegistry<T>(
   context: Context,
   values: Values,
-  work: (client: RegistryClient) => Promise<T>,
+  work: (client: RegistryClient, stranger: RegistryClient) => Promise<T>,
 ): Promise<T> {
   const createClient = await clientMaker(context, values);
   const client = createClient(await credentialsOf(context, values));
+  const stranger = createClient(() => Promise.resolve(undefined));
   try {
-    return await work(client);
+    return await work(client, stranger);
   } finally {
     client.close();
+    stranger.close();
   }
 }
 

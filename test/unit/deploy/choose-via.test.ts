@@ -28,6 +28,13 @@ const SINGLE = {
   format: "cncf",
   proxyRefusal: "it needs two layers; there are 1",
 } as const;
+/** Its registry refuses it to who has no credentials. */
+const PRIVATE = {
+  reference: SINGLE.reference,
+  source: "registry",
+  format: "oci",
+  isPrivate: true,
+} as const;
 const COMPAT = { reference: SINGLE.reference, source: "registry", format: "compat" } as const;
 
 describe("chooseVia", () => {
@@ -242,6 +249,39 @@ describe("the way a module is delivered", () => {
     const old = { ...CACHE, service: false, changeable: false, old: true };
     expect(() => chooseVia({ ...PLAIN, requested: "wasmplugin", delivery: "cache-http", cache: old })).toThrow(
       expect.objectContaining({ hint: expect.stringContaining("wasme migrate") as string }) as Error,
+    );
+  });
+
+  it.each<[string, Partial<ViaQuestion>, string]>([
+    ["by the node cache, which may have credentials", { cache: CACHE }, "trafficextension by cache-http"],
+    ["with the Secret that is named", { cache: NO_CACHE, pullSecret: "s" }, "trafficextension by registry"],
+    ["as it is there now", { cache: NO_CACHE, current: TE_REGISTRY }, "trafficextension by registry"],
+    ["as it is asked for", { cache: NO_CACHE, delivery: "registry" }, "trafficextension by registry"],
+    [
+      "by files of a node cache that is there",
+      { requested: "envoyfilter", cache: { ...CACHE, service: false } },
+      "envoyfilter by cache-file",
+    ],
+  ])("brings an image that not everybody may read %s", (_, more, expected) => {
+    expect(way({ image: PRIVATE, ...more })).toBe(expected);
+  });
+
+  it("sends no proxy to a registry that will refuse it: that is final, and takes its traffic", () => {
+    const none = "h.io wants credentials for this image, and none would go with it";
+    const says = (message: string): Error =>
+      expect.objectContaining({
+        kind: "incompatible",
+        code: "VIA_UNSUITABLE",
+        message: expect.stringContaining(message) as string,
+        hint: expect.stringContaining("--pull-secret") as string,
+      }) as Error;
+    for (const requested of ["auto", ...VIAS] as const) {
+      expect(() => way({ requested, image: PRIVATE, cache: NO_CACHE })).toThrow(says(none));
+    }
+    const failing = { ...CACHE, failure: "401 from h.io" };
+    expect(() => way({ image: PRIVATE, cache: failing })).toThrow(says(`cannot fetch it: 401 from h.io; ${none}`));
+    expect(() => way({ requested: "envoyfilter", delivery: "registry", image: PRIVATE, cache: CACHE })).toThrow(
+      says("EnvoyFilter is for public images with --delivery registry"),
     );
   });
 
