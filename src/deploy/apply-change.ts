@@ -1,10 +1,11 @@
 import { assertNever, WasmeError } from "../domain/errors.ts";
 import type { ResourceKind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { applyAnnounce, applyRelease, applyRemoval, isStillGone } from "./apply-list.ts";
+import { applyAnnounce, applyRelease } from "./apply-list.ts";
+import { applyRemoval, isStillGone } from "./apply-removal.ts";
 import { applySecret } from "./apply-secret.ts";
 import { editWorkload, type WorkloadEdit } from "./edit-workload.ts";
-import { isFor, oursAmong, readFilterObjects, servedVias, volumeOf } from "./our-objects.ts";
+import { cacheUseOf, deliveryOf, isFor, oursAmong, readFilterObjects, servedVias, volumeOf } from "./our-objects.ts";
 import type { OutcomeWord } from "./outcomes.ts";
 import type { ApplyChange, Change, DeleteChange, EditChange, TouchChange } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -41,6 +42,7 @@ async function applyObject(run: Run, change: ApplyChange): Promise<OutcomeWord> 
   if (change.action === "unchanged" && (await isThere(run, change))) return "unchanged";
   const force = run.force || change.force === true;
   await run.deps.port.apply(change.ref.kind, change.object, { force, signal: run.deps.signal });
+  noteLeft(run, change.before);
   return change.action === "update" ? "changed" : "created";
 }
 
@@ -116,5 +118,12 @@ async function applyDelete(run: Run, change: DeleteChange): Promise<OutcomeWord>
     ...(uid === undefined ? {} : { uid }),
     signal: run.deps.signal,
   });
+  noteLeft(run, change.before);
   return deleted ? "deleted" : "unchanged";
+}
+
+/** Proxies that were told of `before` ask its cache until they are told of what was done now. */
+function noteLeft({ leftCaches }: Run, before: KubeObject | undefined): void {
+  const use = before && cacheUseOf(before);
+  if (before !== undefined && use !== undefined && deliveryOf(before) === "cache-http") leftCaches.add(use.cache);
 }

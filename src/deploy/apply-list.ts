@@ -9,8 +9,8 @@ import {
   announcePatch,
   goingPatch,
   isAnnounced,
-  isEmptied,
   isListed,
+  isSameSource,
   type ListEntry,
   noticesOn,
   releasePatch,
@@ -19,10 +19,9 @@ import {
 } from "./cache-list.ts";
 import { live, neededEntries } from "./needed-entries.ts";
 import type { OutcomeWord } from "./outcomes.ts";
-import type { AnnounceChange, DeleteChange, MarkStep, ReleaseChange } from "./plan.ts";
-import { planCacheRemoval } from "./plan-cache-removal.ts";
+import type { AnnounceChange, MarkStep, ReleaseChange } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
-import { asConflict, retryConflicts, seenOf } from "./retry-conflicts.ts";
+import { asConflict, retryConflicts } from "./retry-conflicts.ts";
 import { labelText } from "./select-workloads.ts";
 import { withVersion } from "./settle-change.ts";
 
@@ -40,8 +39,8 @@ export async function applyMark({ deps }: Run, step: MarkStep): Promise<void> {
  */
 export async function applyAnnounce(run: Run, change: AnnounceChange): Promise<OutcomeWord> {
   const { deps } = run;
-  const entry = { key: change.key, value: change.value };
   const list = await listBefore(deps, change);
+  const entry = { key: change.key, value: takenMeanwhile(change, list) ?? change.value };
   const listed = list !== undefined && isListed(list, entry);
   const saying = { from: change.from, coming: change.stage === "coming" && change.need === "told" };
   if (list !== undefined && isAnnounced(list, entry, saying)) return "unchanged";
@@ -50,6 +49,18 @@ export async function applyAnnounce(run: Run, change: AnnounceChange): Promise<O
   if (patched === undefined) await makeList(deps, change);
   if (!listed) run.written.add(change.key);
   return listed ? "unchanged" : "changed";
+}
+
+/**
+ * What lists the digest from another repository since the plan: the same bytes, that somebody else has begun to wait for.
+ * Only what the plan has seen there is written over, on its purpose.
+ */
+function takenMeanwhile(change: AnnounceChange, list: KubeObject | undefined): string | undefined {
+  const { key, value, action, before } = change;
+  const present = stringMapAt(list, "data")[key];
+  if (present === undefined || isSameSource(present, value)) return undefined;
+  const seen = action === "unchanged" ? undefined : stringMapAt(before, "data")[key];
+  return seen !== undefined && isSameSource(present, seen) ? undefined : present;
 }
 
 /**
@@ -64,10 +75,11 @@ async function listBefore(deps: ClusterDeps, change: AnnounceChange): Promise<Ku
   return await port.get(ref, signal);
 }
 
-/** Puts an entry back that somebody took out of the list by hand while it was waited for. */
+/** Puts an entry back that somebody took out of the list by hand while it was waited for; from where it is pulled may change. */
 export async function relist(deps: ClusterDeps, ref: ObjectRef, entry: ListEntry): Promise<void> {
   const list = await deps.port.get(ref, deps.signal);
-  if (list !== undefined && !isListed(list, entry)) await patchList(deps, ref, cacheEntryPatch([entry]));
+  if (list !== undefined && stringMapAt(list, "data")[entry.key] === undefined)
+    await patchList(deps, ref, cacheEntryPatch([entry]));
 }
 
 /** Takes an entry out, in the version of the list in which nobody was coming and nothing needed it. */
@@ -114,42 +126,6 @@ async function isWanted(deps: ClusterDeps, list: KubeObject, { ref, key, owner }
   const needed = await neededEntries(live(deps), content, { owner });
   // Who may not see that nobody needs it leaves it there.
   return "unseen" in needed || needed.has(key);
-}
-
-/**
- * Deletes a list whose last entry was taken out, unless somebody says something in this very moment; the rest of a cache
- * that we made goes then, and is looked at only now.
- */
-export async function applyRemoval(run: Run, change: DeleteChange): Promise<OutcomeWord> {
-  const { deps } = run;
-  const { ref } = change;
-  const kept = change.action === "unchanged" ? "unchanged" : "kept";
-  const list = await live(deps).port.get(ref, deps.signal);
-  if (list === undefined ? await isUsed(deps, ref) : !isEmptied(list)) return kept;
-  const whole = await planCacheRemoval(live(deps), { namespace: ref.namespace ?? "", name: ref.name });
-  if (whole === undefined || whole.steps.length === 0) return kept;
-  try {
-    if (list !== undefined) await deps.port.delete(ref, { ...seenOf(list), signal: deps.signal });
-  } catch (error) {
-    if (error instanceof WasmeError && error.code === "KUBE_CONFLICT") return kept;
-    throw error;
-  }
-  run.goneCaches.add(titleOf(ref));
-  run.next.push(...whole.steps);
-  return list === undefined ? "unchanged" : "deleted";
-}
-
-/** True when objects name a cache whose list is gone: somebody else than us took it away. */
-async function isUsed(deps: ClusterDeps, ref: ObjectRef): Promise<boolean> {
-  const needed = await neededEntries(live(deps), { title: titleOf(ref), data: {} }, { owner: undefined });
-  return "unseen" in needed || needed.size > 0;
-}
-
-/** True while the list of a cache that goes is not there again. */
-export async function isStillGone({ deps, goneCaches }: Run, title: string): Promise<boolean> {
-  if (!goneCaches.has(title)) return false;
-  const [namespace = "", name = ""] = title.split("/");
-  return (await live(deps).port.get({ kind: Kinds.configMap, namespace, name }, deps.signal)) === undefined;
 }
 
 /** The list after the patch; `undefined` when there is none. */

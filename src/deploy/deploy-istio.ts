@@ -79,7 +79,8 @@ async function deployToCluster(deps: DeployDeps, request: DeployRequest, events:
     const image = await findImage(deps, request.image, "registry");
     const { rootId } = examineImage(image, request);
     await tryFilter(deps, { image, rootId, request }, events);
-    const cluster = { port, clock: deps.clock, events, signal: deps.signal };
+    const { clock, signal, cacheRestMs } = deps;
+    const cluster = { port, clock, events, signal, cacheRestMs };
     const plan = await planDeploy(cluster, request, image);
     for (const warning of plan.warnings) events({ type: "warning", ...warning });
     for (const message of planLines(plan)) events({ type: "milestone", message });

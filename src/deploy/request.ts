@@ -110,6 +110,8 @@ export interface DeployDeps {
   readonly clock: SteadyClock;
   readonly cwd: string;
   readonly signal?: AbortSignal | undefined;
+  /** As {@link ClusterDeps.cacheRestMs}. */
+  readonly cacheRestMs?: number | undefined;
 }
 
 /** A connected cluster and what working on it needs. */
@@ -127,6 +129,8 @@ export interface ClusterDeps {
   readonly live?: KubePort | undefined;
   /** For who looks again and again instead of waiting: what nodes told of entries when these were written. */
   readonly oldFailures?: Map<string, OldFailures> | undefined;
+  /** For so long a node cache serves on that its last filter has left, since proxies learn late. Milliseconds. */
+  readonly cacheRestMs?: number | undefined;
 }
 
 /** Why nodes had failed when an entry had just been written: for a moment they may tell of an earlier try still. */

@@ -13,9 +13,11 @@ export interface Run {
   readonly there: Map<string, Promise<ReadonlySet<string | undefined> | undefined>>;
   /** Keys whose entry or credentials were written in this run: what nodes say of them is of before. */
   readonly written: Set<string>;
+  /** Caches (`namespace/name`) that proxies asked for a module which this run took out of their configuration. */
+  readonly leftCaches: Set<string>;
 }
 
 /** A run at its beginning. */
 export function startRun(deps: ClusterDeps, force: boolean): Run {
-  return { deps, force, goneCaches: new Set(), next: [], there: new Map(), written: new Set() };
+  return { deps, force, goneCaches: new Set(), next: [], there: new Map(), written: new Set(), leftCaches: new Set() };
 }

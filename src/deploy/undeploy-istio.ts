@@ -21,14 +21,15 @@ export interface UndeployResult {
  * they were. Throws `FILTER_NOT_DEPLOYED` (not-found) when there is nothing of it.
  */
 export async function undeployIstio(
-  deps: Pick<DeployDeps, "connect" | "clock" | "signal">,
+  deps: Pick<DeployDeps, "connect" | "clock" | "signal" | "cacheRestMs">,
   request: UndeployRequest,
   events: EventSink = ignoreEvents,
 ): Promise<UndeployResult> {
   checkFilterId(request.id);
   const port = await deps.connect();
   try {
-    const cluster = { port, clock: deps.clock, events, signal: deps.signal };
+    const { clock, signal, cacheRestMs } = deps;
+    const cluster = { port, clock, events, signal, cacheRestMs };
     const plan = await planUndeploy(cluster, request);
     for (const message of planLines(plan)) events({ type: "milestone", message });
     const base = { id: request.id, namespace: plan.namespace };

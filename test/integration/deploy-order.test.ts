@@ -40,7 +40,7 @@ describe.skipIf("skip" in cluster)("the order of a plan", () => {
     const events = (): void => undefined;
     const port = await connectCluster({ clock: systemClock, events }, source);
     try {
-      return await work({ port, clock: systemClock, events });
+      return await work({ port, clock: systemClock, events, cacheRestMs: 0 });
     } finally {
       port.close();
     }

@@ -62,8 +62,12 @@ export function undeployFor(
   return { ...undeployIn(bench), ...more };
 }
 
-/** Opens a bench in a fresh namespace. */
-export async function openBench(client: ClusterClient, prefix: string): Promise<Bench> {
+/** Opens a bench in a fresh namespace; its node cache goes at once with its last filter, unless it rests as it does by default. */
+export async function openBench(
+  client: ClusterClient,
+  prefix: string,
+  { cacheRests = false }: { readonly cacheRests?: boolean } = {},
+): Promise<Bench> {
   const namespace = await client.namespace(prefix);
   const cacheNamespace = `${namespace}-cache`;
   return benchIn(client, {
@@ -71,6 +75,7 @@ export async function openBench(client: ClusterClient, prefix: string): Promise<
     cacheNamespace,
     nodes: startReporter(client, cacheNamespace),
     kubeconfig: await client.adminKubeconfig(namespace),
+    cacheRestMs: cacheRests ? undefined : 0,
   });
 }
 
@@ -79,6 +84,7 @@ interface Place {
   readonly cacheNamespace: string;
   readonly kubeconfig: string;
   readonly nodes: Reporter;
+  readonly cacheRestMs: number | undefined;
 }
 
 function benchIn(client: ClusterClient, place: Place): Bench {
@@ -91,6 +97,7 @@ function benchIn(client: ClusterClient, place: Place): Bench {
     readStdin: async () => "",
     clock: systemClock,
     cwd: "/",
+    cacheRestMs: place.cacheRestMs,
   });
   const base = (group: string): string =>
     `${group === "v1" ? "/api/v1" : `/apis/${group}`}/namespaces/${place.namespace}`;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { DeployRequest, WorkloadQuery } from "../../src/deploy/request.ts";
 import { clusterProgram } from "../cluster/build.ts";
@@ -8,7 +7,15 @@ import { registryPath } from "../components/registry-kinds.ts";
 import type { JudgedObject } from "../judge/start.ts";
 import { seededRandom } from "../support/random.ts";
 import { type Bench, openBench, workload } from "./deploy-support.ts";
-import { type Chaos, openVersions, pickSizes, printFigures, startChaos, type Versions } from "./window-chaos.ts";
+import {
+  type Chaos,
+  openVersions,
+  outage,
+  pickSizes,
+  printFigures,
+  startChaos,
+  type Versions,
+} from "./window-chaos.ts";
 import { installCache, openWindow, runCaches, type Window } from "./window-support.ts";
 
 const program = await component("cluster", clusterProgram);
@@ -40,7 +47,7 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery over HTTP, by
   it(`refuses no pod any version through ${sizes.kills} kills, ${sizes.lateNodes} late nodes, ${sizes.updates} updates and an outage`, async () => {
     const { cluster, judge } = window;
     const random = seededRandom(seed);
-    const bench = await openBench(cluster, "window");
+    const bench = await openBench(cluster, "window", { cacheRests: true });
     const { namespace } = bench;
     await cluster.apply([
       workload(namespace, { replicas: 4 }),
@@ -59,7 +66,7 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery over HTTP, by
     for (let version = 1; version <= sizes.updates; version += 1) {
       await deploy(version);
       await cluster.apply(workload(namespace, { replicas: random.int(4, 7) }));
-      if (version === Math.ceil(sizes.updates / 2)) await outage(window, programs, versions);
+      if (version === Math.ceil(sizes.updates / 2)) await outage(window, programs, [versions]);
       if (version % 3 === 0) {
         for (const kind of ["Deployment", "DaemonSet"] as const)
           await Promise.all([bench.undeploy({ workloads: query(bench, kind) }), judge.restart(4)]);
@@ -75,16 +82,6 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery over HTTP, by
     expect(chaos.done()).toEqual({ kills: sizes.kills, lateNodes: sizes.lateNodes });
   }, 900_000);
 });
-
-/** While the registry is away, a node's cache begins anew with nothing, and proxies restart. */
-async function outage({ cluster, judge }: Window, programs: PodPrograms, { gate }: Versions): Promise<void> {
-  await gate.shut();
-  const [victim] = programs.pods().filter((pod) => pod.ready());
-  if (victim !== undefined) await cluster.request("DELETE", `/api/v1/namespaces/wasme/pods/${victim.name}`);
-  await judge.restart(5);
-  await sleep(3000);
-  await gate.open();
-}
 
 function requestFor(window: Window, bench: Bench, kind: "Deployment" | "DaemonSet"): Partial<DeployRequest> {
   return {

@@ -1,16 +1,19 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { relist } from "../../../src/deploy/apply-list.ts";
 import { applyPlan } from "../../../src/deploy/apply-plan.ts";
 import { type Inhabitants, inhabitants, inhabitedNote } from "../../../src/deploy/inhabitants.ts";
 import { planDeploy } from "../../../src/deploy/plan-deploy.ts";
 import { planUndeploy } from "../../../src/deploy/plan-undeploy.ts";
 import { refTitle, type Step } from "../../../src/deploy/plan.ts";
 import type { DeployRequest } from "../../../src/deploy/request.ts";
+import type { Delivery } from "../../../src/domain/delivery.ts";
 import { WasmeError } from "../../../src/domain/errors.ts";
 import type { JsonObject } from "../../../src/domain/json.ts";
 import { Kinds, type ResourceKind } from "../../../src/kube/kinds.ts";
 import { stringMapAt } from "../../../src/kube/objects.ts";
 import type { KubePort } from "../../../src/kube/port.ts";
-import { cachePodLabels } from "../../../src/mesh/cache-objects.ts";
+import { cacheEntry, cachePodLabels } from "../../../src/mesh/cache-objects.ts";
+import { DELIVERY_ANNOTATION } from "../../../src/mesh/names.ts";
 import { formatEntryReport, NODE_LABEL } from "../../../src/mesh/node-report.ts";
 import { imageOf as imageNamed } from "../../integration/deploy-support.ts";
 import { act, depsOf, imageOf, LIST, listedIn, requestFor, start, undeployFor } from "./list-bench.ts";
@@ -198,6 +201,24 @@ describe("a node cache that several share", () => {
     expect(pulls()).toBe(first);
   });
 
+  it("goes on pulling from where the first of two deploys that began at once has it", async () => {
+    const other = imageNamed("private.example.com/team/hello:v1", { manifestDigest: imageOf("v1").manifestDigest });
+    await deploy("mall", {}, port);
+    await act(port, { namespace: "mall", does: "v2" });
+    const plans = [
+      await planDeploy(depsOf(port), requestFor("shop", "cache-http"), imageOf("v1")),
+      await planDeploy(depsOf(port), { ...requestFor("mall", "cache-http"), id: "other" }, other),
+    ];
+    for (const plan of plans) await applyPlan(depsOf(port), plan, APPLY);
+    const key = listedIn(cluster).find((one) => one === cacheEntry(other).key) ?? "";
+    expect(stringMapAt(cluster.find(LIST), "data")[key]).toContain("registry.example.com");
+    await relist(depsOf(port), LIST, cacheEntry(other));
+    expect(stringMapAt(cluster.find(LIST), "data")[key]).toContain("registry.example.com");
+    await port.patch(LIST, { data: { [key]: null } });
+    await relist(depsOf(port), LIST, cacheEntry(other));
+    expect(stringMapAt(cluster.find(LIST), "data")[key]).toContain("private.example.com");
+  });
+
   it("is waited for, behind a FilterDeployment, while it is only half there", async () => {
     await deploy("shop");
     await port.delete({ ...LIST, kind: Kinds.service });
@@ -206,6 +227,60 @@ describe("a node cache that several share", () => {
     const request = { ...asked, delivery: "auto", owner, cache: { ...asked.cache, upkeep: "use" } } as const;
     const plan = planDeploy(depsOf(port), request, imageOf("v1"));
     await expect(plan).rejects.toMatchObject({ code: "CACHE_NOT_INSTALLED" });
+  });
+
+  const resting = async (
+    meanwhile: (pause: number) => Promise<unknown> = () => Promise.resolve(),
+    way: Delivery = "cache-http",
+  ): Promise<readonly number[]> => {
+    await deploy("shop");
+    const object = { kind: Kinds.wasmPlugin, namespace: "shop", name: "web-hello" };
+    await port.patch(object, { metadata: { annotations: { [DELIVERY_ANNOTATION]: way } } });
+    const pauses: number[] = [];
+    const clock = {
+      ...depsOf(port).clock,
+      sleep: async (ms: number): Promise<void> => {
+        expect([cluster.all(Kinds.wasmPlugin), cluster.find(DAEMON_SET), cluster.find(LIST)]).toEqual([
+          [],
+          expect.anything(),
+          expect.anything(),
+        ]);
+        await meanwhile(pauses.push(ms));
+      },
+    };
+    const deps = { ...depsOf(port), clock };
+    await applyPlan(deps, await planUndeploy(deps, undeployFor("shop")), APPLY);
+    return pauses;
+  };
+
+  it("serves on for a while when its last filter has left, since proxies learn late", async () => {
+    expect(await resting()).toEqual([5000]);
+    expect([cluster.find(DAEMON_SET), cluster.find(LIST)]).toEqual([undefined, undefined]);
+  });
+
+  it("goes at once when nobody can ask it any more: files stay on the nodes", async () => {
+    expect(await resting(undefined, "cache-file")).toEqual([]);
+    expect(cluster.find(DAEMON_SET)).toBeUndefined();
+  });
+
+  it("stays when somebody comes while it serves on, and serves on anew when that one left, too", async () => {
+    await resting(() => act(port, { namespace: "mall", does: "v1" }));
+    expect([cluster.find(DAEMON_SET), listedIn(cluster)]).toEqual([expect.anything(), [expect.anything()]]);
+    await act(port, { namespace: "mall", does: "undeploy" });
+    const pauses = await resting(async (pause) => {
+      if (pause === 1) await port.patch(LIST, { metadata: { labels: { touched: "yes" } } });
+    });
+    expect(pauses).toEqual([5000, 5000]);
+    expect(cluster.find(DAEMON_SET)).toBeUndefined();
+  });
+
+  it("that was left alone while it served on goes with the next run, at once", async () => {
+    await expect(resting(() => Promise.reject(new Error("killed")))).rejects.toThrow("killed");
+    expect(cluster.find(DAEMON_SET)).toBeDefined();
+    const sleep = (): Promise<void> => Promise.reject(new Error("no pause expected"));
+    const deps = { ...depsOf(port), clock: { ...depsOf(port).clock, sleep } };
+    await applyPlan(deps, await planUndeploy(deps, undeployFor("shop")), APPLY);
+    expect([cluster.find(DAEMON_SET), cluster.find(LIST)]).toEqual([undefined, undefined]);
   });
 
   it("makes an object again that went between plan and apply", async () => {
