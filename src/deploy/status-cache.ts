@@ -1,8 +1,15 @@
 import { isDigest } from "../domain/digest.ts";
 import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
-import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
+import {
+  FILTER_DEPLOYMENT_LABEL,
+  IMAGE_ANNOTATION,
+  IMAGE_DIGEST_ANNOTATION,
+  MODULE_DIGEST_ANNOTATION,
+} from "../mesh/names.ts";
+import { podsCommand } from "./cache-options.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
 import { cacheUseOf, deliveryOf } from "./our-objects.ts";
+import type { CacheName } from "./plan-cache-removal.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
 import { failed, type NodeState, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 
@@ -81,19 +88,21 @@ function progressStep({ object, title }: CacheQuestion, progress: NodeProgress):
     const [node, why] = broken;
     const image = object.metadata.annotations?.[IMAGE_ANNOTATION] ?? "";
     const message = `${progress.ready}/${progress.wanted} nodes; ${node} cannot fetch ${image}: ${why}`;
-    return failed("nodes", message, fixOf(why, namespace, name));
+    return failed("nodes", message, fixOf(why, object, { namespace, name }));
   }
   if (progress.status === "done") return ok("nodes", progressText(progress));
-  const look = `kubectl get pods -n ${namespace} -l app.kubernetes.io/instance=${name} -o wide`;
-  return waiting("nodes", progressText(progress), look);
+  return waiting("nodes", progressText(progress), podsCommand({ namespace, name }));
 }
 
 /** A cache pod younger than this is waited for, like `deploy` does by default. */
 const GRACE_MS = 60_000;
 
-function fixOf(why: string, namespace: string, name: string): string {
+function fixOf(why: string, { metadata }: KubeObject, { namespace, name }: CacheName): string {
+  const wish = metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
   if (/\b(?:401|403|unauthori[sz]ed|forbidden|denied)\b/iu.test(why)) {
-    return "deploy again with --pull-secret NAME, a Secret with credentials for that registry";
+    if (wish === undefined) return "deploy again with --pull-secret NAME, a Secret with credentials for that registry";
+    const edit = `kubectl edit filterdeployment ${wish} -n ${metadata.namespace ?? ""}`;
+    return `name a Secret with credentials for that registry in spec.filter.imagePullOptions.pullSecret: ${edit}`;
   }
   return `correct that; the node tries again by itself: kubectl logs -n ${namespace} daemonset/${name}`;
 }

@@ -3,7 +3,7 @@ import { isObject } from "../domain/json.ts";
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
-import { installCommand } from "./cache-options.ts";
+import { installCommand, podsCommand } from "./cache-options.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import { VIAS } from "./request.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
@@ -94,14 +94,14 @@ function stepOf(wish: KubeObject, cache: CacheName | undefined): StatusStep {
 function toldStep(wish: KubeObject, ready: unknown, cache: CacheName | undefined): StatusStep {
   const { name, namespace = "" } = wish.metadata;
   const title = `FilterDeployment ${name}`;
-  const look = lookAt(wish.metadata);
   const [state, reason = ""] = [stringAt(ready, "status"), stringAt(ready, "reason")];
   if (state === "True") return ok("operator", `${title} is carried out`);
   const why = stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason);
   const message = `${title}: ${why}${keepsOld(wish) ? "; the filter as it was deployed before stays" : ""}`;
-  if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, look);
   const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
-  return failed("operator", message, FIXES[reason]?.(cache) ?? (FAULTS_OF_OBJECT.has(reason) ? edit : look));
+  const fix = FIXES[reason]?.({ cache, namespace }) ?? (FAULTS_OF_OBJECT.has(reason) ? edit : lookAt(wish.metadata));
+  if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, fix);
+  return failed("operator", message, fix);
 }
 
 /** True when an update was refused, and what it was to replace runs on. */
@@ -115,11 +115,21 @@ function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
   return `kubectl describe filterdeployment ${name} -n ${namespace}`;
 }
 
+/** Which namespace it is about, and the cache that its operator goes by. */
+interface Where {
+  readonly cache: CacheName | undefined;
+  readonly namespace: string;
+}
+
 /** What is missing beside the object. */
-const FIXES: Readonly<Record<string, (cache: CacheName | undefined) => string>> = {
-  CacheNotInstalled: (cache) => `${installCommand(cache)}; or ask for delivery registry in the FilterDeployment`,
-  CacheWithoutFiles: (cache) =>
+const FIXES: Readonly<Record<string, (where: Where) => string>> = {
+  CacheNotInstalled: ({ cache }) => `${installCommand(cache)}; or ask for delivery registry in the FilterDeployment`,
+  CacheWithoutFiles: ({ cache }) =>
     `${installCommand(cache, " --files")}; or ask for delivery cache-http in the FilterDeployment`,
+  WaitingForNodes: ({ cache }) => podsCommand(cache),
+  WaitingForRollout: ({ namespace }) => `kubectl get pods -n ${namespace}`,
+  PullSecretUnusable: () => "correct that Secret; the operator reads it again by itself",
+  RefusedByCluster: () => "correct what refuses it (a policy, a webhook, a quota); the operator tries again by itself",
   RegistryUnreachable: () =>
     "the operator asks again by itself: is the registry up, and reached from the operator's pod?",
   Forbidden: () =>

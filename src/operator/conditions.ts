@@ -80,7 +80,7 @@ const FLAGS: readonly (readonly [RegExp, string])[] = [
   [/--config TEXT or --config @FILE/gu, "spec.filter.config"],
   [/pass --config '([^']*)'/gu, "write spec.filter.config: $1"],
   [/need wasme login\b/gu, `need ${SECRET_FIELD}`],
-  [/to log in as another: wasme login [^\s,;]+/gu, `name a Secret with another in ${SECRET_FIELD}`],
+  [/to log in as another: wasme login [^\s,;]+/gu, `correct it, or name a Secret with another in ${SECRET_FIELD}`],
   [/wasme login [^\s,;]+/gu, `name a Secret with an account in ${SECRET_FIELD}`],
   [/ \(wasme logout [^)]*\)/gu, ""],
   [/--(via|delivery)[ =](?!auto means)([a-z]+(?:-[a-z]+)*)/gu, "spec.deployment.istio.$1: $2"],

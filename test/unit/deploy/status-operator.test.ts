@@ -23,6 +23,13 @@ function stepUnder(
 it("sends nobody into an object for what is not to be mended there", () => {
   expect(stepFor("ImageNotFound")?.fix).toBe("kubectl edit filterdeployment mine -n shop");
   expect(stepFor("RegistryUnreachable")?.fix).toContain("the operator asks again by itself");
+  expect(stepFor("WaitingForNodes")).toMatchObject({
+    state: "waiting",
+    fix: "kubectl get pods -n wasme -l app.kubernetes.io/instance=wasme-cache -o wide",
+  });
+  expect(stepFor("WaitingForRollout")?.fix).toBe("kubectl get pods -n shop");
+  expect(stepFor("PullSecretUnusable")?.fix).toBe("correct that Secret; the operator reads it again by itself");
+  expect(stepFor("RefusedByCluster")?.fix).toContain("the operator tries again by itself");
   expect(stepFor("CacheWithoutFiles")?.fix).toContain("wasme cache manifests --files | kubectl apply -f -");
 });
 

@@ -196,7 +196,7 @@ describe("advice", () => {
     ],
     [
       "the account was refused; to log in as another: wasme login localhost:5000",
-      "the account was refused; name a Secret with another in spec.filter.imagePullOptions.pullSecret",
+      "the account was refused; correct it, or name a Secret with another in spec.filter.imagePullOptions.pullSecret",
     ],
     [
       "wasme login h, or remove them there to go on without (wasme logout h)",
