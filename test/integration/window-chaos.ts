@@ -144,6 +144,20 @@ export function startChaos(
   };
 }
 
+/** While the registries are away, a node's cache begins anew, with nothing unless the node keeps it, and proxies restart. */
+export async function outage(
+  { cluster, judge }: Window,
+  programs: PodPrograms,
+  registries: readonly Pick<Versions, "gate">[],
+): Promise<void> {
+  for (const { gate } of registries) await gate.shut();
+  const [victim] = programs.pods().filter((pod) => pod.ready());
+  if (victim !== undefined) await cluster.request("DELETE", `/api/v1/namespaces/wasme/pods/${victim.name}`);
+  await judge.restart(5);
+  await sleep(3000);
+  for (const { gate } of registries) await gate.open();
+}
+
 /** The figures, as a line for people. */
 export function printFigures(title: string, report: Report, chaos: Chaos): void {
   const { pairs, refused, lateNodePairs, lateNodeRefused, requests, restarts, pods, nodes, versions } = report;

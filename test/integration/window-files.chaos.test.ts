@@ -7,7 +7,7 @@ import { component } from "../components/require-component.ts";
 import { registryPath } from "../components/registry-kinds.ts";
 import { seededRandom } from "../support/random.ts";
 import { type Bench, openBench, workload } from "./deploy-support.ts";
-import { openVersions, pickSizes, printFigures, startChaos, type Versions } from "./window-chaos.ts";
+import { openVersions, outage, pickSizes, printFigures, startChaos, type Versions } from "./window-chaos.ts";
 import { installCache, openWindow, runCaches, type Window } from "./window-support.ts";
 
 const program = await component("cluster", clusterProgram);
@@ -49,7 +49,7 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery by files, by 
     for (const each of versions) await each.stop();
   });
 
-  it(`refuses no pod of a node that was there, through ${sizes.kills} kills, ${sizes.lateNodes} late nodes and ${sizes.updates} updates`, async () => {
+  it(`refuses no pod of a node that was there, through ${sizes.kills} kills, ${sizes.lateNodes} late nodes, ${sizes.updates} updates and an outage`, async () => {
     const { cluster, judge } = window;
     const stands = await Promise.all(
       WAYS.map(async (way, index) => ({ way, bench: await openBench(cluster, "files"), versions: versions[index] })),
@@ -66,6 +66,7 @@ describe.skipIf("skip" in program || "skip" in registry)("delivery by files, by 
     try {
       for (let version = 1; version <= sizes.updates; version += 1) {
         await deployAll(version);
+        if (version === Math.ceil(sizes.updates / 2)) await outage(window, programs, versions);
         if (version % 2 === 0) await Promise.all(stands.map(({ bench }) => undeploy(bench)));
       }
       await chaos.over();
