@@ -160,7 +160,7 @@ async function work(
   later.onAnswer = (key) => queue.enqueue(key);
   try {
     await settled(view, { clock, log, signal: AbortSignal.any([signal, leadership.lost]) });
-    wakeOnChanges({ view, port, announced }, queue.enqueue);
+    wakeOnChanges({ view, port, announced, clock, log }, queue.enqueue);
     wakeAll(view, queue.enqueue);
     hooks.onWorking?.();
     log.info("reconciling", { filterDeployments: view.filterDeployments.list().length });

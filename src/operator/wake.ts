@@ -1,13 +1,14 @@
 import { filterIdOf, parseFilterDeployment } from "../domain/filter-deployment.ts";
 import { keyOf } from "../controller/object-store.ts";
 import type { StoreChange } from "../controller/reflector.ts";
-import { LOW_PRIORITY } from "../controller/work-queue.ts";
+import { type AddOptions, LOW_PRIORITY } from "../controller/work-queue.ts";
 import { rolloutState } from "../deploy/rollout-state.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
-import type { ResourceKind } from "../kube/kinds.ts";
+import { type ResourceKind, resourceName } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { CachedPort } from "./cached-port.ts";
 import { type ClusterView, ID_INDEX, idKey, IMAGE_INDEX, ownerLabelKey, ownersOf } from "./cluster-view.ts";
+import { Contested } from "./contested.ts";
 import { hasFinalizer } from "./finalizer.ts";
 import type { KindView } from "./kind-view.ts";
 import { conditionIn } from "./status.ts";
@@ -15,18 +16,19 @@ import type { ReconcilerDeps } from "./work.ts";
 import { FILTER_DEPLOYMENT_LABEL, FILTER_LABEL, workloadLabel } from "../mesh/names.ts";
 
 /** Wants a FilterDeployment to be reconciled. */
-export type Enqueue = (key: string, options?: { readonly priority?: number }) => void;
+export type Enqueue = (key: string, options?: AddOptions) => void;
 
 /** Has every change of the cluster wake the FilterDeployments it may concern. */
 export function wakeOnChanges(
-  { view, port, announced }: Pick<ReconcilerDeps, "view" | "port" | "announced">,
+  { view, port, announced, clock, log }: Pick<ReconcilerDeps, "view" | "port" | "announced" | "clock" | "log">,
   enqueue: Enqueue,
 ): void {
-  const wake = (objects: Iterable<KubeObject>, initial = false): void => {
+  const contested = new Contested({ clock, log });
+  const wake = (objects: Iterable<KubeObject>, initial = false, afterMs = 0): void => {
     for (const object of objects) {
       // A deletion somebody waits for comes before whatever else there is.
       const priority = isGoing(object) ? FIRST : initial ? LOW_PRIORITY : 0;
-      enqueue(keyOf(object), { priority });
+      enqueue(keyOf(object), { priority, afterMs });
     }
   };
   view.filterDeployments.onChange((change) => onFilterDeployment(view, change, wake));
@@ -34,8 +36,12 @@ export function wakeOnChanges(
   for (const kind of view.filters) {
     kind.onChange((change) => {
       if (change.initial || isOwnWrite(port, kind.kind, change)) return;
-      wake(concernedByFilter(view, change));
-      if (change.after === undefined) wakeMaker(change.before, enqueue);
+      const concerned = concernedByFilter(view, change);
+      const makers = change.after === undefined ? makerOf(change.before) : [];
+      if (concerned.length + makers.length === 0) return;
+      const afterMs = contested.pauseMs(`${resourceName(kind.kind)} ${change.key}`);
+      wake(concerned, false, afterMs);
+      for (const key of makers) enqueue(key, { afterMs });
     });
   }
   view.pods.onChange(({ initial, before, after }) => {
@@ -165,10 +171,10 @@ function concernedByFilter(
  * The FilterDeployment that an object was made for, also one that is gone: only now that the object is gone, too, can be
  * seen that nothing needs its entry of the cache's list any more.
  */
-function wakeMaker(object: KubeObject | undefined, enqueue: Enqueue): void {
+function makerOf(object: KubeObject | undefined): readonly string[] {
   const { namespace, labels } = object?.metadata ?? {};
   const name = labels?.[FILTER_DEPLOYMENT_LABEL];
-  if (namespace !== undefined && name !== undefined) enqueue(`${namespace}/${name}`);
+  return namespace === undefined || name === undefined ? [] : [`${namespace}/${name}`];
 }
 
 /** Those of a namespace that wait for something. */

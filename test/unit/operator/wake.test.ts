@@ -2,10 +2,14 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { Kinds } from "../../../src/kube/kinds.ts";
 import type { KubeObject } from "../../../src/kube/objects.ts";
 import { wakeOnChanges } from "../../../src/operator/wake.ts";
+import { silentLog } from "../../../src/platform/json-log.ts";
+import { type ManualClock, manualClock } from "../../support/manual-clock.ts";
 import { type HandCluster, startHandCluster, versioned } from "./hand-cluster.ts";
 
 let cluster: HandCluster;
 let woken: (readonly [string, number | undefined])[] = [];
+let pauses: number[] = [];
+let clock: ManualClock;
 const FINALIZER = "wasme.io/filter-deployment";
 const announced = new Map<string, string>();
 const [ONE, TWO] = ["1".repeat(64), "2".repeat(64)];
@@ -14,7 +18,12 @@ beforeEach(async () => {
   cluster = await startHandCluster();
   announced.clear();
   woken = [];
-  wakeOnChanges({ ...cluster, announced }, (key, options) => woken.push([key, options?.priority]));
+  pauses = [];
+  clock = manualClock();
+  wakeOnChanges({ ...cluster, announced, clock, log: silentLog }, (key, options) => {
+    woken.push([key, options?.priority]);
+    pauses.push(options?.afterMs ?? 0);
+  });
 });
 afterEach(() => cluster.stop());
 
@@ -79,4 +88,34 @@ it("looks once more after a FilterDeployment when the last of its objects is see
   woken = [];
   await cluster.tell(Kinds.wasmPlugin, "DELETED", plugin());
   expect(woken.map(([key]) => key)).toEqual(["shop/one"]);
+});
+
+it("puts an object right at once, but not on and on against somebody who does the same", async () => {
+  await cluster.tell(Kinds.filterDeployment, "ADDED", filterDeployment("one"));
+  const plugin = (name: string): KubeObject => ({
+    apiVersion: "extensions.istio.io/v1alpha1",
+    kind: "WasmPlugin",
+    metadata: {
+      name,
+      namespace: "shop",
+      uid: name,
+      resourceVersion: cluster.version(),
+      labels: { "wasme.io/filter-deployment": "one" },
+    },
+  });
+  const change = async (name: string, times: number): Promise<readonly number[]> => {
+    pauses = [];
+    for (let i = 0; i < times; i += 1) await cluster.tell(Kinds.wasmPlugin, "MODIFIED", plugin(name));
+    return pauses;
+  };
+  expect(await change("web", 20)).toEqual(Array.from({ length: 20 }, () => 0));
+  expect(await change("web", 2)).toEqual([5000, 5000]);
+  expect(await change("api", 1)).toEqual([0]);
+  pauses = [];
+  await cluster.tell(Kinds.wasmPlugin, "DELETED", plugin("web"));
+  expect(new Set(pauses)).toEqual(new Set([5000]));
+  await clock.advance(5000);
+  expect(await change("web", 2)).toEqual([0, 5000]);
+  await clock.advance(200_000);
+  expect(await change("web", 20)).toEqual(Array.from({ length: 20 }, () => 0));
 });
