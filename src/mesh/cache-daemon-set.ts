@@ -6,6 +6,7 @@ import {
   containerSecurity,
   fieldEnv,
   podAnnotations,
+  podPlacement,
   podSecurity,
   type ProgramSettings,
   probes,
@@ -60,9 +61,7 @@ function podSpec(settings: CachePodSettings): JsonObject {
   return compact({
     serviceAccountName: settings.name,
     imagePullSecrets: settings.imagePullSecrets,
-    priorityClassName: settings.priorityClassName,
-    tolerations: settings.tolerations,
-    nodeSelector: { "kubernetes.io/os": "linux" },
+    ...podPlacement(settings, settings.files ? EVERY_NODE : []),
     // Bodies that are under way end first: a cut one is final for its proxy.
     terminationGracePeriodSeconds: 60,
     securityContext: podSecurity({ root: settings.files }),
@@ -99,5 +98,7 @@ function defaultArguments(settings: CachePodSettings): readonly string[] {
   return ["cache", "serve", `--directory=${MODULE_DIRECTORY}`, ...where, `--listen=:${HTTP_PORT}`];
 }
 
+/** A file is read on the very node of its proxy, whatever taints that has; over HTTP a neighbour serves it. */
+const EVERY_NODE: readonly JsonObject[] = [{ operator: "Exists" }];
 const HTTP_PORT = 9110;
 const RESOURCES: JsonObject = { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } };

@@ -5,6 +5,7 @@ import {
   containerSecurity,
   fieldEnv,
   podAnnotations,
+  podPlacement,
   podSecurity,
   type ProgramSettings,
   probes,
@@ -49,9 +50,7 @@ function podSpec(settings: OperatorPodSettings, podLabels: Readonly<Record<strin
   return compact({
     serviceAccountName: settings.name,
     imagePullSecrets: settings.imagePullSecrets,
-    priorityClassName: settings.priorityClassName,
-    tolerations: settings.tolerations,
-    nodeSelector: { "kubernetes.io/os": "linux" },
+    ...podPlacement(settings),
     topologySpreadConstraints: [
       {
         maxSkew: 1,

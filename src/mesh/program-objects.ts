@@ -19,8 +19,12 @@ export interface ProgramSettings {
   readonly imagePullSecrets?: readonly JsonObject[] | undefined;
   /** Name of a Secret in its namespace (`kubernetes.io/dockerconfigjson`) with credentials for all filter images. */
   readonly authSecret?: string | undefined;
-  /** Pod tolerations, for tainted nodes. */
+  /** Pod tolerations, for tainted nodes; an empty list is none. */
   readonly tolerations?: readonly JsonObject[] | undefined;
+  /** Labels of the nodes its pods may run on, in place of that of Linux. */
+  readonly nodeSelector?: JsonObject | undefined;
+  /** Affinity of its pods. */
+  readonly affinity?: JsonObject | undefined;
   /** Priority of its pods; without one a full node may evict them. */
   readonly priorityClassName?: string | undefined;
   /** Resources of its container, in place of modest ones. */
@@ -77,6 +81,23 @@ export function podSecurity({ root }: { readonly root: boolean }): JsonObject {
 export function containerSecurity(): JsonObject {
   return { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
 }
+
+/** On which nodes a program's pods run, and before which others; `tolerations` are those to take where none are given. */
+export function podPlacement(
+  settings: Pick<ProgramSettings, "priorityClassName" | "tolerations" | "nodeSelector" | "affinity">,
+  tolerations: readonly JsonObject[] = [],
+): Readonly<Record<string, Json | undefined>> {
+  const { priorityClassName, nodeSelector = LINUX, affinity } = settings;
+  const tolerated = settings.tolerations ?? tolerations;
+  return {
+    priorityClassName,
+    tolerations: tolerated.length === 0 ? undefined : tolerated,
+    nodeSelector,
+    affinity,
+  };
+}
+
+const LINUX: JsonObject = { "kubernetes.io/os": "linux" };
 
 /** A variable with a field of the pod. */
 export function fieldEnv(name: string, fieldPath: string): JsonObject {

@@ -30,6 +30,14 @@ const people = buildOperatorKinds().filter(({ kind }) => kind === "ClusterRole")
 beforeAll(() => writeManifests(join(root, "manifests"), version, builders));
 afterAll(() => rm(root, { recursive: true, force: true }));
 
+const AFFINITY = {
+  nodeAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: "pool", operator: "NotIn", values: ["virtual", "1"] }] }],
+    },
+  },
+};
+
 /** Values of the chart, and what the functions say to the same. */
 const CHARTS: readonly {
   readonly values: object;
@@ -43,8 +51,16 @@ const CHARTS: readonly {
   { values: { cache: { enabled: false } }, cache: null, operator: { cache: undefined } },
   { values: { cache: { files: true } }, cache: { files: true } },
   {
-    values: { cache: { files: true, authSecret: "creds", tolerations: [{ operator: "Exists" }] } },
-    cache: { files: true, authSecret: "creds", tolerations: [{ operator: "Exists" }] },
+    values: {
+      cache: { nodeSelector: { disk: "ssd" }, affinity: AFFINITY },
+      operator: { nodeSelector: { "kubernetes.io/os": null, "404": "1" }, affinity: AFFINITY },
+    },
+    cache: { nodeSelector: { "kubernetes.io/os": "linux", disk: "ssd" }, affinity: AFFINITY },
+    operator: { nodeSelector: { "404": "1" }, affinity: AFFINITY },
+  },
+  {
+    values: { cache: { files: true, authSecret: "creds", tolerations: [{ key: "dedicated", operator: "Exists" }] } },
+    cache: { files: true, authSecret: "creds", tolerations: [{ key: "dedicated", operator: "Exists" }] },
   },
   {
     values: {

@@ -29,8 +29,10 @@ function cacheTemplate({ buildCacheObjects }) {
     when: `semverCompare "${range}" $.Capabilities.KubeVersion.Version`,
     settings: { kubernetes: { major: 1, minor } },
   });
+  const everyNode = buildCacheObjects({ ...settings, files: true }).at(-1).spec.template.spec.tolerations;
   const [space, ...inside] = templates(buildCacheObjects, settings, [
-    { when: "$.Values.cache.files", settings: { files: true } },
+    { when: "$.Values.cache.files", settings: { files: true, tolerations: [] } },
+    { when: "and $.Values.cache.files (not $.Values.cache.tolerations)", settings: { tolerations: everyNode } },
     release(34, ">=1.34.0-0"),
     release(31, ">=1.31.0-0, <1.34.0-0"),
     ...podSwitches("cache"),
@@ -91,6 +93,7 @@ function pods(program) {
     image: placeholder(`printf "%s:%s" $.Values.image.repository ($.Values.image.tag | default $.Chart.AppVersion)`),
     imagePullPolicy: placeholder("$.Values.image.pullPolicy"),
     resources: structure(`$.Values.${program}.resources`),
+    nodeSelector: structure(`$.Values.${program}.nodeSelector`),
   };
 }
 
@@ -101,6 +104,7 @@ function podSwitches(program) {
     { when: own, settings: { imagePullSecrets: [structure(own)] } },
     { when: value("priorityClassName"), settings: { priorityClassName: placeholder(value("priorityClassName")) } },
     { when: value("tolerations"), settings: { tolerations: [structure(value("tolerations"))] } },
+    { when: value("affinity"), settings: { affinity: structure(value("affinity")) } },
     { when: value("authSecret"), settings: { authSecret: placeholder(value("authSecret")) } },
   ];
 }
@@ -134,7 +138,11 @@ cache:
   # Name of a Secret (kubernetes.io/dockerconfigjson) with credentials for all filter images.
   authSecret: ""
   priorityClassName: ""
+  # On tainted nodes, too; none: all of them with files, which are read on the proxy's own node, else no tainted ones.
   tolerations: []
+  nodeSelector:
+    kubernetes.io/os: linux
+  affinity: {}
   resources:
     requests:
       cpu: 50m
@@ -156,6 +164,9 @@ operator:
   authSecret: ""
   priorityClassName: ""
   tolerations: []
+  nodeSelector:
+    kubernetes.io/os: linux
+  affinity: {}
   resources:
     requests:
       cpu: 50m
