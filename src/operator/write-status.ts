@@ -7,11 +7,19 @@ import type { Findings } from "./conditions.ts";
 import { conditionIn, nextStatus } from "./status.ts";
 import type { Work } from "./work.ts";
 
+/** What a status is written with. */
+export type StatusWork = Pick<Work, "live" | "signal"> & {
+  readonly deps: Pick<Work["deps"], "clock"> & {
+    readonly port: Pick<Work["deps"]["port"], "apply" | "get">;
+    readonly recorder: Pick<Work["deps"]["recorder"], "record">;
+  };
+};
+
 /**
  * Writes what was found out, if it is anything new, and records an event when Ready changed. An object that is gone or
- * another one by now needs none.
+ * another one by now needs none. Throws what the server's refusals are.
  */
-export async function writeStatus(work: Work, findings: Findings): Promise<void> {
+export async function writeStatus(work: StatusWork, findings: Findings): Promise<void> {
   const { deps, live, signal } = work;
   const status = nextStatus(live, findings, deps.clock.now());
   if (status === undefined) return;
@@ -26,14 +34,17 @@ export async function writeStatus(work: Work, findings: Findings): Promise<void>
   try {
     await deps.port.apply(Kinds.filterDeployment, object, { subresource: "status", force: true, signal });
   } catch (error) {
-    if (error instanceof WasmeError && GONE.has(error.code)) return;
-    throw error;
+    if (!(error instanceof WasmeError) || !GONE.has(error.code)) throw error;
+    const ref = { kind: Kinds.filterDeployment, name, ...(namespace === undefined ? {} : { namespace }) };
+    const now = await deps.port.get(ref, signal);
+    if (now !== undefined && now.metadata.uid === uid) throw error;
+    return;
   }
   record(work, live, findings);
 }
 
 /** One event for each change of Ready: the counts in its message change more often than anybody wants to hear. */
-function record({ deps }: Work, live: KubeObject, { conditions }: Findings): void {
+function record({ deps }: StatusWork, live: KubeObject, { conditions }: Findings): void {
   const { Ready } = conditions;
   const before = conditionIn(live, "Ready");
   if (before?.status === Ready.status && before.reason === Ready.reason) return;
