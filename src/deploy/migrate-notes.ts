@@ -4,6 +4,7 @@ import { listAt, stringAt } from "../kube/objects.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import type { HandedOver } from "./migrate-hand-over.ts";
 import { hasOldCache } from "./migrate-old-cache.ts";
+import { openSpaceNote } from "./migrate-space.ts";
 import type { PlacedFilter, Survey } from "./migrate-survey.ts";
 import type { Plan } from "./plan.ts";
 import type { ClusterDeps } from "./request.ts";
@@ -26,6 +27,8 @@ export async function notesOn(
     readonly handed: HandedOver;
     readonly istiod: { readonly namespace: string; readonly name: string };
     readonly cacheStays: boolean;
+    /** Today's node cache is in the place of the old one, or will be. */
+    readonly replaced: boolean;
   },
 ): Promise<MigrationNotes> {
   const { survey, handed } = what;
@@ -35,7 +38,7 @@ export async function notesOn(
   const turnedOn = minor >= DEAD_SINCE ? dead : [];
   return {
     turnedOn,
-    notes: [...staying(survey, handed), ...(what.cacheStays && hasOldCache(survey.cache) ? [cacheNote(survey)] : [])],
+    notes: [...staying(survey, handed), ...(what.cacheStays ? cacheNotes(survey, what) : [])],
     warnings: [
       ...(turnedOn.length === 0 ? [] : [turnWarning(turnedOn, version)]),
       ...handed.own.flatMap((filter) => selectorWarning(filter)),
@@ -58,6 +61,12 @@ function staying(survey: Survey, handed: HandedOver): readonly string[] {
 
 function nameOf({ metadata }: { readonly metadata: { readonly name: string; readonly namespace?: string } }): string {
   return `${metadata.namespace ?? ""}/${metadata.name}`;
+}
+
+function cacheNotes(survey: Survey, { replaced }: { readonly replaced: boolean }): readonly string[] {
+  if (!hasOldCache(survey.cache)) return [];
+  const open = replaced ? openSpaceNote(survey.cache) : undefined;
+  return [cacheNote(survey), ...(open === undefined ? [] : [open])];
 }
 
 function cacheNote({ cache, elsewhere, left }: Survey): string {

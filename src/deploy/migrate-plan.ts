@@ -73,7 +73,13 @@ export async function planMigration(
   const migrated = planned.flatMap(({ group, plan }) =>
     group.filters.map((filter) => ({ filter, image: group.image, via: plan.via })),
   );
-  const told = await notesOn(deps, { survey, handed, istiod: request.istiod, cacheStays });
+  const told = await notesOn(deps, {
+    survey,
+    handed,
+    istiod: request.istiod,
+    cacheStays,
+    replaced: today !== undefined,
+  });
   const plans = planned.map(({ plan }) => plan);
   return {
     filters: migrated,

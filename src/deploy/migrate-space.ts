@@ -45,6 +45,12 @@ export async function planSpace(
   return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
 }
 
+/** That nothing restricts the pods of the namespace while the old program is in it; `undefined` where it has its label. */
+export function openSpaceNote({ namespace, space, relabels }: OldCache): string | undefined {
+  if (space === undefined || !relabels || lifted(space).metadata.labels?.[POD_SECURITY] !== undefined) return undefined;
+  return `namespace ${JSON.stringify(namespace)} has no label ${POD_SECURITY} until the old node cache goes, which could not start under today's: the run of wasme migrate that takes it away sets it`;
+}
+
 /** The same for taking the label off and for setting it: who may do one may do the other. */
 async function mayRelabel(deps: ClusterDeps, { metadata: { name } }: KubeObject): Promise<boolean> {
   const rights = ["get", "patch"].map((verb) => ({ verb, kind: Kinds.namespace, name }));

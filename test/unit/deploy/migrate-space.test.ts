@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { applyPlan } from "../../../src/deploy/apply-plan.ts";
 import { planOldCacheRemoval, planTakeOver } from "../../../src/deploy/migrate-cache.ts";
+import { notesOn } from "../../../src/deploy/migrate-notes.ts";
 import { findOldCache } from "../../../src/deploy/migrate-old-cache.ts";
 import { changesOf, refTitle, type Step } from "../../../src/deploy/plan.ts";
 import type { JsonObject } from "../../../src/domain/json.ts";
@@ -81,6 +82,28 @@ it("takes off the level of pod security under which the old program cannot start
   ]);
   expect(await carryOut(end)).toBe("restricted");
   expect(linesOf((await planOn(cluster)).end)).toEqual([]);
+});
+
+it("says that the namespace is open while filters keep the old program, and only then", async () => {
+  const notesFor = async (
+    labels: JsonObject,
+    more: { by?: string; replaced?: boolean },
+  ): Promise<readonly string[]> => {
+    const deps = depsOf((await startOld(more.by ?? "wasme", labels)).port());
+    const none = { filters: [], orphans: [], left: [], mounted: [], unclear: [], filterDeployments: [] };
+    const cache = await findOldCache(deps, { namespace, name });
+    const survey = { ...none, namespace: "shop", elsewhere: 1, cache };
+    const handed = { own: [], done: [], waiting: [], unattended: [] };
+    const istiod = { namespace: "istio-system", name: "istiod" };
+    const what = { survey, handed, istiod, cacheStays: true, replaced: more.replaced ?? true };
+    return (await notesOn(deps, what)).notes.slice(1);
+  };
+  const open = [expect.stringContaining(`namespace "wasme" has no label ${ENFORCE} until the old node cache goes`)];
+  expect(await notesFor({}, {})).toEqual(open);
+  expect(await notesFor({ [ENFORCE]: "restricted" }, {})).toEqual(open);
+  expect(await notesFor({ [ENFORCE]: "privileged" }, {})).toEqual([]);
+  expect(await notesFor({}, { replaced: false })).toEqual([]);
+  expect(await notesFor({}, { by: "helm" })).toEqual([]);
 });
 
 it("refuses before anything is changed where the label is somebody else's", async () => {
