@@ -57,6 +57,12 @@ export function adviceOf(error: WasmeError): string {
   return inFields(`${error.message}${hint}`);
 }
 
+/** An error for the operator's log: it advises what the condition does, since nobody types a command line's options there. */
+export function inObjectWords(error: WasmeError): WasmeError {
+  const { kind, code, details, cause } = error;
+  return new WasmeError(kind, code, adviceOf(error), { ...(details === undefined ? {} : { details }), cause });
+}
+
 /** Nobody has to ask for a role: it came with the operator, and somebody took it away, maybe with its namespace. */
 const RIGHTS_BACK =
   "to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with";

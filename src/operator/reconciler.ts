@@ -3,7 +3,7 @@ import type { ReconcileResult } from "../controller/controller.ts";
 import { keyOf, partsOf } from "../controller/object-store.ts";
 import type { OldFailures } from "../deploy/request.ts";
 import { Kinds } from "../kube/kinds.ts";
-import { adviceOf } from "./conditions.ts";
+import { adviceOf, inObjectWords } from "./conditions.ts";
 import { hasFinalizer, removeFinalizer } from "./finalizer.ts";
 import { judge } from "./judge.ts";
 import { isLasting, stopped } from "./judgement.ts";
@@ -33,8 +33,10 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
       oldFailures,
     };
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) deps.later.forget(key);
-    if (live === undefined) told.forget(key);
-    if (live === undefined) return await afterEnd(key, { deps, cluster, namespace }, patient);
+    if (live === undefined) {
+      told.forget(key);
+      return await afterEnd(key, { deps, cluster, namespace }, patient);
+    }
     const work: Work = { deps, live, namespace, cluster, signal };
     if (live.metadata.deletionTimestamp !== undefined) {
       if (hasFinalizer(live)) await remove(work, patient).finally(() => telling.over());
@@ -46,7 +48,7 @@ export function createReconcile(deps: ReconcilerDeps): (key: string, signal: Abo
     const { findings, againMs, failure } = judgement;
     await writeStatus(work, findings);
     const sweptMs = await patient.run({ deps, cluster, namespace });
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw inObjectWords(failure);
     const looks = [againMs, sweptMs].filter((ms) => ms !== undefined);
     return { ...(looks.length === 0 ? {} : { requeueAfterMs: Math.min(...looks) }), trouble: troubleOf(findings) };
   };
@@ -79,7 +81,7 @@ async function remove(work: Work, patient: PatientSweep): Promise<void> {
     if (!isLasting(error, signal)) throw error;
     const message = `what was made for it cannot be taken away, so it stays: ${adviceOf(error)}`;
     await writeStatus(work, stopped(work, {}, { reason: "CannotRemove", message, at: "WorkloadsUpdated" }));
-    throw error;
+    throw inObjectWords(error);
   }
 }
 

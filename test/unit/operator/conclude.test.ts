@@ -6,7 +6,7 @@ import type { ResolvedImage } from "../../../src/domain/resolved-image.ts";
 import type { KubeObject } from "../../../src/kube/objects.ts";
 import type { Brought } from "../../../src/operator/bring-about.ts";
 import { conclude } from "../../../src/operator/conclude.ts";
-import { adviceOf, conditionsWith, no, yes } from "../../../src/operator/conditions.ts";
+import { adviceOf, inObjectWords, conditionsWith, no, yes } from "../../../src/operator/conditions.ts";
 import { nextStatus } from "../../../src/operator/status.ts";
 import type { Work } from "../../../src/operator/work.ts";
 import { Waits } from "../../../src/operator/waits.ts";
@@ -204,5 +204,19 @@ describe("advice", () => {
     ],
   ])("says what only the command line has, %j, by what an object has", (hint, said) => {
     expect(adviceOf(new WasmeError("failed", "X", "broken", { hint }))).toBe(`broken; ${said}`);
+  });
+
+  it("advises in the log what the condition does", () => {
+    const cause = new Error("connect ECONNREFUSED");
+    const details = { host: "h" };
+    const error = new WasmeError("failed", "X", "broken", {
+      hint: "deploy with --delivery cache-http",
+      details,
+      cause,
+    });
+    const logged = inObjectWords(error);
+    expect(logged).toMatchObject({ kind: "failed", code: "X", hint: undefined, details, cause });
+    expect(logged.message).toBe("broken; deploy with spec.deployment.istio.delivery: cache-http");
+    expect(inObjectWords(new WasmeError("failed", "X", "broken", { hint: "try again later" })).message).toBe("broken");
   });
 });
