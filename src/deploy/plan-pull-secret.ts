@@ -48,6 +48,19 @@ export async function planPullSecret(
   return { type: "secret", action, ref, key, value, labels: cacheLabels(cache), reason };
 }
 
+/**
+ * Makes sure of the Secret that the proxies will read themselves: without it they refuse all requests, or go on without
+ * the filter. One that we may not see is taken for right. Throws as {@link planPullSecret}.
+ */
+export async function requirePullSecret(
+  deps: Pick<ClusterDeps, "signal"> & { readonly port: Pick<ClusterDeps["port"], "get"> },
+  { secret, namespace }: { readonly secret: string; readonly namespace: string },
+): Promise<void> {
+  const from: ObjectRef = { kind: Kinds.secret, name: secret, namespace };
+  const found = await deniedAsUndefined(deps.port.get(from, deps.signal).then((object) => ({ object })));
+  if (found !== undefined) credentialsIn(found.object, from);
+}
+
 /** Takes the credentials of images away that leave the cache's list; nothing when there are none, or we may not see. */
 export async function planSecretRelease(
   deps: ClusterDeps,

@@ -13,7 +13,7 @@ import type { CacheLook } from "./look-at-cache.ts";
 import type { FilterObjects } from "./our-objects.ts";
 import type { AnnounceChange, EditChange, ModuleWait, PodSelection, SecretChange, Step } from "./plan.ts";
 import { cacheAccess, type CacheWish, planCache } from "./plan-cache.ts";
-import { planPullSecret } from "./plan-pull-secret.ts";
+import { planPullSecret, requirePullSecret } from "./plan-pull-secret.ts";
 import type { ClusterDeps, DeployRequest } from "./request.ts";
 import { settleEdit } from "./settle-change.ts";
 import { volumeFor } from "./volume-for.ts";
@@ -59,8 +59,13 @@ export function wayAccess({ request, delivery, namespace }: WayRequest): readonl
  * took its time, the nodes once more. Throws what stands in the way of any of it.
  */
 export async function planWay(deps: ClusterDeps, way: WayRequest): Promise<WaySteps> {
-  const { delivery, image } = way;
-  if (delivery === "registry") return { before: [], after: [], edits: [], notes: [] };
+  const { delivery, image, namespace } = way;
+  if (delivery === "registry") {
+    const { pullSecret: secret, owner } = way.request;
+    // Behind a FilterDeployment it was read already.
+    if (secret !== undefined && owner === undefined) await requirePullSecret(deps, { secret, namespace });
+    return { before: [], after: [], edits: [], notes: [] };
+  }
   const volume = volumeFor(delivery, image);
   // Broken annotations are found before the cache is looked at: they are the user's to correct.
   const mounts = volume === undefined ? NO_MOUNTS : await mount(deps, way, volume);

@@ -14,6 +14,13 @@ import { type Bench, documentedRules, imageOf, openBench, templateAnnotations, w
 
 const cluster = await component("cluster", sharedCluster);
 const EXTENSIONS = "extensions.istio.io/v1alpha1";
+const REGCRED = {
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "regcred" },
+  type: "kubernetes.io/dockerconfigjson",
+  data: { ".dockerconfigjson": Buffer.from('{"auths":{}}').toString("base64") },
+};
 const ISTIO = "networking.istio.io/v1alpha3";
 
 describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
@@ -51,6 +58,15 @@ describe.skipIf("skip" in cluster)("deploy istio on a real API server", () => {
         config: '{"a":[1,{"b":null}]}',
         pullSecret: "regcred",
       } as const;
+      // Proxies that are refused once stay so: nothing is written before they can pull.
+      const open = { ...more, delivery: "auto", pullSecret: undefined } as const;
+      const refused = bench.deploy(open, imageOf("private", { isPrivate: true }));
+      await expect(refused).rejects.toMatchObject({
+        code: "VIA_UNSUITABLE",
+        hint: expect.stringContaining("--pull-secret") as string,
+      });
+      await expect(bench.deploy(more)).rejects.toMatchObject({ code: "PULL_SECRET_NOT_FOUND" });
+      await client.apply(REGCRED, bench.namespace);
       const result = await bench.deploy(more);
       expect(result.outcomes.map(({ ref, outcome }) => `${ref.name} ${outcome}`)).toEqual(["web-hello created"]);
       expect(await generation(bench)).toBe(before);
