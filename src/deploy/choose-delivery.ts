@@ -187,6 +187,8 @@ function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
   };
 }
 
+const SEE_CACHE = "ask for a role with that verb, or deploy with --delivery registry";
+
 /** What makes today's cache of it. */
 function renewHint({ old = false }: CacheSight, how: string): string {
   return old ? `"wasme migrate" makes today's of it` : how;
@@ -201,9 +203,11 @@ function obstacleToFiles(question: DeliveryQuestion, via: Via): Obstacle | undef
       : withoutMount(noFiles);
   }
   if (cache === undefined || cache.files || cache.changeable) return undefined;
+  const renew = `${renewHint(cache, 'install it anew with "wasme cache manifests --files"')}, or deploy with --delivery cache-http`;
   return {
     why: `cannot use files of the node cache ${cache.title}: it keeps none, and was installed by other means`,
-    hint: `${renewHint(cache, 'install it anew with "wasme cache manifests --files"')}, or deploy with --delivery cache-http`,
+    // Files are what is left then: over HTTP it may do, which only who sees it whole can tell.
+    hint: delivery === "auto" && cache.unseen !== undefined ? SEE_CACHE : renew,
     incompatible: true,
   };
 }

@@ -46,4 +46,10 @@ it("names the right that hides the node cache where nothing else is left, but no
   expect(way({ ...text, cache: unseen }, {})).toMatch(
     /^VIA_UNSUITABLE .*it keeps none.*; not allowed to get services/u,
   );
+  const asked = (cache: CacheSight) => () => chooseWay({}, { ...PLAIN, ...text, cache });
+  const hint = "ask for a role with that verb, or deploy with --delivery registry";
+  expect(asked(unseen)).toThrow(expect.objectContaining({ hint: expect.stringContaining(hint) }));
+  expect(asked(unseen)).toThrow(expect.objectContaining({ hint: expect.not.stringContaining("cache-http") }));
+  expect(asked(HALF)).toThrow(expect.objectContaining({ hint: expect.stringContaining("cache manifests --files") }));
+  expect(way({ ...text, cache: unseen, delivery: "registry" }, {})).toBe("envoyfilter by registry");
 });
