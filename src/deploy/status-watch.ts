@@ -1,3 +1,4 @@
+import { WasmeError } from "../domain/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { EventSink } from "../domain/events.ts";
 import { firstTrouble, type FilterStatus, type StatusStep } from "./status-step.ts";
@@ -12,7 +13,8 @@ export interface WatchRequest {
 }
 
 /**
- * Looks again and again until every filter is on, or the time is over, and tells what changes. Gives the last look.
+ * Looks again and again until every filter is on, or the time is over, and tells what changes. Gives the last look. A server
+ * that was reached once and is away for a moment is tried again; what the last look throws is thrown.
  */
 export async function watchStatus(
   deps: { readonly clock: Clock; readonly events: EventSink; readonly signal?: AbortSignal | undefined },
@@ -22,18 +24,37 @@ export async function watchStatus(
   const { clock, events, signal } = deps;
   const deadline = clock.now() + timeoutMs;
   const told = new Map<string, string>();
-  for (;;) {
-    const result = await look();
+  const say = (about: string, message: string): void => {
+    if (told.get(about) !== message) events({ type: "milestone", message });
+    told.set(about, message);
+  };
+  for (let reached = false; ; reached = true) {
+    const result = await look().catch((error: unknown) => {
+      if (!reached || !isPassing(error) || clock.now() + everyMs > deadline) throw error;
+      say(SERVER, `${error.message}: trying again`);
+      return undefined;
+    });
+    if (result === undefined) {
+      await clock.sleep(everyMs, signal);
+      continue;
+    }
+    told.delete(SERVER);
     for (const filter of result.filters) {
       const name = filterTitle(filter);
       const trouble = firstTrouble(filter.steps);
       const text = trouble === undefined ? "on" : `${trouble.name}: ${trouble.message}${fixOf(trouble)}`;
-      if (told.get(name) !== text) events({ type: "milestone", message: `${name}: ${text}` });
-      told.set(name, text);
+      say(name, `${name}: ${text}`);
     }
     if (result.filters.every(({ state }) => state === "on") || clock.now() + everyMs > deadline) return result;
     await clock.sleep(everyMs, signal);
   }
+}
+
+const SERVER = "";
+
+/** An API server that restarts refuses connections for a while. A certificate does not come right by itself. */
+function isPassing(error: unknown): error is WasmeError {
+  return error instanceof WasmeError && error.kind === "unreachable" && error.code !== "KUBE_TLS";
 }
 
 /** What to do about a step that will not come right by itself. */
