@@ -1,16 +1,12 @@
 import { isDigest } from "../domain/digest.ts";
 import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
-import {
-  FILTER_DEPLOYMENT_LABEL,
-  IMAGE_ANNOTATION,
-  IMAGE_DIGEST_ANNOTATION,
-  MODULE_DIGEST_ANNOTATION,
-} from "../mesh/names.ts";
+import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
 import { podsCommand } from "./cache-options.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
 import { cacheUseOf, deliveryOf } from "./our-objects.ts";
 import type { CacheName } from "./plan-cache-removal.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
+import { editCommand } from "./status-operator.ts";
 import { failed, type NodeState, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 
 /** A filter's object, its cache, and what is needed to judge them. */
@@ -97,12 +93,12 @@ function progressStep({ object, title }: CacheQuestion, progress: NodeProgress):
 /** A cache pod younger than this is waited for, like `deploy` does by default. */
 const GRACE_MS = 60_000;
 
-function fixOf(why: string, { metadata }: KubeObject, { namespace, name }: CacheName): string {
-  const wish = metadata.labels?.[FILTER_DEPLOYMENT_LABEL];
+function fixOf(why: string, object: KubeObject, { namespace, name }: CacheName): string {
   if (/\b(?:401|403|unauthori[sz]ed|forbidden|denied)\b/iu.test(why)) {
-    if (wish === undefined) return "deploy again with --pull-secret NAME, a Secret with credentials for that registry";
-    const edit = `kubectl edit filterdeployment ${wish} -n ${metadata.namespace ?? ""}`;
-    return `name a Secret with credentials for that registry in spec.filter.imagePullOptions.pullSecret: ${edit}`;
+    const edit = editCommand(object);
+    return edit === undefined
+      ? "deploy again with --pull-secret NAME, a Secret with credentials for that registry"
+      : `name a Secret with credentials for that registry in spec.filter.imagePullOptions.pullSecret: ${edit}`;
   }
   return `correct that; the node tries again by itself: kubectl logs -n ${namespace} daemonset/${name}`;
 }

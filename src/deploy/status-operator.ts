@@ -71,6 +71,14 @@ function isObserved({ metadata, ...wish }: KubeObject): boolean {
   return current && metadata.deletionTimestamp === undefined;
 }
 
+/** The command to change the FilterDeployment an object is made for; `undefined` for what somebody deployed by hand. */
+export function editCommand({ metadata }: KubeObject): string | undefined {
+  const { kind } = Kinds.filterDeployment;
+  const owner = listAt(metadata, "ownerReferences").find((one) => stringAt(one, "kind") === kind);
+  const name = stringAt(owner, "name");
+  return name === undefined ? undefined : `kubectl edit filterdeployment ${name} -n ${metadata.namespace ?? ""}`;
+}
+
 /** The filter's id that a FilterDeployment asks for. */
 export function ownFilterId(wish: KubeObject): string {
   return stringAt(wish, "status", "filter") ?? parseFilterDeployment(wish).spec?.id ?? wish.metadata.name;
@@ -129,6 +137,7 @@ const FIXES: Readonly<Record<string, (where: Where) => string>> = {
   WaitingForNodes: ({ cache }) => podsCommand(cache),
   WaitingForRollout: ({ namespace }) => `kubectl get pods -n ${namespace}`,
   PullSecretUnusable: () => "correct that Secret; the operator reads it again by itself",
+  Failed: () => "correct what it names; the operator tries again by itself",
   RefusedByCluster: () => "correct what refuses it (a policy, a webhook, a quota); the operator tries again by itself",
   RegistryUnreachable: () =>
     "the operator asks again by itself: is the registry up, and reached from the operator's pod?",

@@ -6,8 +6,8 @@ import { formatEntryReport } from "../../../src/mesh/node-report.ts";
 const HEX = "a".repeat(64);
 const DIGEST = `sha256:${HEX}`;
 
-/** What to type for a node that is refused by the registry, about an object with these labels. */
-function fixFor(labels: Readonly<Record<string, string>>): string | undefined {
+/** What to type for a node that is refused by the registry, about an object with these owners. */
+function fixFor(ownerReferences: readonly object[]): string | undefined {
   const annotations = {
     "wasme.io/delivery": "cache-http",
     "wasme.io/cache": "wasme/wasme-cache",
@@ -15,7 +15,10 @@ function fixFor(labels: Readonly<Record<string, string>>): string | undefined {
     "wasme.io/image-digest": DIGEST,
     "wasme.io/module-digest": DIGEST,
   };
-  const object = { kind: "WasmPlugin", metadata: { name: "web-hello", namespace: "shop", labels, annotations } };
+  const object = {
+    kind: "WasmPlugin",
+    metadata: { name: "web-hello", namespace: "shop", ownerReferences, annotations },
+  };
   const conditions = [{ type: "Ready", status: "True" }];
   const pod = { kind: "Pod", metadata: { name: "p", uid: "u" }, spec: { nodeName: "a" }, status: { conditions } };
   const entry = { state: "failed", reference: "ghcr.io/acme/hello:v1", time: "", error: "401 unauthorized" } as const;
@@ -40,8 +43,8 @@ function fixFor(labels: Readonly<Record<string, string>>): string | undefined {
 }
 
 it("names the field of the FilterDeployment, or the option of a deploy, that gives the nodes an account", () => {
-  expect(fixFor({})).toBe("deploy again with --pull-secret NAME, a Secret with credentials for that registry");
-  expect(fixFor({ "wasme.io/filter-deployment": "mine" })).toBe(
+  expect(fixFor([])).toBe("deploy again with --pull-secret NAME, a Secret with credentials for that registry");
+  expect(fixFor([{ kind: "FilterDeployment", name: "mine" }])).toBe(
     "name a Secret with credentials for that registry in spec.filter.imagePullOptions.pullSecret: kubectl edit filterdeployment mine -n shop",
   );
 });
