@@ -15,6 +15,8 @@ export interface ApplyOptions {
   readonly force: boolean;
   /** `block` sleeps in every wait. `stop` looks once: nothing after a wait that is not over is done. */
   readonly waits: "block" | "stop";
+  /** What the same command takes besides to be gone on with: ` with --cache-namespace tools`. */
+  readonly more?: string;
   /** What undoes it, for who stops it before its end: how a hint goes on after "or". */
   readonly undo?: string;
 }
@@ -46,8 +48,10 @@ export async function applyPlan(
     try {
       message = await carryOut(run, [step, ...more], { done, waits: options.waits });
     } catch (error) {
-      const hint = deps.signal?.aborted === true && options.waits === "block" ? goOn(done, options.undo) : undefined;
-      throw stopped(deps.events, error, { done, left: changesOf({ steps: left }), hint });
+      const again = `run the same command again${options.more ?? ""}: it goes on from there`;
+      const isTold = deps.signal?.aborted === true && options.waits === "block";
+      const hint = isTold ? goOn(done, again, options.undo) : undefined;
+      throw stopped(deps.events, error, { done, left: changesOf({ steps: left }), hint, again });
     }
     if (message !== undefined && isWait(step)) return { outcomes: done.outcomes, awaiting: { step, message } };
     const next = run.next.splice(0);
@@ -142,7 +146,12 @@ class Done {
 function stopped(
   events: EventSink,
   error: unknown,
-  steps: { readonly done: Done; readonly left: readonly Change[]; readonly hint: string | undefined },
+  steps: {
+    readonly done: Done;
+    readonly left: readonly Change[];
+    readonly hint: string | undefined;
+    readonly again: string;
+  },
 ): unknown {
   const changed = steps.done.outcomes
     .filter(({ outcome }) => outcome !== "unchanged")
@@ -154,7 +163,7 @@ function stopped(
   const message = open.length === 0 ? report : `${report}; not done: ${listed(open)}`;
   events({ type: "warning", message, ...(steps.hint === undefined ? {} : { hint: steps.hint }) });
   if (!(error instanceof WasmeError)) return error;
-  const hint = error.hint ?? "run the same command again: it goes on from there";
+  const hint = error.hint ?? steps.again;
   return new WasmeError(error.kind, error.code, error.message, {
     hint,
     details: { ...error.details, done: changed, notDone: open },
@@ -163,8 +172,7 @@ function stopped(
 }
 
 /** After Ctrl-C no error is shown, and its hint neither: the warning has to say it. */
-function goOn({ outcomes }: Done, undo: string | undefined): string {
-  const again = "run the same command again: it goes on from there";
+function goOn({ outcomes }: Done, again: string, undo: string | undefined): string {
   const isUntouched = outcomes.every(({ outcome }) => outcome === "unchanged");
   return undo === undefined || isUntouched ? again : `${again}; or ${undo}`;
 }

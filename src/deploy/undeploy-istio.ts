@@ -1,8 +1,9 @@
 import { type EventSink, ignoreEvents } from "../domain/events.ts";
 import { checkFilterId } from "../mesh/names.ts";
-import { applyPlan } from "./apply-plan.ts";
+import { type ApplyOptions, applyPlan } from "./apply-plan.ts";
+import { cacheOptions } from "./cache-options.ts";
 import { expectedOutcomes, type ObjectOutcome } from "./outcomes.ts";
-import { planUndeploy } from "./plan-undeploy.ts";
+import { planUndeploy, type UndeployPlan } from "./plan-undeploy.ts";
 import { planDiff, planLines } from "./render-plan.ts";
 import type { DeployDeps, UndeployRequest } from "./request.ts";
 
@@ -36,9 +37,17 @@ export async function undeployIstio(
     if (request.dryRun === "server") {
       return { ...base, mode: "dry-run-server", outcomes: expectedOutcomes(plan), diff: await planDiff(plan) };
     }
-    const { outcomes } = await applyPlan(cluster, plan, { force: false, waits: "block" });
+    const { outcomes } = await applyPlan(cluster, plan, { force: false, waits: "block", ...elsewhere(plan, request) });
     return { ...base, mode: "applied", outcomes, diff: "" };
   } finally {
     port.close();
   }
+}
+
+/** Once the objects are gone, nothing but the command tells which node cache they used. */
+function elsewhere({ steps }: UndeployPlan, { cache }: UndeployRequest): Pick<ApplyOptions, "more"> {
+  const lists = steps.flatMap((step) => (step.type === "release" ? [step.ref] : []));
+  const other = lists.find(({ namespace, name }) => namespace !== cache?.namespace || name !== cache?.name);
+  const options = other && cacheOptions({ namespace: other.namespace ?? "", name: other.name });
+  return options === undefined || options === "" ? {} : { more: ` with${options}` };
 }
