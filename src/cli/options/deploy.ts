@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 import { packageVersion } from "../version.ts";
 import { checkedName, namespaceName, serviceName } from "./install.ts";
 import { choice, duration, text, type Values } from "./read.ts";
-import { withRegistry } from "./registry.ts";
+import { registryUser } from "./registry.ts";
 import { openStoreFor } from "./store.ts";
 import { connect } from "./workload.ts";
 
@@ -146,6 +146,7 @@ export function readDryRun(values: Values): "client" | "server" | undefined {
 
 /** What the use cases need of the outside: a cluster and a registry, opened only when they are asked for. */
 export function deployDeps(context: Context, values: Values): DeployDeps {
+  const withOurRegistry = registryUser(context, values);
   return {
     clock: context.clock,
     cwd: context.cwd,
@@ -158,14 +159,14 @@ export function deployDeps(context: Context, values: Values): DeployDeps {
     readModule: async (image) => {
       const { readModule } = await import("../../images/read-module.ts");
       const store = await openStoreFor(context, values);
-      return await withRegistry(context, values, async (registry) => {
+      return await withOurRegistry(async (registry) => {
         return await readModule({ store, registry, signal: context.signal }, image);
       });
     },
     resolveImage: async (reference, from) => {
       const { resolveImage } = await import("../../images/resolve-image.ts");
       const store = await openStoreFor(context, values);
-      return await withRegistry(context, values, async (registry, stranger) => {
+      return await withOurRegistry(async (registry, stranger) => {
         return await resolveImage({ store, registry, stranger, signal: context.signal }, { reference, from });
       });
     },

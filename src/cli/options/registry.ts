@@ -160,24 +160,28 @@ function noPassword(message: string): WasmeError {
 /** Bytes; no token is longer. */
 const MAX_PASSWORD = 64 * 1024;
 
-/**
- * Runs work with a registry client made of the options, and one beside it that has no credentials; closes their
- * connections after.
- */
-export async function withRegistry<T>(
-  context: Context,
-  values: Values,
-  work: (client: RegistryClient, stranger: RegistryClient) => Promise<T>,
-): Promise<T> {
-  const createClient = await clientMaker(context, values);
-  const client = createClient(await credentialsOf(context, values));
-  const stranger = createClient(() => Promise.resolve(undefined));
-  try {
-    return await work(client, stranger);
-  } finally {
-    client.close();
-    stranger.close();
-  }
+/** Works with a registry client, and one beside it that has no credentials. */
+type RegistryWork<T> = (client: RegistryClient, stranger: RegistryClient) => Promise<T>;
+
+/** Runs work with registry clients made of the options, and closes their connections after. */
+export async function withRegistry<T>(context: Context, values: Values, work: RegistryWork<T>): Promise<T> {
+  return await registryUser(context, values)(work);
+}
+
+/** {@link withRegistry} for who works more than once: what is typed or piped in is read the first time alone. */
+export function registryUser(context: Context, values: Values): <T>(work: RegistryWork<T>) => Promise<T> {
+  let credentials: Promise<CredentialSource> | undefined;
+  return async (work) => {
+    const createClient = await clientMaker(context, values);
+    const client = createClient(await (credentials ??= credentialsOf(context, values)));
+    const stranger = createClient(() => Promise.resolve(undefined));
+    try {
+      return await work(client, stranger);
+    } finally {
+      client.close();
+      stranger.close();
+    }
+  };
 }
 
 /** What a long-running program reaches registries with. */
