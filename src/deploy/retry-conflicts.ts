@@ -6,9 +6,12 @@ import type { Clock } from "../platform/clock.ts";
 const ATTEMPTS = 5;
 const BASE_MS = 50;
 
+/** What a write is told that was made for an object as it is no more. */
+const LOST: ReadonlySet<string> = new Set(["KUBE_CONFLICT", "KUBE_NOT_FOUND"]);
+
 /**
- * Runs `attempt`, which reads the object anew each time, again when somebody else wrote the object first, at most five times
- * with growing, random pauses. Throws the last `KUBE_CONFLICT`, and any other error at once.
+ * Runs `attempt`, which reads the object anew each time, again when somebody else wrote the object first, or deleted it, at
+ * most five times with growing, random pauses. Throws the last `KUBE_CONFLICT` or `KUBE_NOT_FOUND`, and any other error at once.
  */
 export async function retryConflicts<T>(
   deps: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
@@ -18,8 +21,8 @@ export async function retryConflicts<T>(
     try {
       return await attempt();
     } catch (error) {
-      const conflict = error instanceof WasmeError && error.code === "KUBE_CONFLICT";
-      if (!conflict || number === ATTEMPTS) throw error;
+      const wasSlow = error instanceof WasmeError && LOST.has(error.code);
+      if (!wasSlow || number === ATTEMPTS) throw error;
       await deps.clock.sleep(BASE_MS * 2 ** (number - 1) * (0.5 + Math.random()), deps.signal);
     }
   }

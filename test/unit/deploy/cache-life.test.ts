@@ -79,6 +79,23 @@ describe("a node cache that several share", () => {
     ]);
   });
 
+  it("takes it for done when somebody deletes the Secret or the list between its look and its write", async () => {
+    await secretIn("shop");
+    await deploy("shop", { pullSecret: "regcred" });
+    await port.patch(PULL, { data: { other: "e30=" } });
+    const open = new Set<ResourceKind>([PULL.kind, LIST.kind]);
+    const racing: KubePort = {
+      ...port,
+      patch: async (ref, patch, how) => {
+        const isRelease = JSON.stringify(patch["data"] ?? {}).endsWith(":null}");
+        if (isRelease && open.delete(ref.kind)) await port.delete(ref);
+        return await port.patch(ref, patch, how);
+      },
+    };
+    await applyPlan(depsOf(racing), await planUndeploy(depsOf(racing), undeployFor("shop")), APPLY);
+    expect([cluster.find(PULL), open.size, cluster.all(Kinds.wasmPlugin)]).toEqual([undefined, 0, []]);
+  });
+
   it("leaves a Secret of an admin there, without our key", async () => {
     const { kind, ...metadata } = PULL;
     await port.create(kind, { apiVersion: "v1", kind: "Secret", metadata, data: {} });
