@@ -146,15 +146,19 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
           "application/merge-patch+json",
         );
         await reason("Deployed");
-        const { body } = await client.request<{ data?: Record<string, string> }>(
-          "GET",
-          `/api/v1/namespaces/${CACHE.namespace}/secrets/${CACHE.name}-pull`,
-        );
+        interface Credentials {
+          readonly data?: Readonly<Record<string, string>>;
+        }
+        const secret = `/api/v1/namespaces/${CACHE.namespace}/secrets/${CACHE.name}-pull`;
+        const { body } = await client.request<Credentials>("GET", secret);
         const [value = ""] = Object.values(body.data ?? {});
         const { auths } = JSON.parse(Buffer.from(value, "base64").toString()) as {
           auths: Record<string, { auth: string }>;
         };
         expect(Object.keys(auths)).toEqual([images.host]);
+        // Nobody tells of a Secret: the next look puts back what somebody deletes.
+        await client.request("DELETE", secret);
+        await client.eventually<Credentials>(secret, ({ data }) => Object.values(data ?? {}).includes(value));
       } finally {
         await reporter.stop();
       }

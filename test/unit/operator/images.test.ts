@@ -11,8 +11,13 @@ const NO_FLAGS = { insecure: false, plainHttp: false, pull: undefined };
 const MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 /** A registry with one image, which can be away. */
-function registry(clock: ManualClock): { images: Images; away: boolean; slow: boolean; asked: () => number } {
-  const state = { away: false, slow: false };
+function registry(clock: ManualClock): {
+  readonly images: Images;
+  /** What is wrong with it. */
+  readonly state: { away: boolean; slow: boolean; alters: boolean };
+  asked(): number;
+} {
+  const state = { away: false, slow: false, alters: false };
   const layout = knownLayouts(MODULE, "{}")["solo, two layers"];
   const layers = layout?.layers ?? [];
   const config = layout?.config ?? { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
@@ -30,7 +35,8 @@ function registry(clock: ManualClock): { images: Images; away: boolean; slow: bo
     if (state.away) throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     const blob = blobs.get(url.pathname.split("/").at(-1) ?? "");
     if (blob !== undefined && state.slow) return { status: 200, body: never(signal) };
-    if (blob !== undefined) return { status: 200, headers: { "content-length": `${blob.byteLength}` }, body: [blob] };
+    const sent = state.alters ? blob?.map((byte) => byte ^ 1) : blob;
+    if (sent !== undefined) return { status: 200, headers: { "content-length": `${sent.byteLength}` }, body: [sent] };
     if (!url.pathname.includes("/manifests/")) return { status: 404 };
     const headers = {
       "content-type": mediaType,
@@ -46,18 +52,7 @@ function registry(clock: ManualClock): { images: Images; away: boolean; slow: bo
   });
   return {
     images,
-    get away() {
-      return state.away;
-    },
-    set away(away) {
-      state.away = away;
-    },
-    get slow() {
-      return state.slow;
-    },
-    set slow(slow) {
-      state.slow = slow;
-    },
+    state,
     asked: () => transport.requests.length,
   };
 }
@@ -75,14 +70,14 @@ it("remembers what was known while the registry is away, and asks again after a 
   const one = registry(clock);
   const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS);
   await clock.advance(300_000);
-  one.away = true;
+  one.state.away = true;
   const stale = await one.images.resolve(tag("a:v1"), NO_FLAGS);
   expect(stale).toMatchObject({ image, stale: expect.stringContaining("example.com") as string });
   const asked = one.asked();
   await clock.advance(59_000);
   expect((await one.images.resolve(tag("a:v1"), NO_FLAGS)).stale).toBeDefined();
   expect(one.asked()).toBe(asked);
-  one.away = false;
+  one.state.away = false;
   await clock.advance(1000);
   expect(await one.images.resolve(tag("a:v1"), NO_FLAGS)).toEqual({ image });
 });
@@ -90,7 +85,7 @@ it("remembers what was known while the registry is away, and asks again after a 
 it("leaves a registry alone that was away a moment ago, whatever image is wanted", async () => {
   const clock = manualClock();
   const one = registry(clock);
-  one.away = true;
+  one.state.away = true;
   await expect(one.images.resolve(tag("a:v1"), NO_FLAGS)).rejects.toMatchObject({ kind: "unreachable" });
   const asked = one.asked();
   for (const name of ["b:v1", "c:v1", "a:v1"]) {
@@ -102,7 +97,7 @@ it("leaves a registry alone that was away a moment ago, whatever image is wanted
     kind: "unreachable",
   });
   expect(one.asked()).toBeGreaterThan(asked);
-  one.away = false;
+  one.state.away = false;
   await clock.advance(10_000);
   expect((await one.images.resolve(tag("b:v1"), NO_FLAGS)).stale).toBeUndefined();
 });
@@ -123,14 +118,23 @@ it("reads a small module with its image when it is needed next, and then no more
 it("reads a module on for who still has time when the time of who began it is over", async () => {
   const one = registry(manualClock());
   const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS);
-  one.slow = true;
+  one.state.slow = true;
   const looked = one.asked();
   const [first, second] = [new AbortController(), new AbortController()];
   const beginning = one.images.module(image, NO_FLAGS, first.signal);
   const joining = one.images.module(image, NO_FLAGS, second.signal);
   await expect.poll(() => one.asked()).toBeGreaterThan(looked + 1);
-  one.slow = false;
+  one.state.slow = false;
   first.abort(new DOMException("too long", "TimeoutError"));
   await expect(beginning).rejects.toThrow("too long");
   expect(Buffer.from(await joining)).toEqual(MODULE);
+});
+
+it("takes no module that the registry altered, and reads it anew the next time", async () => {
+  const one = registry(manualClock());
+  const { image } = await one.images.resolve(tag("a:v1"), NO_FLAGS);
+  one.state.alters = true;
+  await expect(one.images.module(image, NO_FLAGS)).rejects.toMatchObject({ code: "BLOB_DAMAGED" });
+  one.state.alters = false;
+  expect(Buffer.from(await one.images.module(image, NO_FLAGS))).toEqual(MODULE);
 });
