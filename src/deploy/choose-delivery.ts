@@ -2,6 +2,8 @@ import type { Delivery } from "../domain/delivery.ts";
 import { formatReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { ServerVersion } from "../kube/port.ts";
+import { installCommand } from "./cache-options.ts";
+import { cacheOf } from "./plan-cache-release.ts";
 import { VIA_KIND } from "./via-kind.ts";
 import type { Via } from "./request.ts";
 
@@ -182,7 +184,7 @@ function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
   if (cache === undefined || cache.service || cache.changeable) return undefined;
   return {
     why: `cannot use the node cache ${cache.title}: ${cache.unseen ?? "it has no Service, and was installed by other means"}`,
-    hint: `${renewHint(cache, 'install it anew with "wasme cache manifests"')}, or deploy with --delivery registry`,
+    hint: `${renewHint(cache)}, or deploy with --delivery registry`,
     incompatible: true,
   };
 }
@@ -190,8 +192,8 @@ function obstacleToHttp({ cache }: DeliveryQuestion): Obstacle | undefined {
 const SEE_CACHE = "ask for a role with that verb, or deploy with --delivery registry";
 
 /** What makes today's cache of it. */
-function renewHint({ old = false }: CacheSight, how: string): string {
-  return old ? `"wasme migrate" makes today's of it` : how;
+function renewHint({ old = false, title }: CacheSight, more = ""): string {
+  return old ? `"wasme migrate" makes today's of it` : `install it anew with "${installCommand(cacheOf(title), more)}"`;
 }
 
 function obstacleToFiles(question: DeliveryQuestion, via: Via): Obstacle | undefined {
@@ -203,7 +205,7 @@ function obstacleToFiles(question: DeliveryQuestion, via: Via): Obstacle | undef
       : withoutMount(noFiles);
   }
   if (cache === undefined || cache.files || cache.changeable) return undefined;
-  const renew = `${renewHint(cache, 'install it anew with "wasme cache manifests --files"')}, or deploy with --delivery cache-http`;
+  const renew = `${renewHint(cache, " --files")}, or deploy with --delivery cache-http`;
   return {
     why: `cannot use files of the node cache ${cache.title}: it keeps none, and was installed by other means`,
     // Files are what is left then: over HTTP it may do, which only who sees it whole can tell.

@@ -1,6 +1,8 @@
 import { WasmeError } from "../domain/errors.ts";
+import { installCommand } from "./cache-options.ts";
 import type { CacheSight } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
+import { cacheOf } from "./plan-cache-release.ts";
 import type { DeployRequest } from "./request.ts";
 
 /**
@@ -31,7 +33,7 @@ function restsOnCluster(error: unknown): boolean {
 
 function withoutService({ title }: CacheSight): WasmeError {
   return new WasmeError("incompatible", "CACHE_NOT_INSTALLED", `the node cache ${title} has no Service`, {
-    hint: "wasme cache manifests | kubectl apply -f -; or deploy with --delivery registry",
+    hint: `${installCommand(cacheOf(title))}; or deploy with --delivery registry`,
   });
 }
 

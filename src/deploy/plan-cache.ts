@@ -5,6 +5,7 @@ import { type KubeObject, listAt, stringAt } from "../kube/objects.ts";
 import type { Access, ObjectRef, ServerVersion } from "../kube/port.ts";
 import { buildCacheObjects, cacheEntry, type CacheSettings } from "../mesh/cache-objects.ts";
 import { announcePatch, isListed } from "./cache-list.ts";
+import { installCommand } from "./cache-options.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type CacheLook, isOurWork } from "./look-at-cache.ts";
 import { isOldManaged } from "./migrate-old-names.ts";
@@ -230,10 +231,10 @@ function refuseUnmade({ upkeep = "make", namespace, name }: CacheRequest, unseen
   if (unseen !== undefined) {
     throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, { hint: "ask for a role with that verb" });
   }
-  const where =
-    upkeep === "none" ? "there is no node cache to use" : `the node cache ${namespace}/${name} is not installed`;
+  const isNone = upkeep === "none";
+  const where = isNone ? "there is no node cache to use" : `the node cache ${namespace}/${name} is not installed`;
   throw new WasmeError("incompatible", "CACHE_NOT_INSTALLED", where, {
-    hint: "wasme cache manifests | kubectl apply -f -; or deploy with --delivery registry",
+    hint: `${installCommand(isNone ? undefined : { namespace, name })}; or deploy with --delivery registry`,
   });
 }
 

@@ -244,6 +244,15 @@ describe("a node cache that several share", () => {
     const request = { ...asked, delivery: "auto", owner, cache: { ...asked.cache, upkeep: "use" } } as const;
     const plan = planDeploy(depsOf(port), request, imageOf("v1"));
     await expect(plan).rejects.toMatchObject({ code: "CACHE_NOT_INSTALLED" });
+    const near = {
+      ...request,
+      delivery: "cache-http",
+      cache: { ...request.cache, namespace: "edge", name: "near" },
+    } as const;
+    await expect(planDeploy(depsOf(port), near, imageOf("v1"))).rejects.toMatchObject({
+      code: "CACHE_NOT_INSTALLED",
+      hint: "wasme cache manifests -n edge --name near | kubectl apply -f -; or deploy with --delivery registry",
+    });
   });
 
   const resting = async (

@@ -53,3 +53,17 @@ it("names the right that hides the node cache where nothing else is left, but no
   expect(asked(HALF)).toThrow(expect.objectContaining({ hint: expect.stringContaining("cache manifests --files") }));
   expect(way({ ...text, cache: unseen, delivery: "registry" }, {})).toBe("envoyfilter by registry");
 });
+
+it("names the command that installs this very cache", () => {
+  const near = { ...HALF, title: "edge/near" };
+  const current = { via: "wasmplugin", delivery: "cache-http" } as const;
+  const asked =
+    (more: Partial<ViaQuestion>, request: Parameters<typeof chooseWay>[0] = {}) =>
+    (): unknown =>
+      chooseWay(request, { ...PLAIN, cache: near, ...more });
+  const hint = (command: string): unknown =>
+    expect.objectContaining({ hint: expect.stringContaining(`${command} -n edge --name near | kubectl apply -f -`) });
+  expect(asked({ current }, OWNED)).toThrow(hint("wasme cache manifests"));
+  expect(asked({ delivery: "cache-http" })).toThrow(hint("wasme cache manifests"));
+  expect(asked({ delivery: "cache-file" })).toThrow(hint("wasme cache manifests --files"));
+});
