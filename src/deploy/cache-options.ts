@@ -1,4 +1,4 @@
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 
 const USUAL: CacheName = { namespace: "wasme", name: "wasme-cache" };
 

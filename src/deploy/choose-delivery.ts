@@ -3,7 +3,7 @@ import { formatReference } from "../domain/image-reference.ts";
 import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { ServerVersion } from "../kube/port.ts";
 import { installCommand } from "./cache-options.ts";
-import { cacheOf } from "./plan-cache-release.ts";
+import { cacheOf } from "./cache-name.ts";
 import { VIA_KIND } from "./via-kind.ts";
 import type { Via } from "./request.ts";
 

@@ -2,7 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { installCommand } from "./cache-options.ts";
 import type { CacheSight } from "./choose-delivery.ts";
 import { chooseVia, type ViaChoice, type ViaQuestion } from "./choose-via.ts";
-import { cacheOf } from "./plan-cache-release.ts";
+import { cacheOf } from "./cache-name.ts";
 import type { DeployRequest } from "./request.ts";
 
 /**

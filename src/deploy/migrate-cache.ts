@@ -10,7 +10,8 @@ import { hasOldCache, type OldCache, standInName } from "./migrate-old-cache.ts"
 import { OLD_LIST } from "./migrate-old-names.ts";
 import { planLift, planSpace } from "./migrate-space.ts";
 import { type DeleteChange, type ObjectWait, refTo, type Step, type TouchChange } from "./plan.ts";
-import type { CacheName, CacheRelease } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
+import type { CacheRelease } from "./plan-cache-removal.ts";
 import type { CacheRequest, ClusterDeps } from "./request.ts";
 import { keepsFiles } from "./pods.ts";
 import { settleApply } from "./settle-change.ts";

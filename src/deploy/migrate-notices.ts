@@ -4,7 +4,7 @@ import { FILTER_LABEL } from "../mesh/names.ts";
 import { noticesOn, speakerOf } from "./cache-list.ts";
 import { cacheUseOf, oursAmong, readFilterObjects, servedVias } from "./our-objects.ts";
 import type { AnnounceChange } from "./plan.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 

@@ -3,7 +3,7 @@ import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
 import { isOurWork } from "./look-at-cache.ts";
 import { isOldManaged, OLD_DIRECTORY, OLD_LIST } from "./migrate-old-names.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined, missingAccess } from "./require-access.ts";
 

@@ -7,7 +7,7 @@ import { type Target, targetOf } from "./live-workload.ts";
 import { findOldCache, type OldCache } from "./migrate-old-cache.ts";
 import { type OldFilter, readOldFilter } from "./migrate-old-filter.ts";
 import { stripOldMounts } from "./migrate-old-mounts.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import type { ClusterDeps } from "./request.ts";
 import { deniedAsUndefined } from "./require-access.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";

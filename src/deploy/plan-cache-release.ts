@@ -1,19 +1,14 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, stringMapAt } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
+import { type CacheName, cacheOf } from "./cache-name.ts";
 import { cacheOptions } from "./cache-options.ts";
 import { isEmptied, keysOf, type Notice, noticesOn, releasePatch } from "./cache-list.ts";
 import { inParallel } from "./in-parallel.ts";
 import { neededEntries } from "./needed-entries.ts";
 import { cacheUseOf } from "./our-objects.ts";
 import type { DeleteChange, MarkStep, ReleaseChange } from "./plan.ts";
-import {
-  CACHE_UNNEEDED,
-  type CacheName,
-  type CacheRelease,
-  cacheTitle,
-  planCacheRemoval,
-} from "./plan-cache-removal.ts";
+import { CACHE_UNNEEDED, type CacheRelease, cacheTitle, planCacheRemoval } from "./plan-cache-removal.ts";
 import { planSecretRelease } from "./plan-pull-secret.ts";
 import type { ClusterDeps, Owner } from "./request.ts";
 import { deniedAsUndefined, missingAccess } from "./require-access.ts";
@@ -179,12 +174,6 @@ async function planEmptied(
 function removalOf(cache: CacheName, before: KubeObject | undefined, action: "unchanged" | "delete"): DeleteChange {
   const ref: ObjectRef = { kind: Kinds.configMap, ...cache };
   return { type: "delete", action, ref, reason: CACHE_UNNEEDED, before, onlyEmptied: true };
-}
-
-/** The cache that an annotation names. */
-export function cacheOf(text: string): CacheName {
-  const slash = text.indexOf("/");
-  return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
 }
 
 function useText(use: CacheUse | undefined): string {

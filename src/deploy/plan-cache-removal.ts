@@ -3,6 +3,7 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { Access, ObjectRef } from "../kube/port.ts";
 import { cachePodLabels } from "../mesh/cache-objects.ts";
 import { MANAGED_BY, MANAGED_BY_LABEL } from "../mesh/names.ts";
+import type { CacheName } from "./cache-name.ts";
 import { inhabitants, inhabitedNote } from "./inhabitants.ts";
 import { isOurWork } from "./look-at-cache.ts";
 import type { DeleteChange, Step } from "./plan.ts";
@@ -14,12 +15,6 @@ import { hasLabels } from "./select-workloads.ts";
 export interface CacheRelease {
   readonly steps: readonly Step[];
   readonly notes: readonly string[];
-}
-
-/** Which cache: the name all its objects have, and where they are. */
-export interface CacheName {
-  readonly namespace: string;
-  readonly name: string;
 }
 
 /** `the node cache namespace/name`. */

@@ -5,7 +5,8 @@ import type { CacheLook } from "./look-at-cache.ts";
 import { cacheUseOf, type FilterObjects, oursAmong } from "./our-objects.ts";
 import type { ApplyChange, DeleteChange, EditChange, MarkStep, Step } from "./plan.ts";
 import type { CacheRelease } from "./plan-cache-removal.ts";
-import { cacheOf, planCacheRelease, planOrphan } from "./plan-cache-release.ts";
+import { cacheOf } from "./cache-name.ts";
+import { planCacheRelease, planOrphan } from "./plan-cache-release.ts";
 import { planUnmounts } from "./plan-unmounts.ts";
 import type { ClusterDeps, DeployRequest } from "./request.ts";
 

@@ -4,7 +4,7 @@ import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } f
 import { podsCommand } from "./cache-options.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
 import { cacheUseOf, deliveryOf } from "./our-objects.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
 import { editCommand } from "./status-operator.ts";
 import { failed, type NodeState, ok, type StatusStep, unseen, waiting } from "./status-step.ts";

@@ -15,7 +15,7 @@ import {
 } from "../mesh/names.ts";
 import { cacheOptions } from "./cache-options.ts";
 import { cacheUseOf, deliveryOf, type OurObject } from "./our-objects.ts";
-import { cacheOf } from "./plan-cache-release.ts";
+import { cacheOf } from "./cache-name.ts";
 import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";

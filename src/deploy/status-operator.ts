@@ -4,7 +4,7 @@ import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
 import { installCommand, podsCommand } from "./cache-options.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import { VIAS } from "./request.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 import { cacheOfOperator, LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";

@@ -1,6 +1,6 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
-import type { CacheName } from "./plan-cache-removal.ts";
+import type { CacheName } from "./cache-name.ts";
 import type { ClusterDeps } from "./request.ts";
 import { list, type Sight } from "./status-survey.ts";
 

@@ -237,7 +237,7 @@ describe("the way a module is delivered", () => {
     );
     expect(hintOf({ ...oci, config: "{}" })).toBe(`${rewrite}; or deploy with --delivery cache-http`);
     const noFiles = { delivery: "cache-file", cache: { ...CACHE, changeable: false } } as const;
-    expect(hintOf({ ...noFiles, ...text })).toMatch(/^install it anew with .*--files", or deploy with .*cache-http$/u);
+    expect(hintOf({ ...noFiles, ...text })).toMatch(/^install it anew with .*--files \| kubectl apply -f -", or deploy with .*cache-http$/u);
     const served: ReadonlySet<Via> = new Set(["envoyfilter", "trafficextension"]);
     expect(hintOf({ requested: "envoyfilter", delivery: "image-volume", image: COMPAT, served })).toBe(
       "deploy with --via trafficextension, or deploy with --delivery cache-http",
