@@ -15,6 +15,8 @@ import { VIA_KIND } from "./via-kind.ts";
 export interface Wishes {
   readonly all: Sight<readonly KubeObject[]>;
   readonly operators: Sight<readonly KubeObject[]>;
+  /** True when the cluster does not serve their kind. */
+  readonly unserved?: boolean;
 }
 
 /**
@@ -135,6 +137,7 @@ const FIXES: Readonly<Record<string, (where: Where) => string>> = {
   CacheWithoutFiles: ({ cache }) =>
     `${installCommand(cache, " --files")}; or ask for delivery cache-http in the FilterDeployment`,
   WaitingForNodes: ({ cache }) => podsCommand(cache),
+  ModuleUnavailable: ({ cache }) => podsCommand(cache),
   WaitingForRollout: ({ namespace }) => `kubectl get pods -n ${namespace}`,
   PullSecretUnusable: () => "correct that Secret; the operator reads it again by itself",
   Failed: () => "correct what it names; the operator tries again by itself",

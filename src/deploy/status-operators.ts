@@ -15,6 +15,7 @@ export interface OperatorTrouble {
 
 const LABEL = "app.kubernetes.io/name=wasme-operator";
 const INSTALL = "wasme operator manifests | kubectl apply -f -";
+const INSTALL_KIND = "wasme operator manifests --crds only | kubectl apply -f -";
 
 /** What to type to see whether one runs. */
 export const LOOK_FOR_OPERATOR: string = `is an operator running? kubectl get deployments -A -l ${LABEL}`;
@@ -50,6 +51,22 @@ export function operatorTrouble(
   }
   const fix = `kubectl get pods -n ${home} -l ${LABEL}; kubectl logs -n ${home} deployment/${name}`;
   return { why: `the operator ${titleOf(away)} has no pod that is ready`, fix };
+}
+
+/**
+ * What to say where FilterDeployments are not served although an operator is there for them: never installed, or deleted,
+ * and all of them with it. Nothing when no operator looks after the namespace (`undefined` is all), or we may not see.
+ */
+export function unservedNote(
+  operators: Sight<readonly KubeObject[]>,
+  namespace: string | undefined,
+): readonly string[] {
+  const seen = "denied" in operators ? [] : operators.seen;
+  const idle = seen.find((one) => namespace === undefined || watches(one, namespace));
+  if (idle === undefined) return [];
+  return [
+    `the cluster does not serve the kind FilterDeployment, so the operator ${titleOf(idle)} has nothing to carry out; install the kind, then apply your FilterDeployments: ${INSTALL_KIND}`,
+  ];
 }
 
 /** The cache whose list the operator of a namespace keeps, as its pods are told; `undefined` when we may not see. */

@@ -11,7 +11,7 @@ import { type ClusterDeps, type Via, VIAS } from "./request.ts";
 import { aboutNone, begunDeploys } from "./status-none.ts";
 import { statusOf } from "./status-filter.ts";
 import type { Wishes } from "./status-operator.ts";
-import { readOperators } from "./status-operators.ts";
+import { readOperators, unservedNote } from "./status-operators.ts";
 import type { ProxyDeps } from "./status-proxies.ts";
 import type { FilterStatus } from "./status-step.ts";
 import { deniedTo, list, type Sight, survey } from "./status-survey.ts";
@@ -66,11 +66,14 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
     ...made.filter((one) => one !== undefined),
     ...unmade({ ours: everything, denied: found.denied }, wishes, request),
   ];
+  const unserved = wishes.unserved === true ? unservedNote(wishes.operators, namespace) : [];
   const begun = await begunDeploys(deps, { namespace, id: request.id, everything });
   const old = await findOldFilters(deps, found, { namespace, id: request.id });
   const none =
-    filters.length === 0 ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun, old }) : [];
-  const notes = [...unshown(wishes.all, request), ...none, ...begun, ...oldFiltersNote(old, namespace)];
+    filters.length === 0
+      ? await aboutNone(deps, { id: request.id, namespace, everything, wishes, begun: [...begun, ...unserved], old })
+      : [];
+  const notes = [...unshown(wishes.all, request), ...none, ...begun, ...unserved, ...oldFiltersNote(old, namespace)];
   const denied = [
     ...found.denied.map((via) => deniedTo("list", VIA_KIND[via], namespace)),
     ...("denied" in wishes.all ? [wishes.all.denied] : []),
@@ -92,7 +95,9 @@ function unshown(wishes: Sight<readonly KubeObject[]>, { labels }: StatusRequest
 /** The operators are of interest only where there is something for them to do. */
 async function readWishes(deps: ClusterDeps, namespace: string | undefined): Promise<Wishes> {
   const kind = Kinds.filterDeployment;
-  if (!(await deps.port.served(kind, deps.signal))) return { all: { seen: [] }, operators: { seen: [] } };
+  if (!(await deps.port.served(kind, deps.signal))) {
+    return { all: { seen: [] }, operators: await readOperators(deps), unserved: true };
+  }
   const all = await list(deps, { kind, ...(namespace === undefined ? {} : { namespace }) });
   const anyWish = "seen" in all && all.seen.length > 0;
   return { all, operators: anyWish ? await readOperators(deps) : { seen: [] } };
