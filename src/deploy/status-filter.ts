@@ -20,6 +20,7 @@ import { hasProxy } from "./pods.ts";
 import type { Via } from "./request.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";
 import { cacheSteps } from "./status-cache.ts";
+import { goingStep } from "./status-namespace.ts";
 import { operatorStep, type Wishes } from "./status-operator.ts";
 import { LOOK_FOR_OPERATOR } from "./status-operators.ts";
 import { type PodQuestion, selectedPods, sidecarStep, volumeSteps } from "./status-pods.ts";
@@ -50,11 +51,9 @@ export async function statusOf(
   const again = againFor(one, found);
   const question = podQuestion(object, found, { seen: around.seen, again });
   const cached = cachePart(question, { object, seen: around.seen, now: around.now, again });
-  const owner = operatorStep(object, around.wishes);
   const asked = around.explain && question !== undefined ? await proxySteps(deps, question) : NOT_ASKED;
   const steps = [
-    ...(owner === undefined ? [] : [owner]),
-    workloadStep(found),
+    ...groundSteps(object, found, around),
     ...cached.steps,
     ...(question === undefined ? [] : volumeSteps(question)),
     objectStep(object, via, again),
@@ -65,6 +64,18 @@ export async function statusOf(
   const { nodes } = cached;
   const { proxies } = asked;
   return { id, namespace, workload: title, ...factsOf(one), state: stateOf(steps), steps, nodes, proxies };
+}
+
+/** The steps `operator` and `workload`; that the namespace is going comes before all. */
+function groundSteps(
+  object: KubeObject,
+  found: FoundWorkload,
+  { seen, wishes }: Pick<Surroundings, "seen" | "wishes">,
+): readonly StatusStep[] {
+  const space = seen.spaces.get(found.namespace);
+  const going = space === undefined ? undefined : goingStep(space.live, wishes);
+  const steps = [going, operatorStep(object, wishes), going === undefined ? workloadStep(found) : undefined];
+  return steps.filter((step) => step !== undefined);
 }
 
 /** What the object itself says. */

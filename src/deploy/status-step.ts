@@ -4,7 +4,7 @@ import type { Via } from "./request.ts";
 /**
  * What has to be so before a filter runs, in the order it comes about:
  * - `operator`: its FilterDeployment is carried out;
- * - `workload`: the workload is there;
+ * - `workload`: the workload is there, in a namespace that stays;
  * - `list`: the node cache's list names the image;
  * - `nodes`: the nodes have the module;
  * - `security`: the namespace lets the volume into pods;

@@ -19,6 +19,7 @@ export type Sight<T> = { readonly seen: T } | { readonly denied: Denied };
 /** What is read of a namespace with filters. */
 export interface SpaceSight {
   readonly labels: Sight<Readonly<Record<string, string>>>;
+  readonly live: Sight<KubeObject | undefined>;
   /** The workloads, by kind; only kinds that have filters. */
   readonly workloads: ReadonlyMap<WorkloadKind, Sight<readonly KubeObject[]>>;
   readonly pods: Sight<readonly KubeObject[]>;
@@ -41,9 +42,13 @@ export interface Survey {
   readonly caches: ReadonlyMap<string, CacheView>;
 }
 
-/** Reads what the state of these filters is told from. */
-export async function survey(deps: ClusterDeps, objects: readonly OurObject[]): Promise<Survey> {
-  const namespaces = distinct(objects.map(({ object }) => object.metadata.namespace ?? ""));
+/** Reads what the state of these filters, and of those to be made in other namespaces, is told from. */
+export async function survey(
+  deps: ClusterDeps,
+  objects: readonly OurObject[],
+  others: readonly string[],
+): Promise<Survey> {
+  const namespaces = distinct([...objects.map(({ object }) => object.metadata.namespace ?? ""), ...others]);
   const caches = distinct(objects.flatMap(({ object }) => cacheUseOf(object)?.cache ?? []));
   const [spaces, views] = await Promise.all([
     inParallel(namespaces, (namespace) => readSpace(deps, namespace, objects)),
@@ -68,6 +73,7 @@ async function readSpace(deps: ClusterDeps, namespace: string, objects: readonly
   const labels = "denied" in live ? live : { seen: live.seen?.metadata.labels ?? {} };
   return {
     labels,
+    live,
     pods,
     workloads: new Map(kinds.map((kind, at) => [kind, workloads[at]] as const).filter(isThere)),
   };

@@ -4,9 +4,10 @@ import { at, type KubeObject, stringAt } from "../kube/objects.ts";
 import { FILTER_DEPLOYMENT_LABEL, WORKLOAD_LABEL, workloadLabel } from "../mesh/names.ts";
 import type { OurObject } from "./our-objects.ts";
 import type { Via } from "./request.ts";
+import { goingStep } from "./status-namespace.ts";
 import { goneStep, operatorStep, ownFilterId, type Wishes } from "./status-operator.ts";
 import { type FilterStatus, firstTrouble, stateOf, type StatusStep, unseen } from "./status-step.ts";
-import { deniedTo } from "./status-survey.ts";
+import { deniedTo, type Survey } from "./status-survey.ts";
 import { VIA_KIND } from "./via-kind.ts";
 
 /** Which FilterDeployments are looked at. */
@@ -21,6 +22,7 @@ export interface SeenObjects {
   readonly ours: readonly OurObject[];
   /** Kinds that may not be listed: objects may be missing. */
   readonly denied: readonly Via[];
+  readonly spaces: Survey["spaces"];
 }
 
 /**
@@ -38,14 +40,16 @@ export function unmade(
     .flatMap((wish) => unmadeOf(wish, objects, wishes));
 }
 
-function unmadeOf(wish: KubeObject, { ours, denied }: SeenObjects, wishes: Wishes): readonly FilterStatus[] {
+function unmadeOf(wish: KubeObject, { ours, denied, spaces }: SeenObjects, wishes: Wishes): readonly FilterStatus[] {
   const { name, namespace = "" } = wish.metadata;
   const made = ours.filter(
     ({ object }) =>
       object.metadata.namespace === namespace &&
       object.metadata.labels?.[FILTER_DEPLOYMENT_LABEL] === workloadLabel(name),
   );
-  const told = [operatorStep(wish, wishes)].filter((step) => step !== undefined);
+  const space = spaces.get(namespace);
+  const going = space === undefined ? undefined : goingStep(space.live, wishes);
+  const told = [going, operatorStep(wish, wishes)].filter((step) => step !== undefined);
   const facts = { id: ownFilterId(wish), namespace, image: stringAt(wish, "spec", "filter", "image") };
   const row = (workload: string | undefined, more: readonly StatusStep[]): FilterStatus => {
     const steps = [...told, ...more];

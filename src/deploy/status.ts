@@ -58,13 +58,13 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
   if (found.denied.length === served.size) throw nothingSeen(found.denied, namespace);
   const everything = oursAmong(found);
   const objects = everything.filter(({ object }) => isAsked(object, request));
-  const seen = await survey(deps, objects);
+  const seen = await survey(deps, objects, goingPlaces(wishes));
   const { labels, explain } = request;
   const around = { labels, explain, seen, wishes, now: deps.clock.now() };
   const made = await inParallel(objects, (one) => statusOf(deps, one, around));
   const filters = [
     ...made.filter((one) => one !== undefined),
-    ...unmade({ ours: everything, denied: found.denied }, wishes, request),
+    ...unmade({ ours: everything, denied: found.denied, spaces: seen.spaces }, wishes, request),
   ];
   const unserved = wishes.unserved === true ? unservedNote(wishes.operators, namespace) : [];
   const begun = await begunDeploys(deps, { namespace, id: request.id, everything });
@@ -84,6 +84,12 @@ export async function filterStatus(deps: StatusDeps, request: StatusRequest): Pr
     filters: filters.toSorted((a, b) => (order(a) < order(b) ? -1 : 1)),
     notes: [...denied.map(({ message, fix }) => `${message}; ${fix}`), ...notes],
   };
+}
+
+/** Where a FilterDeployment is being deleted: with its namespace, maybe. */
+function goingPlaces({ all }: Wishes): readonly string[] {
+  const seen = "seen" in all ? all.seen : [];
+  return seen.flatMap(({ metadata: own }) => (own.deletionTimestamp === undefined ? [] : (own.namespace ?? [])));
 }
 
 /** What a FilterDeployment without objects will be for is told by its selector only, not by labels of a workload. */

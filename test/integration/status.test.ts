@@ -446,6 +446,14 @@ describe.skipIf("skip" in cluster)("wasme status on a real API server", () => {
     expect((await trouble(bench))?.message).toContain(
       "FilterDeployment mine is being deleted: what was made for it goes",
     );
+    await client.request("DELETE", `/api/v1/namespaces/${home}`);
+    expect(await trouble(bench)).toMatchObject({
+      name: "workload",
+      message: expect.stringContaining(
+        `"${home}" is being deleted, and the finalizer of FilterDeployment mine holds it: `,
+      ) as string,
+      fix: expect.stringContaining(`to give up: kubectl patch filterdeployment mine -n ${home} `) as string,
+    });
     await patch(`${path}/mine`, { metadata: { finalizers: null } });
   });
 });

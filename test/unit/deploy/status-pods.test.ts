@@ -17,6 +17,7 @@ function fixFor(ownerReferences: readonly object[]): string | undefined {
     namespace: "shop",
     space: {
       labels: { seen: { "pod-security.kubernetes.io/enforce": "restricted" } },
+      live: { seen: undefined },
       pods: { seen: [] },
       workloads: new Map(),
     },

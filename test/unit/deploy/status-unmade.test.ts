@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { OurObject } from "../../../src/deploy/our-objects.ts";
 import type { Via } from "../../../src/deploy/request.ts";
 import type { FilterStatus } from "../../../src/deploy/status-step.ts";
+import type { Survey } from "../../../src/deploy/status-survey.ts";
 import { unmade } from "../../../src/deploy/status-unmade.ts";
 import type { KubeObject } from "../../../src/kube/objects.ts";
 
@@ -25,10 +26,14 @@ function madeFor(workload: string): OurObject {
 function look(
   wish: KubeObject,
   ours: readonly OurObject[],
-  more: { readonly operators?: readonly KubeObject[]; readonly denied?: readonly Via[] } = {},
+  more: {
+    readonly operators?: readonly KubeObject[];
+    readonly denied?: readonly Via[];
+    readonly spaces?: Survey["spaces"];
+  } = {},
 ): readonly FilterStatus[] {
   const wishes = { all: { seen: [wish] }, operators: { seen: more.operators ?? [] } };
-  return unmade({ ours, denied: more.denied ?? [] }, wishes, ALL);
+  return unmade({ ours, denied: more.denied ?? [], spaces: more.spaces ?? new Map() }, wishes, ALL);
 }
 
 it("calls nothing on of which there is no object, whatever the FilterDeployment says", () => {
