@@ -108,7 +108,8 @@ const IMAGE_TROUBLE = /Image/u;
 export function progressText({ ready, wanted, open }: NodeProgress): string {
   const names = [...open].slice(0, 3).map(([node, why]) => `${node}: ${why}`);
   const more = open.size > names.length ? [`${open.size - names.length} more`] : [];
-  return [`${ready}/${wanted} nodes`, ...names, ...more].join("; ");
+  const none = wanted === 0 ? ["no node has a cache pod"] : [];
+  return [`${ready}/${wanted} nodes`, ...none, ...names, ...more].join("; ");
 }
 
 /** True when whoever asks for the module gets it although not all nodes are there: every pod that serves has it. */
@@ -193,7 +194,8 @@ function readyCondition(pod: KubeObject): unknown {
   return listAt(pod, "status", "conditions").find((one) => isObject(one) && one["type"] === "Ready");
 }
 
-function isReady(pod: KubeObject): boolean {
+/** True for a pod that gets requests. */
+export function isReady(pod: KubeObject): boolean {
   return stringAt(readyCondition(pod), "status") === "True";
 }
 

@@ -81,6 +81,14 @@ export function editCommand({ metadata }: KubeObject): string | undefined {
   return name === undefined ? undefined : `kubectl edit filterdeployment ${name} -n ${metadata.namespace ?? ""}`;
 }
 
+/** How the filter of an object is delivered without a volume. */
+export function withoutVolume(object: KubeObject): string {
+  const edit = editCommand(object);
+  return edit === undefined
+    ? "deploy again with --delivery cache-http: it needs no volume"
+    : `write spec.deployment.istio.delivery: cache-http, which needs no volume: ${edit}`;
+}
+
 /** The filter's id that a FilterDeployment asks for. */
 export function ownFilterId(wish: KubeObject): string {
   return stringAt(wish, "status", "filter") ?? parseFilterDeployment(wish).spec?.id ?? wish.metadata.name;

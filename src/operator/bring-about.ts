@@ -8,6 +8,7 @@ import type { ResolvedImage } from "../domain/resolved-image.ts";
 import type { FilterDeploymentSpec } from "../domain/filter-deployment.ts";
 import type { ObjectRef } from "../kube/port.ts";
 import { filterObjectName } from "../mesh/names.ts";
+import type { Outage } from "./cache-outage.ts";
 import { FILTER_KINDS } from "./cluster-view.ts";
 import { adviceOf, type WorkloadResult } from "./conditions.ts";
 import { requestOf } from "./desired.ts";
@@ -27,6 +28,8 @@ export interface Brought {
   readonly awaiting?: { readonly step: Wait; readonly message: string };
   /** What kept workloads from getting the filter, the first of each kind of failure. */
   readonly failures: readonly WasmeError[];
+  /** What the wait is when nothing is left to deploy. */
+  readonly outage?: Outage | undefined;
 }
 
 /** A filter that is verified, and where it is to go. */

@@ -10,7 +10,7 @@ import { WORKLOAD_KINDS } from "../domain/workload.ts";
 import { filterIdOf } from "../domain/filter-deployment.ts";
 import { createKindView, type KindView, type KindViewOptions, type ViewDeps } from "./kind-view.ts";
 import { podFacts } from "./pod-facts.ts";
-import type { OperatorSettings } from "./settings.ts";
+import type { CacheLocation, OperatorSettings } from "./settings.ts";
 
 /** The kinds that carry filters. */
 export const FILTER_KINDS: readonly ResourceKind[] = [Kinds.envoyFilter, Kinds.wasmPlugin, Kinds.trafficExtension];
@@ -25,8 +25,8 @@ export interface ClusterView {
   readonly pods: KindView;
   /** The cache's list and its nodes' reports; absent without a cache. */
   readonly configMaps: KindView | undefined;
-  /** Where the cache's pods are. */
-  readonly cacheNamespace: string | undefined;
+  /** The node cache; its pods serve all namespaces. */
+  readonly cache: CacheLocation | undefined;
   readonly all: readonly KindView[];
   /**
    * The view that knows all objects of a kind in a namespace; `undefined` when there is none, or when it has not seen them:
@@ -82,7 +82,7 @@ export function createClusterView(
     filters,
     pods,
     configMaps,
-    cacheNamespace: cache?.namespace,
+    cache,
     all,
     find: (kind, namespace) =>
       all.find((view) => view.kind === kind && view.covers(namespace) && view.seen(namespace ?? "")),

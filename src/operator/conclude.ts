@@ -2,6 +2,7 @@ import { WasmeError } from "../domain/errors.ts";
 import { keyOf } from "../controller/object-store.ts";
 import { numberAt } from "../kube/objects.ts";
 import type { Brought } from "./bring-about.ts";
+import { MODULE_UNAVAILABLE } from "./cache-outage.ts";
 import { adviceOf, type Condition, conditionsWith, no, unknown, type WorkloadResult, yes } from "./conditions.ts";
 import { PATIENCE_MS } from "./desired.ts";
 import type { FoundImage } from "./find-image.ts";
@@ -13,12 +14,12 @@ type Verified = Known & Pick<FoundImage, "image" | "verified">;
 
 /** The end of a reconcile that got as far as the workloads. */
 export function conclude(work: Work, known: Verified, brought: Brought): Judgement {
-  const { results, plan, awaiting, failures } = brought;
+  const { results, plan, failures } = brought;
   const failed = results.filter(({ state }) => state === "Failed");
   // What may get better soon decides when to look again, and is the one to tell of.
   const failure = failures.find((one) => failureOf(one).soon) ?? failures[0];
-  const wait = awaiting === undefined ? undefined : waitOf(awaiting.step.type, awaiting.message);
-  if (wait === undefined) work.deps.waits.forget(keyOf(work.live));
+  const wait = waitOf(brought);
+  if (brought.awaiting === undefined) work.deps.waits.forget(keyOf(work.live));
   const Ready = readyCondition(results, failure, wait);
   const conditions = conditionsWith({
     Ready,
@@ -30,6 +31,8 @@ export function conclude(work: Work, known: Verified, brought: Brought): Judgeme
   const facts = { ...factsOf(work, known), ...(plan && { via: plan.via, delivery: plan.delivery }) };
   const findings = { ...facts, conditions, workloads: results };
   if (failure !== undefined && failureOf(failure).soon) return { findings, failure };
+  // Pods that come and go wake it; this is for the time that passes.
+  if (brought.outage !== undefined) return { findings, againMs: Math.min(nextLook(work, known), LATE_MS) };
   if (wait !== undefined) return { findings, againMs: isLate(work, wait) ? LATE_MS : AWAITING_MS };
   return { findings, againMs: Ready.status === "True" ? nextLook(work, known) : AWAITING_MS };
 }
@@ -56,9 +59,25 @@ interface Wait {
   readonly condition: Condition;
 }
 
-function waitOf(type: string, message: string): Wait {
-  if (type === "wait-module") return { at: "CacheReady", condition: no("WaitingForNodes", message) };
+/** The wait as it is told; none while it may be one of every day. */
+function waitOf({ awaiting, outage }: Brought): Wait | undefined {
+  if (awaiting === undefined || outage === "short") return undefined;
+  const { message, step } = awaiting;
+  if (outage === "lasting") return { at: "CacheReady", condition: no(MODULE_UNAVAILABLE, lackText(awaiting)) };
+  if (step.type === "wait-module") return { at: "CacheReady", condition: no("WaitingForNodes", message) };
   return { at: "WorkloadsUpdated", condition: no("WaitingForRollout", message) };
+}
+
+/** The filter is in the proxies all the same: only new ones are without. */
+function isOutage({ condition }: Wait): boolean {
+  return condition.reason === MODULE_UNAVAILABLE;
+}
+
+function lackText({ step, message }: NonNullable<Brought["awaiting"]>): string {
+  const lack = `${message}: proxies that have the filter keep it, new ones may not get it`;
+  if (step.type !== "wait-module") return lack;
+  const { namespace, name } = step.cache;
+  return `${lack}; see kubectl get daemonset,pods -n ${namespace} -l app.kubernetes.io/instance=${name} -o wide`;
 }
 
 function readyCondition(
@@ -92,13 +111,14 @@ function updatedCondition(
   const ready = readyCondition(results, failure, undefined);
   if (failure !== undefined) return ready;
   if (wait?.at === "WorkloadsUpdated") return wait.condition;
-  if (wait !== undefined) return no("WaitingForNodes", "the nodes come first");
+  if (wait !== undefined && !isOutage(wait)) return no("WaitingForNodes", "the nodes come first");
   return ready.status === "True" ? yes("AllUpdated", ready.message) : ready;
 }
 
 /** A wait is normal, unless it takes too long. */
 function lateCondition(work: Work, wait: Wait | undefined): Condition {
   if (wait === undefined) return no("AsWanted", "the proxies have what is asked for");
+  if (isOutage(wait)) return yes(wait.condition.reason, wait.condition.message);
   if (!isLate(work, wait)) return no("InProgress", wait.condition.message);
   return yes("TakesTooLong", `for more than ${PATIENCE_MS / 60_000} minutes: ${wait.condition.message}`);
 }

@@ -11,6 +11,7 @@ import type { ObjectRef } from "../kube/port.ts";
 import { cacheEntry } from "../mesh/cache-objects.ts";
 import { checkFilterId, WORKLOAD_KIND_LABEL } from "../mesh/names.ts";
 import { bringAbout, type Brought, type Verified } from "./bring-about.ts";
+import { outageOf } from "./cache-outage.ts";
 import { conclude, noWorkloads } from "./conclude.ts";
 import { inFields, no } from "./conditions.ts";
 import { holderOf, isWantedByOthers, leavingHolder, ownedBy } from "./contenders.ts";
@@ -89,7 +90,7 @@ async function judgeSpec(
   const brought = await bringAbout(work, verified);
   const now = await held;
   await removeUnwanted(now, [...brought.wanted, ...stillNeeded(now, verified, brought)]);
-  return conclude(now, known, brought);
+  return conclude(now, known, { ...brought, outage: await outageOf(now, brought) });
 }
 
 /** The work with the finalizer on its object. */

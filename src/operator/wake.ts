@@ -5,7 +5,8 @@ import { type AddOptions, LOW_PRIORITY } from "../controller/work-queue.ts";
 import { rolloutState } from "../deploy/rollout-state.ts";
 import { hasLabels } from "../deploy/select-workloads.ts";
 import { type ResourceKind, resourceName } from "../kube/kinds.ts";
-import { type KubeObject, stringMapAt } from "../kube/objects.ts";
+import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
+import { hasServingPod, isServing, MODULE_UNAVAILABLE } from "./cache-outage.ts";
 import type { CachedPort } from "./cached-port.ts";
 import { type ClusterView, ID_INDEX, idKey, IMAGE_INDEX, ownerLabelKey, ownersOf } from "./cluster-view.ts";
 import { Contested } from "./contested.ts";
@@ -44,11 +45,12 @@ export function wakeOnChanges(
       for (const key of makers) enqueue(key, { afterMs });
     });
   }
-  view.pods.onChange(({ initial, before, after }) => {
-    const { namespace } = (after ?? before)?.metadata ?? {};
-    if (initial || namespace === undefined) return;
+  view.pods.onChange((change) => {
+    const { namespace } = (change.after ?? change.before)?.metadata ?? {};
+    if (change.initial || namespace === undefined) return;
     // The cache's pods serve all namespaces.
-    wake(waiting(view, namespace === view.cacheNamespace ? undefined : namespace));
+    wake(waiting(view, namespace === view.cache?.namespace ? undefined : namespace));
+    if (isLastServing(view, change)) wake(view.filterDeployments.list().filter(needsCache), true);
   });
   view.configMaps?.onChange((change) => {
     if (!change.initial) wakeByMap(view, change, { wake, enqueue, announced });
@@ -177,6 +179,17 @@ function makerOf(object: KubeObject | undefined): readonly string[] {
   return namespace === undefined || name === undefined ? [] : [`${namespace}/${name}`];
 }
 
+/** The cache served until this change, and now it does not. */
+function isLastServing(view: ClusterView, { before, after }: StoreChange): boolean {
+  const { cache } = view;
+  if (cache === undefined || before === undefined || !isServing(before, cache)) return false;
+  return (after === undefined || !isServing(after, cache)) && !hasServingPod(view);
+}
+
+function needsCache(object: KubeObject): boolean {
+  return stringAt(object, "status", "delivery")?.startsWith("cache-") === true;
+}
+
 /** Those of a namespace that wait for something. */
 function waiting(view: ClusterView, namespace: string | undefined): readonly KubeObject[] {
   return view.filterDeployments
@@ -212,4 +225,5 @@ const WAITS: ReadonlySet<string> = new Set([
   "IdInUse",
   "CacheNotInstalled",
   "CacheWithoutFiles",
+  MODULE_UNAVAILABLE,
 ]);

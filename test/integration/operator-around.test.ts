@@ -305,6 +305,50 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
         await reporter.stop();
       }
     });
+
+    it("tells that nobody serves the module of a deployed filter any more, touches nothing, and heals by itself", async () => {
+      for (const operator of operators) await operator.stop();
+      // A minute passes in a second.
+      const clock = { ...systemClock, elapsed: () => systemClock.elapsed() * 60 };
+      operators.push(await startOperator(client.kubeconfigPath, { clock }));
+      const reporter = startReporter(client);
+      const select = async (place: string | null): Promise<void> => {
+        const body = { spec: { template: { spec: { nodeSelector: { place } } } } };
+        const target = `/apis/apps/v1/namespaces/${CACHE.namespace}/daemonsets/${CACHE.name}`;
+        expect((await client.request("PATCH", target, body, "application/merge-patch+json")).status).toBe(200);
+      };
+      try {
+        const image = await images.push("team/served:v1", "served");
+        const filter = { imagePullOptions: { pullSecret: "regcred" } };
+        await client.apply(filterDeployment(namespace, image.reference, { filter, istio: { delivery: "cache-http" } }));
+        await reason("Deployed");
+        const plugin = `/apis/${PLUGINS}/namespaces/${namespace}/wasmplugins/web-hello`;
+        const { body: before } = await client.request<{ metadata: object }>("GET", plugin);
+        await select("nowhere");
+        const down = await reason("ModuleUnavailable");
+        expect(conditionsOf(down)).toEqual({
+          Ready: "False ModuleUnavailable",
+          ImageVerified: "True Verified",
+          CacheReady: "False ModuleUnavailable",
+          WorkloadsUpdated: "True AllUpdated",
+          Degraded: "True ModuleUnavailable",
+        });
+        expect(down.status?.ready).toBe("1/1");
+        const isSaid = (object: LiveFilterDeployment): boolean =>
+          messageOf(object).startsWith("0/0 nodes; no node has a cache pod: proxies that have the filter keep it");
+        await client.eventually<LiveFilterDeployment>(path(), isSaid, 100_000);
+        await select(null);
+        expect(conditionsOf(await reason("Deployed"))["Degraded"]).toBe("False AsWanted");
+        const { body: after } = await client.request<{ metadata: object }>("GET", plugin);
+        expect(after.metadata).toEqual(before.metadata);
+        await client.request("DELETE", path());
+        await waitFor("nothing to be left", async () =>
+          (await tracesIn(client, namespace)).length === 0 ? true : undefined,
+        );
+      } finally {
+        await reporter.stop();
+      }
+    });
   },
 );
 

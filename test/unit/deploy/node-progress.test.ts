@@ -194,6 +194,10 @@ describe("nodeProgress", () => {
     );
   });
 
+  it("says so when no node is to have a cache pod", () => {
+    expect(progressText(nodeProgress(cluster(0, {}), QUESTION))).toBe("0/0 nodes; no node has a cache pod");
+  });
+
   it("knows when nobody who asks can be refused although nodes are missing", () => {
     const served = (seen: CacheSnapshot): boolean => isServed(nodeProgress(seen, QUESTION), seen, QUESTION);
     const down = pod("b", { ready: false, since: YOUNG });

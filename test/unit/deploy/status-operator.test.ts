@@ -27,6 +27,10 @@ it("sends nobody into an object for what is not to be mended there", () => {
     state: "waiting",
     fix: "kubectl get pods -n wasme -l app.kubernetes.io/instance=wasme-cache -o wide",
   });
+  expect(stepFor("ModuleUnavailable")).toMatchObject({
+    state: "failed",
+    fix: "kubectl get pods -n wasme -l app.kubernetes.io/instance=wasme-cache -o wide",
+  });
   expect(stepFor("WaitingForRollout")?.fix).toBe("kubectl get pods -n shop");
   expect(stepFor("PullSecretUnusable")?.fix).toBe("correct that Secret; the operator reads it again by itself");
   expect(stepFor("RefusedByCluster")?.fix).toContain("the operator tries again by itself");

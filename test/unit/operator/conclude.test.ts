@@ -117,6 +117,30 @@ describe("a wait", () => {
   });
 });
 
+describe("a node cache that is down under a filter that is deployed", () => {
+  const cache = { namespace: "wasme", name: "wasme-cache" };
+  const awaiting = { step: { type: "wait-module", cache }, message: "0/2 nodes; a: its cache pod is not ready" };
+  const brought = { results: [{ name: "web", state: "Succeeded" }], awaiting } as unknown as Brought;
+
+  it("is not told of while it may be short, and looked at again", () => {
+    const { findings, againMs } = end({ ...brought, outage: "short" });
+    const { Ready, Degraded } = findings.conditions;
+    expect([Ready.reason, Degraded.reason]).toEqual(["Deployed", "AsWanted"]);
+    expect(againMs).toBe(30_000);
+  });
+
+  it("is told of once it lasts, with what to look at; the workloads are not less updated for that", () => {
+    const { findings, againMs, failure } = end({ ...brought, outage: "lasting" });
+    const { CacheReady, WorkloadsUpdated, Ready, Degraded } = findings.conditions;
+    const message =
+      "0/2 nodes; a: its cache pod is not ready: proxies that have the filter keep it, new ones may not get it; see kubectl get daemonset,pods -n wasme -l app.kubernetes.io/instance=wasme-cache -o wide";
+    for (const one of [CacheReady, Ready]) expect(one).toEqual(no("ModuleUnavailable", message));
+    expect(Degraded).toEqual(yes("ModuleUnavailable", message));
+    expect(WorkloadsUpdated.status).toBe("True");
+    expect([againMs, failure]).toEqual([30_000, undefined]);
+  });
+});
+
 describe("the status", () => {
   const findings = {
     id: "hello",

@@ -25,11 +25,12 @@ interface Drawn {
   readonly phase: string;
   readonly proxy: "container" | "init container" | "annotation" | undefined;
   readonly volume: "image" | "empty" | "hostPath" | undefined;
+  readonly trouble?: "crash" | "image" | undefined;
 }
 
 /** A pod with all that a server stores, and that nobody here reads. */
 function podOf(drawn: Drawn, index: number): KubeObject {
-  const { node, bound, created, ready, going, phase, proxy, volume } = drawn;
+  const { node, bound, created, ready, going, phase, proxy, volume, trouble } = drawn;
   const required = {
     nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }],
   };
@@ -65,6 +66,7 @@ function podOf(drawn: Drawn, index: number): KubeObject {
     status: {
       phase,
       podIP: "10.0.0.1",
+      ...(trouble === undefined ? {} : { containerStatuses: [{ name: "cache", imageID: "i", ...TROUBLES[trouble] }] }),
       conditions: [
         { type: "PodScheduled", status: "True" },
         ...(ready === undefined ? [] : [{ type: "Ready", status: ready, lastTransitionTime: created }]),
@@ -72,6 +74,11 @@ function podOf(drawn: Drawn, index: number): KubeObject {
     },
   };
 }
+
+const TROUBLES = {
+  crash: { ready: false, restartCount: 7, state: { terminated: { exitCode: 1 } } },
+  image: { ready: false, restartCount: 0, state: { waiting: { reason: "ImagePullBackOff", message: "no" } } },
+};
 
 const somePods = fc
   .array(
@@ -84,6 +91,7 @@ const somePods = fc
       phase: fc.constantFrom("Pending", "Running", "Failed"),
       proxy: fc.constantFrom("container", "init container", "annotation", undefined),
       volume: fc.constantFrom("image", "empty", "hostPath", undefined),
+      trouble: fc.constantFrom("crash", "image", undefined),
     }),
     { maxLength: 6 },
   )

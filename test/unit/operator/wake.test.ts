@@ -56,6 +56,37 @@ it("wakes those alone whose module a report tells of, by status or because it wa
   expect(woken.map(([key]) => key)).toEqual(["shop/one", "shop/three"]);
 });
 
+it("wakes those with a cache when the last of its pods that served does so no more, and not while another one serves", async () => {
+  const deployed = (name: string, delivery: string): KubeObject => {
+    const object = filterDeployment(name, ONE);
+    const conditions = [{ type: "Ready", status: "True", reason: "Deployed" }];
+    return { ...object, status: { ...(object["status"] as object), delivery, conditions } };
+  };
+  await cluster.tell(Kinds.filterDeployment, "ADDED", deployed("one", "cache-http"));
+  await cluster.tell(Kinds.filterDeployment, "ADDED", deployed("two", "registry"));
+  const pod = (name: string, { ready = true, metadata = {}, program = "wasme-cache" } = {}): KubeObject => {
+    const labels = { "app.kubernetes.io/name": program, "app.kubernetes.io/instance": "wasme-cache" };
+    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    return {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "wasme", uid: name, labels, resourceVersion: cluster.version(), ...metadata },
+      status: { phase: "Running", conditions },
+    };
+  };
+  for (const name of ["a", "b"]) await cluster.tell(Kinds.pod, "ADDED", pod(name));
+  await cluster.tell(Kinds.pod, "ADDED", pod("other", { program: "other" }));
+  woken = [];
+  await cluster.tell(Kinds.pod, "MODIFIED", pod("a", { ready: false }));
+  await cluster.tell(Kinds.pod, "MODIFIED", pod("a"));
+  await cluster.tell(Kinds.pod, "DELETED", pod("a"));
+  expect(woken).toEqual([]);
+  await cluster.tell(Kinds.pod, "MODIFIED", pod("b", { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } }));
+  expect(woken.map(([key]) => key)).toEqual(["shop/one"]);
+  await cluster.tell(Kinds.pod, "DELETED", pod("b"));
+  expect(woken).toHaveLength(1);
+});
+
 it("takes its own finalizer for no news, unless somebody takes it away", async () => {
   const object = filterDeployment("one");
   await cluster.tell(Kinds.filterDeployment, "ADDED", object);
