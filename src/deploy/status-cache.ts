@@ -1,12 +1,13 @@
-import { isDigest } from "../domain/digest.ts";
-import { type KubeObject, stringAt, stringMapAt } from "../kube/objects.ts";
+import { type Digest, isDigest } from "../domain/digest.ts";
+import { type KubeObject, numberAt, stringAt, stringMapAt } from "../kube/objects.ts";
 import { IMAGE_ANNOTATION, IMAGE_DIGEST_ANNOTATION, MODULE_DIGEST_ANNOTATION } from "../mesh/names.ts";
 import { podsCommand } from "./cache-options.ts";
 import { nodeProgress, type NodeProgress, progressText } from "./node-progress.ts";
 import { cacheUseOf, deliveryOf } from "./our-objects.ts";
 import type { CacheName } from "./cache-name.ts";
+import { isAlive } from "./pods.ts";
 import type { CacheView, Sight } from "./status-survey.ts";
-import { editCommand } from "./status-operator.ts";
+import { editCommand, withoutVolume } from "./status-operator.ts";
 import { failed, type NodeState, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 
 /** A filter's object, its cache, and what is needed to judge them. */
@@ -14,8 +15,8 @@ export interface CacheQuestion {
   readonly object: KubeObject;
   readonly title: string;
   readonly cache: CacheView;
-  /** Nodes that need the module themselves. */
-  readonly readers: ReadonlySet<string>;
+  /** Nodes whose proxies need the module: as a file from there, or over HTTP from anywhere. */
+  readonly askers: ReadonlySet<string>;
   /** Epoch milliseconds. */
   readonly now: number;
   /** The command that brings this filter about anew. */
@@ -53,7 +54,7 @@ function names(list: KubeObject, key: string, object: KubeObject): boolean {
 }
 
 function nodesStep(question: CacheQuestion): { readonly step: StatusStep; readonly nodes: readonly NodeState[] } {
-  const { object, title, cache, readers, now, again } = question;
+  const { object, title, cache, again } = question;
   const overHttp = deliveryOf(object) === "cache-http";
   const needed = [cache.daemonSet, cache.pods, cache.reports, ...(overHttp ? [cache.service] : [])];
   const denied = needed.flatMap((one) => ("denied" in one ? [one.denied] : []));
@@ -69,15 +70,39 @@ function nodesStep(question: CacheQuestion): { readonly step: StatusStep; readon
     const message = `${object.kind}/${object.metadata.name} does not say which module it wants: its annotation was changed`;
     return { step: failed("nodes", message, again), nodes: [] };
   }
-  const pods = seenOf<readonly KubeObject[]>(cache.pods, []);
-  const seen = { daemonSet, pods, reports: seenOf<readonly KubeObject[]>(cache.reports, []), readers };
-  const key = cacheUseOf(object)?.key ?? "";
-  const files = deliveryOf(object) === "cache-file";
-  const progress = nodeProgress(seen, { key, moduleDigest, files, now, graceMs: GRACE_MS });
-  return { step: progressStep(question, progress), nodes: nodeStates(pods, progress) };
+  return judgedNodes(question, { daemonSet, moduleDigest });
 }
 
-function progressStep({ object, title }: CacheQuestion, progress: NodeProgress): StatusStep {
+/** The same, when there is a cache, and the object names a module. */
+function judgedNodes(
+  question: CacheQuestion,
+  { daemonSet, moduleDigest }: { readonly daemonSet: KubeObject; readonly moduleDigest: Digest },
+): ReturnType<typeof nodesStep> {
+  const { object, cache, askers, now } = question;
+  const pods = seenOf<readonly KubeObject[]>(cache.pods, []);
+  const key = cacheUseOf(object)?.key ?? "";
+  const files = deliveryOf(object) === "cache-file";
+  const readers = files ? askers : new Set<string>();
+  const seen = { daemonSet, pods, reports: seenOf<readonly KubeObject[]>(cache.reports, []), readers };
+  const progress = nodeProgress(seen, { key, moduleDigest, files, now, graceMs: GRACE_MS });
+  const bare = bareNodes(question, { daemonSet, pods });
+  return { step: progressStep(question, progress, bare), nodes: nodeStates(pods, progress, files ? bare : []) };
+}
+
+/** Nodes whose proxies need the module, and that the cache's DaemonSet, which has all the pods it wants, passes over. */
+function bareNodes(
+  { askers }: CacheQuestion,
+  { daemonSet, pods }: { readonly daemonSet: KubeObject; readonly pods: readonly KubeObject[] },
+): readonly string[] {
+  const bound = new Set(pods.filter(isAlive).map((pod) => stringAt(pod, "spec", "nodeName") ?? ""));
+  const isObserved =
+    numberAt(daemonSet, ["status", "observedGeneration"]) >= numberAt(daemonSet, ["metadata", "generation"]);
+  // One that is bound to no node yet may be meant for any of them.
+  const isWhole = !bound.has("") && bound.size >= numberAt(daemonSet, ["status", "desiredNumberScheduled"]);
+  return isObserved && isWhole ? [...askers].filter((node) => !bound.has(node)).toSorted() : [];
+}
+
+function progressStep({ object, title }: CacheQuestion, progress: NodeProgress, bare: readonly string[]): StatusStep {
   const [namespace = "", name = ""] = title.split("/");
   const [broken] = progress.failed;
   if (broken !== undefined) {
@@ -86,8 +111,24 @@ function progressStep({ object, title }: CacheQuestion, progress: NodeProgress):
     const message = `${progress.ready}/${progress.wanted} nodes; ${node} cannot fetch ${image}: ${why}`;
     return failed("nodes", message, fixOf(why, object, { namespace, name }));
   }
-  if (progress.status === "done") return ok("nodes", progressText(progress));
+  if (bare.length > 0 && deliveryOf(object) === "cache-file") {
+    const count = `${progress.ready}/${progress.wanted} nodes`;
+    const message = `${count}; the DaemonSet of the node cache passes over ${someOf(bare)}, where proxies read files`;
+    const look = `kubectl get daemonset ${name} -n ${namespace} -o yaml`;
+    const fix = `let it run there (nodeSelector, affinity, tolerations): ${look}; or ${withoutVolume(object)}`;
+    return failed("nodes", message, fix);
+  }
+  if (progress.status === "done") {
+    const more = bare.length === 0 ? "" : `; no cache pod on ${someOf(bare)}: other nodes serve the proxies there`;
+    return ok("nodes", `${progressText(progress)}${more}`);
+  }
   return waiting("nodes", progressText(progress), podsCommand({ namespace, name }));
+}
+
+/** The first few, and how many more. */
+function someOf(nodes: readonly string[]): string {
+  const more = nodes.length > 3 ? [`${nodes.length - 3} more`] : [];
+  return [...nodes.slice(0, 3), ...more].join(", ");
 }
 
 /** A cache pod younger than this is waited for, like `deploy` does by default. */
@@ -103,13 +144,19 @@ function fixOf(why: string, object: KubeObject, { namespace, name }: CacheName):
   return `correct that; the node tries again by itself: kubectl logs -n ${namespace} daemonset/${name}`;
 }
 
-function nodeStates(pods: readonly KubeObject[], progress: NodeProgress): readonly NodeState[] {
+function nodeStates(
+  pods: readonly KubeObject[],
+  progress: NodeProgress,
+  bare: readonly string[],
+): readonly NodeState[] {
   const { open, failed: broken, passed } = progress;
   const bound = pods.map((pod) => stringAt(pod, "spec", "nodeName") ?? "").filter((node) => node !== "");
   const all = [...new Set([...bound, ...open.keys()])].toSorted((a, b) => (a < b ? -1 : 1));
   return all.map((node): NodeState => {
     const why = open.get(node);
     if (why === undefined) return { node, state: "ready", message: "has the module" };
+    if (bare.includes(node))
+      return { node, state: "failed", message: "the DaemonSet of the node cache passes over it" };
     if (broken.has(node)) return { node, state: "failed", message: why };
     const more = passed.has(node) ? "; its proxies are served by other nodes" : "";
     return { node, state: "waiting", message: `${why}${more}` };

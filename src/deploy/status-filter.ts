@@ -143,11 +143,11 @@ function cachePart(
   const cache = title === undefined ? undefined : seen.caches.get(title);
   if (title === undefined || cache === undefined) return { steps: [], nodes: [] };
   const pods = question !== undefined && "seen" in question.space.pods ? question.space.pods.seen : [];
-  const reading = deliveryOf(object) === "cache-file" ? selectedPods(object, pods).filter(hasProxy) : [];
-  const readers = new Set(
-    reading.flatMap((pod) => stringAt(pod, "spec", "nodeName") ?? []).filter((node) => node !== ""),
+  const proxied = selectedPods(object, pods).filter(hasProxy);
+  const askers = new Set(
+    proxied.flatMap((pod) => stringAt(pod, "spec", "nodeName") ?? []).filter((node) => node !== ""),
   );
-  return cacheSteps({ object, title, cache, readers, now, again });
+  return cacheSteps({ object, title, cache, askers, now, again });
 }
 
 function workloadStep({ all, workload, title, namespace, id }: FoundWorkload): StatusStep {

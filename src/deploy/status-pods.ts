@@ -8,7 +8,7 @@ import { hasProxy, hasVolume, isImageVolume, selectPods } from "./pods.ts";
 import { filesObstacle } from "./read-namespace.ts";
 import { replicaFailure, rolloutState } from "./rollout-state.ts";
 import { hasLabels, labelText } from "./select-workloads.ts";
-import { editCommand } from "./status-operator.ts";
+import { withoutVolume } from "./status-operator.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 import type { SpaceSight } from "./status-survey.ts";
 
@@ -38,12 +38,7 @@ function securityStep({ object, namespace, space }: PodQuestion): StatusStep | u
   if ("denied" in space.labels) return unseen("security", space.labels.denied);
   const obstacle = filesObstacle({ namespace, labels: space.labels.seen });
   if (obstacle === undefined) return ok("security", "the namespace lets hostPath volumes into pods");
-  const edit = editCommand(object);
-  const fix =
-    edit === undefined
-      ? "deploy again with --delivery cache-http: it needs no volume"
-      : `write spec.deployment.istio.delivery: cache-http, which needs no volume: ${edit}`;
-  return failed("security", obstacle, fix);
+  return failed("security", obstacle, withoutVolume(object));
 }
 
 function templateStep({ workload, title, again }: PodQuestion, volume: string): StatusStep {
