@@ -11,6 +11,7 @@ import { fakeClock } from "../support/fault-clock.ts";
 import { testImage } from "../support/fault-image.ts";
 import * as fault from "../support/fault-kinds.ts";
 import { type FaultRegistry, startFaultRegistry } from "../support/fault-registry.ts";
+import { hurriedTransport } from "../support/hurried-transport.ts";
 
 const { module, moduleDescriptor } = testImage(300_000);
 const source = "team/source";
@@ -39,7 +40,7 @@ describe("mounting a blob", () => {
     const client = createRegistryClient({
       env: {},
       clock: fakeClock(),
-      idleTimeoutMs: 1000,
+      transport: hurriedTransport(({ url }) => (isMount({ path: url.search }) ? { idleTimeoutMs: 300 } : undefined)),
       events: (event) => events.push(event),
       credentials: () => Promise.resolve(credential),
     });
@@ -61,7 +62,7 @@ describe("mounting a blob", () => {
     return registry.requests.map(({ kind }) => kind).filter((kind) => kind !== "token");
   }
 
-  const isMount = ({ path }: FaultRegistry["requests"][number]): boolean => path.includes("mount=");
+  const isMount = ({ path }: { readonly path: string }): boolean => path.includes("mount=");
 
   it("takes one request beside the question whether it is there", async () => {
     const to = open("team/target", [source]);

@@ -19,7 +19,7 @@ describe("pushing to a registry with faults", () => {
   beforeEach(async () => {
     registry = await startFaultRegistry();
     clock = fakeClock();
-    client = createRegistryClient({ env: {}, clock, idleTimeoutMs: 1000 });
+    client = createRegistryClient({ env: {}, clock, idleTimeoutMs: 60_000 });
   });
   afterEach(async () => {
     client.close();

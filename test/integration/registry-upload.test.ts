@@ -36,7 +36,7 @@ describe("uploading in pieces", () => {
     const client = createRegistryClient({
       env: {},
       clock,
-      idleTimeoutMs: 1000,
+      idleTimeoutMs: 60_000,
       events: (event) => events.push(event),
       ...options,
     });

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { divertBody } from "../../../src/platform/http-direct-body.ts";
 import { readInLargePieces } from "../../../src/platform/http-large-reads.ts";
-import { createHttpTransport, type HttpTransport } from "../../../src/platform/http-transport.ts";
+import { createHttpTransport, type HttpRequest, type HttpTransport } from "../../../src/platform/http-transport.ts";
 
 const BODY: Buffer = randomBytes(5_000_000);
 
@@ -26,7 +26,7 @@ describe("a large body over plain http", () => {
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    transport = createHttpTransport({ env: {}, idleTimeoutMs: 1000 });
+    transport = createHttpTransport({ env: {}, idleTimeoutMs: 60_000 });
   });
   afterEach(() => {
     transport.close();
@@ -38,8 +38,8 @@ describe("a large body over plain http", () => {
     return `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n${more}\r\n`;
   }
 
-  async function read(signal?: AbortSignal): Promise<Buffer> {
-    const { body } = await transport.send({ method: "GET", url, ...(signal && { signal }) });
+  async function read(more: Pick<HttpRequest, "signal" | "bodyIdleTimeoutMs"> = {}): Promise<Buffer> {
+    const { body } = await transport.send({ method: "GET", url, ...more });
     const pieces: Uint8Array[] = [];
     for await (const piece of body) pieces.push(piece);
     return Buffer.concat(pieces);
@@ -108,7 +108,7 @@ describe("a large body over plain http", () => {
 
   it("ends in a time-out when the server falls silent", async () => {
     answer = (socket) => socket.write(Buffer.concat([Buffer.from(head(BODY.length)), BODY.subarray(0, 2_000_000)]));
-    await expect(read()).rejects.toMatchObject({ name: "HttpTimeout", phase: "body" });
+    await expect(read({ bodyIdleTimeoutMs: 300 })).rejects.toMatchObject({ name: "HttpTimeout", phase: "body" });
   });
 
   it("ends with the reason of an abort", async () => {
@@ -117,7 +117,7 @@ describe("a large body over plain http", () => {
       socket.write(Buffer.concat([Buffer.from(head(BODY.length)), BODY.subarray(0, 2_000_000)]));
       setTimeout(() => stop.abort(new Error("enough")), 50);
     };
-    await expect(read(stop.signal)).rejects.toThrow("enough");
+    await expect(read({ signal: stop.signal })).rejects.toThrow("enough");
   });
 
   it("is not read ahead of a slow reader, and closes the connection when the reader leaves", async () => {
