@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { type Child, startChild } from "../components/child.ts";
@@ -158,12 +159,17 @@ async function startServer(
   return { ...connection, kubeconfigPath: await writeKubeconfig(connection, user) };
 }
 
+/** Milliseconds one look at the API server may take. */
+const PROBE_MS = 2000;
+
 async function serverReady(client: ClusterClient, programs: Map<string, Child>): Promise<void> {
   await waitFor(
     "the API server to be ready",
     async () => {
       alive(programs);
-      const answer = await client.request("GET", "/readyz").catch(() => undefined);
+      // Whoever took the port first may accept and say nothing; meanwhile our server has ended, which is seen next time.
+      const asked = client.request("GET", "/readyz").catch(() => undefined);
+      const answer = await Promise.race([asked, sleep(PROBE_MS, undefined)]);
       return answer?.status === 200 ? true : undefined;
     },
     { deadlineMs: 60_000 },
