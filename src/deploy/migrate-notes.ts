@@ -72,7 +72,8 @@ function cacheNotes(survey: Survey, { replaced }: { readonly replaced: boolean }
 function cacheNote({ cache, elsewhere, left }: Survey): string {
   const title = `the old node cache ${cache.namespace}/${cache.name} stays`;
   if (elsewhere === undefined) return `${title}: not allowed to see whether other namespaces need it`;
-  if (elsewhere > 0) return `${title}: ${elsewhere} old filters in other namespaces need it; -A migrates them too`;
+  if (elsewhere === 1) return `${title}: 1 old filter in another namespace needs it; -A migrates it too`;
+  if (elsewhere > 1) return `${title}: ${elsewhere} old filters in other namespaces need it; -A migrates them too`;
   return `${title}: ${left.map(({ object }) => nameOf(object)).join(", ") || "filters that stay"} need it`;
 }
 

@@ -42,7 +42,10 @@ export async function planSpace(
   const differs = Object.entries(object.metadata.labels ?? {}).some(([key, value]) => (there[key] ?? value) !== value);
   const reason = "holds today's node cache alone from now on";
   const wanted = { kind, object, reason, force, seen: { before } };
-  return [await settleApply(differs ? deps : { ...deps, trial: false }, wanted)];
+  if (differs) return [await settleApply(deps, wanted)];
+  // What others wrote into it stays, which nobody but the server would say.
+  const change = await settleApply({ ...deps, trial: false }, wanted);
+  return [{ ...change, after: applyMergePatch(before, object) as KubeObject }];
 }
 
 /** That nothing restricts the pods of the namespace while the old program is in it; `undefined` where it has its label. */

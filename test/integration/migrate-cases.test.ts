@@ -132,7 +132,7 @@ describe.skipIf("skip" in cluster)("migrate", () => {
     const sets = `/apis/apps/v1/namespaces/${one.cacheNamespace}/daemonsets`;
     await one.migrate();
     expect((await client.request("GET", `${sets}/wasme-cache-old`)).status).toBe(200);
-    expect(one.lines()).toContain("1 old filters in other namespaces need it");
+    expect(one.lines()).toContain("1 old filter in another namespace needs it");
     await two.migrate({ allNamespaces: true, cache: { ...cacheIn(one), timeoutMs: 30_000 } });
     expect((await client.request("GET", `${sets}/wasme-cache-old`)).status).toBe(404);
     expect((await client.request("GET", `${sets}/wasme-cache`)).status).toBe(200);

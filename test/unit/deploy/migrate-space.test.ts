@@ -54,7 +54,11 @@ function linesOf(steps: readonly Step[]): readonly string[] {
 }
 
 it("takes off the level of pod security under which the old program cannot start, and sets today's when it has gone", async () => {
-  const cluster = await startOld("wasme", { [ENFORCE]: "restricted", "app.kubernetes.io/managed-by": "wasme" });
+  const cluster = await startOld("wasme", {
+    [ENFORCE]: "restricted",
+    "app.kubernetes.io/managed-by": "wasme",
+    team: "mesh",
+  });
   const { room, end } = await planOn(cluster);
   expect(linesOf(room)).toEqual([
     "update Namespace wasme",
@@ -68,6 +72,9 @@ it("takes off the level of pod security under which the old program cannot start
     "update Namespace wasme",
     "update ConfigMap wasme/wasme-cache",
   ]);
+  const set = changesOf({ steps: end }).find(({ ref }) => ref.kind === Kinds.namespace);
+  // The difference that is shown takes nothing of somebody else's away.
+  expect(set?.after?.metadata.labels).toMatchObject({ [ENFORCE]: "restricted", team: "mesh" });
   const carryOut = async (steps: readonly Step[]): Promise<unknown> => {
     const changes = { steps: steps.filter(({ type }) => type !== "wait-object") };
     await applyPlan(depsOf(cluster.port()), changes, { force: false, waits: "block" });
