@@ -41,7 +41,7 @@ const MAX_MESSAGE = 600;
  * Turns an API server's refusal into our error. Codes: `KUBE_UNAUTHORISED` (401), `KUBE_FORBIDDEN` (403 of RBAC),
  * `KUBE_DENIED` (403 of admission), `KUBE_KIND_NOT_SERVED` and `KUBE_NOT_FOUND` (404), `KUBE_ALREADY_EXISTS`,
  * `KUBE_FIELD_CONFLICT` and `KUBE_CONFLICT` (409), `KUBE_GONE` (410), `KUBE_INVALID` (400, 413, 415, 422),
- * `KUBE_OVERLOADED` (429, 503, 504), `KUBE_FAILED` (the rest).
+ * `KUBE_OVERLOADED` (429, 503, 504), `KUBE_WEBHOOK_FAILED` (500 of a webhook that is down), `KUBE_FAILED` (the rest).
  */
 export function statusError(response: FailedResponse, intent: Intent, server: string): WasmeError {
   const body = tryParseJson(response.text);
@@ -67,8 +67,23 @@ export function statusError(response: FailedResponse, intent: Intent, server: st
       hint: "try again in a minute",
     });
   }
-  const what = `${server} failed to ${intentText(intent)} (${status}): ${said}`;
-  return new WasmeError("failed", "KUBE_FAILED", what);
+  return webhookFailed(said, intent) ?? serverFailed(status, said, `${server} failed to ${intentText(intent)}`);
+}
+
+function serverFailed(status: number, said: string, what: string): WasmeError {
+  return new WasmeError("failed", "KUBE_FAILED", `${what} (${status}): ${said}`);
+}
+
+/** What a server says of a webhook that it must ask, and that does not answer. */
+const WEBHOOK = /failed calling webhook "(?<name>[^"]+)": (?:failed to call webhook: )?(?<why>.+)$/u;
+
+function webhookFailed(said: string, intent: Intent): WasmeError | undefined {
+  const { name, why } = WEBHOOK.exec(said)?.groups ?? {};
+  if (name === undefined || why === undefined) return undefined;
+  const message = `the cluster refuses to ${intentText(intent)}: its webhook ${JSON.stringify(name)} does not work: ${why}`;
+  return new WasmeError("failed", "KUBE_WEBHOOK_FAILED", message, {
+    hint: "have whoever runs it look: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+  });
 }
 
 const INVALID: ReadonlySet<number> = new Set([400, 413, 415, 422]);

@@ -141,6 +141,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["ISTIO_NOT_INSTALLED", "KindNotServed"],
   ["KUBE_INVALID", "RefusedByCluster"],
   ["KUBE_DENIED", "RefusedByCluster"],
+  ["KUBE_WEBHOOK_FAILED", "RefusedByCluster"],
 ]);
 /** Refusals of what the object says that rest on other objects. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["PULL_SECRET_UNUSABLE", "FILTER_NAME_TAKEN", "FILTER_MANAGED"]);

@@ -47,6 +47,21 @@ describe("statusError", () => {
     expect(error(403, { message })).toMatchObject({ kind: "failed", code: "KUBE_DENIED" });
   });
 
+  it("names a webhook that is down, not the server that cannot ask it", () => {
+    const why =
+      'Post "https://guard.ops.svc:443/check?timeout=10s": dial tcp 10.0.0.9:443: connect: connection refused';
+    for (const words of ["failed to call webhook: ", ""]) {
+      const said = `Internal error occurred: failed calling webhook "guard.example.com": ${words}${why}`;
+      const failure = error(500, { message: said, reason: "InternalError", details: { causes: [{ message: said }] } });
+      expect(failure).toMatchObject({ kind: "failed", code: "KUBE_WEBHOOK_FAILED" });
+      expect(failure.message).toBe(
+        `the cluster refuses to patch deployments.apps "web" in namespace "shop": its webhook "guard.example.com" does not work: ${why}`,
+      );
+      expect(failure.hint).toContain("kubectl get validatingwebhookconfigurations");
+    }
+    expect(error(500, { message: "Internal error occurred: disk" })).toMatchObject({ code: "KUBE_FAILED" });
+  });
+
   it("lists the fields a schema refuses", () => {
     const causes = [{ field: "spec.url", message: "Required value" }, { message: "only one of a or b" }];
     expect(error(422, { message: "many words", details: { causes } })).toMatchObject({

@@ -24,6 +24,11 @@ it("names the root ids of the image to whoever wrote another one", () => {
   expect(rootIdAdvice("any", { runtimeConfig: undefined })).toBe("");
 });
 
+it("tells of a webhook that is down as of a policy that refuses, and tries again", () => {
+  const error = new WasmeError("failed", "KUBE_WEBHOOK_FAILED", "its webhook does not work");
+  expect(failureOf(error)).toMatchObject({ reason: "RefusedByCluster", soon: true });
+});
+
 it("names a node cache that keeps no files, and looks again soon: it may be switched", () => {
   const error = new WasmeError("unauthorised", "CACHE_WITHOUT_FILES", "it keeps no files");
   expect(failureOf(error)).toEqual({ reason: "CacheWithoutFiles", message: "it keeps no files", soon: true });
