@@ -55,8 +55,10 @@ function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoi
     passed.push({ ...found, via });
   }
   if (served.size === 0) throw noIstio();
-  const message = `no kind of object can express this: ${obstaclesText(passed)}`;
   const simple = passed.filter(({ double }) => double !== true);
+  // What would have to be mended for any kind comes first: it is behind the others, too.
+  const told = passed.toSorted((a, b) => rank(a) - rank(b));
+  const message = `no kind of object can express this: ${obstaclesText(told)}`;
   const hints = [...new Set((simple.length > 0 ? simple : passed).flatMap(({ hint }) => hint ?? []))];
   throw new WasmeError(
     "incompatible",
@@ -64,6 +66,10 @@ function firstPossible(question: ViaQuestion, served: ReadonlySet<Via>): ViaChoi
     message,
     hints.length === 0 ? {} : { hint: hints.join("; or ") },
   );
+}
+
+function rank({ double, hint }: Obstacle): number {
+  return double !== true && hint !== undefined ? 0 : 1;
 }
 
 /** Kinds that share an obstacle are named together. */

@@ -210,6 +210,18 @@ describe("the way a module is delivered", () => {
     expect(() => chooseVia({ ...asked, cache: { ...hidden, there: true, changeable: false } })).toThrow(unseen);
   });
 
+  it("begins with what no kind gets around, not with what another kind would", () => {
+    const noFiles = "namespace shop enforces restricted";
+    const files = { config: "text", delivery: "cache-file", noFiles } as const;
+    expect(() => chooseVia({ ...PLAIN, ...files })).toThrow(
+      `no kind of object can express this: EnvoyFilter cannot be used here: ${noFiles}; each of TrafficExtension, WasmPlugin takes a JSON object as --config, nothing else`,
+    );
+    const volume = { config: "text", delivery: "image-volume", image: COMPAT } as const;
+    expect(() => chooseVia({ ...PLAIN, ...volume })).toThrow(
+      /express this: each of TrafficExtension, WasmPlugin takes/u,
+    );
+  });
+
   it("names only ways out that lead out", () => {
     const hintOf = (more: Partial<ViaQuestion>): unknown => {
       try {
@@ -237,7 +249,9 @@ describe("the way a module is delivered", () => {
     );
     expect(hintOf({ ...oci, config: "{}" })).toBe(`${rewrite}; or deploy with --delivery cache-http`);
     const noFiles = { delivery: "cache-file", cache: { ...CACHE, changeable: false } } as const;
-    expect(hintOf({ ...noFiles, ...text })).toMatch(/^install it anew with .*--files \| kubectl apply -f -", or deploy with .*cache-http$/u);
+    expect(hintOf({ ...noFiles, ...text })).toMatch(
+      /^install it anew with .*--files \| kubectl apply -f -", or deploy with .*cache-http$/u,
+    );
     const served: ReadonlySet<Via> = new Set(["envoyfilter", "trafficextension"]);
     expect(hintOf({ requested: "envoyfilter", delivery: "image-volume", image: COMPAT, served })).toBe(
       "deploy with --via trafficextension, or deploy with --delivery cache-http",
