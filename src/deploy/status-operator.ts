@@ -117,7 +117,8 @@ function toldStep(wish: KubeObject, ready: unknown, cache: CacheName | undefined
   const why = stringAt(ready, "message") ?? (reason === "" ? "not ready" : reason);
   const message = `${title}: ${why}${keepsOld(wish) ? "; the filter as it was deployed before stays" : ""}`;
   const edit = `kubectl edit filterdeployment ${name} -n ${namespace}`;
-  const fix = FIXES[reason]?.({ cache, namespace }) ?? (FAULTS_OF_OBJECT.has(reason) ? edit : lookAt(wish.metadata));
+  const fix =
+    FIXES[reason]?.({ cache, namespace, why }) ?? (FAULTS_OF_OBJECT.has(reason) ? edit : lookAt(wish.metadata));
   if (state !== "False" || reason.startsWith("Waiting")) return waiting("operator", message, fix);
   return failed("operator", message, fix);
 }
@@ -137,6 +138,8 @@ function lookAt({ name, namespace = "" }: KubeObject["metadata"]): string {
 interface Where {
   readonly cache: CacheName | undefined;
   readonly namespace: string;
+  /** What the operator says. */
+  readonly why: string;
 }
 
 /** What is missing beside the object. */
@@ -152,8 +155,11 @@ const FIXES: Readonly<Record<string, (where: Where) => string>> = {
   RefusedByCluster: () => "correct what refuses it (a policy, a webhook, a quota); the operator tries again by itself",
   RegistryUnreachable: () =>
     "the operator asks again by itself: is the registry up, and reached from the operator's pod?",
-  Forbidden: () =>
-    "give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with",
+  Forbidden: ({ cache, why }) => {
+    const isOfCache = cache !== undefined && why.includes(`in namespace ${JSON.stringify(cache.namespace)}`);
+    const first = isOfCache ? `; where that namespace is gone, first ${installCommand(cache)}` : "";
+    return `give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with${first}`;
+  },
   KindNotServed: () => "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",
 };
 

@@ -1,4 +1,5 @@
 import { WasmeError } from "../domain/errors.ts";
+import { stringAt } from "../kube/objects.ts";
 
 /** The conditions of a FilterDeployment, in the order they are shown. */
 export const CONDITION_TYPES = ["Ready", "ImageVerified", "CacheReady", "WorkloadsUpdated", "Degraded"] as const;
@@ -52,7 +53,10 @@ export function conditionsWith(
 
 /** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
 export function adviceOf(error: WasmeError): string {
-  if (error.code === "KUBE_FORBIDDEN") return `${error.message}; ${RIGHTS_BACK}`;
+  if (error.code === "KUBE_FORBIDDEN") {
+    const isOfCache = CACHE_PARTS.has(stringAt(error.details, "resource") ?? "");
+    return `${error.message}; ${RIGHTS_BACK}${isOfCache ? CACHE_FIRST : ""}`;
+  }
   const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;
   return inFields(`${error.message}${hint}`);
 }
@@ -66,6 +70,11 @@ export function inObjectWords(error: WasmeError): WasmeError {
 /** Nobody has to ask for a role: it came with the operator, and somebody took it away, maybe with its namespace. */
 const RIGHTS_BACK =
   "to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with";
+
+/** What the operator asks for in the node cache's namespace alone. With that its role there goes, and cannot be made again before it. */
+const CACHE_PARTS: ReadonlySet<string> = new Set(["configmaps", "services"]);
+const CACHE_FIRST =
+  "; where that namespace is gone, the node cache comes first: wasme cache manifests | kubectl apply -f -";
 
 /** Hints to run a command of the command line again mean nothing to who wrote an object. */
 const COMMANDS = /^(?:run the same command|try again)/u;

@@ -13,7 +13,9 @@ function stepUnder(
   reason: string,
   ...more: readonly object[]
 ): StatusStep | undefined {
-  const ready = { type: "Ready", status: "False", reason, message: "cannot reach ghcr.io" };
+  const said = 'not allowed to get configmaps "near" in namespace "edge"';
+  const message = reason === "Forbidden" ? said : "cannot reach ghcr.io";
+  const ready = { type: "Ready", status: "False", reason, message };
   const metadata = { name: "mine", namespace: "shop", generation: 1 };
   const status = { observedGeneration: 1, conditions: [ready, ...more] };
   const wish = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", metadata, status };
@@ -50,6 +52,11 @@ it("names the cache that the operator of the namespace is told to use", () => {
   );
   expect(stepUnder([own], "CacheWithoutFiles")?.fix).toContain("manifests --files -n edge --name near | kubectl");
   expect(stepUnder([other], "CacheNotInstalled")?.fix).toContain("wasme cache manifests | kubectl apply -f -");
+  // Its namespace took the operator's role in it along.
+  expect(stepUnder([own], "Forbidden")?.fix).toContain(
+    "gone, first wasme cache manifests -n edge --name near | kubectl",
+  );
+  expect(stepUnder([other], "Forbidden")?.fix).not.toContain("wasme cache manifests");
 });
 
 it("says that the filter of before runs on when an update was refused", () => {

@@ -32,3 +32,14 @@ it("tells of a lost right how the operator gets it back", () => {
     `${message}; to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with`,
   );
 });
+
+it("says that the node cache's namespace comes before the rights in it", () => {
+  const forbidden = (resource: string): string => {
+    const details = { verb: "get", resource, namespace: "wasme", said: "" };
+    return failureOf(new WasmeError("unauthorised", "KUBE_FORBIDDEN", "not allowed", { details })).message;
+  };
+  const first =
+    "; where that namespace is gone, the node cache comes first: wasme cache manifests | kubectl apply -f -";
+  expect(forbidden("configmaps").endsWith(first)).toBe(true);
+  expect(forbidden("deployments.apps")).not.toContain("wasme cache manifests");
+});
