@@ -15,21 +15,41 @@ export function goingStep(space: Sight<KubeObject | undefined>, wishes: Wishes):
   const { name } = live.metadata;
   const message = `namespace ${JSON.stringify(name)} is being deleted`;
   const held = holders(wishes, name);
-  const trouble = held.length === 0 ? undefined : operatorTrouble(wishes.operators, name);
-  if (trouble !== undefined) {
-    const why = `${message}, and the finalizer of FilterDeployment ${held.join(", ")} holds it: ${trouble.why}`;
-    return failed("workload", why, `${trouble.fix}; or, to give up: ${giveUp(held[0] ?? "", name)}`);
-  }
+  const first = held.find((one) => refusalOf(one) !== undefined) ?? held[0];
+  if (first !== undefined) return heldStep(message, held, { first, wishes });
   const told = listAt(live, "status", "conditions").flatMap(remainder);
   const look = `it goes by itself when nothing holds it: kubectl describe namespace ${name}`;
   return failed("workload", [message, ...told].join("; "), look);
 }
 
 /** The FilterDeployments that are to go with their namespace and are still there. */
-function holders({ all }: Wishes, namespace: string): readonly string[] {
+function holders({ all }: Wishes, namespace: string): readonly KubeObject[] {
   const seen = "seen" in all ? all.seen : [];
-  const held = seen.filter(({ metadata: own }) => own.namespace === namespace && own.deletionTimestamp !== undefined);
-  return held.map(({ metadata }) => metadata.name);
+  return seen.filter(({ metadata: own }) => own.namespace === namespace && own.deletionTimestamp !== undefined);
+}
+
+/** Where FilterDeployments hold the namespace: nobody is at them, or the operator says why it cannot end, or is about to. */
+function heldStep(
+  message: string,
+  held: readonly KubeObject[],
+  { first, wishes }: { readonly first: KubeObject; readonly wishes: Wishes },
+): StatusStep {
+  const { name, namespace = "" } = first.metadata;
+  const names = held.map(({ metadata }) => metadata.name).join(", ");
+  const trouble = operatorTrouble(wishes.operators, namespace);
+  const why = trouble?.why ?? refusalOf(first);
+  const fix = trouble?.fix ?? `kubectl describe filterdeployment ${name} -n ${namespace}`;
+  return failed(
+    "workload",
+    `${message}, and the finalizer of FilterDeployment ${names} holds it${why === undefined ? "" : `: ${why}`}`,
+    why === undefined ? fix : `${fix}; or, to give up: ${giveUp(name, namespace)}`,
+  );
+}
+
+/** Why the operator cannot end the deletion, as it says itself. */
+function refusalOf(wish: KubeObject): string | undefined {
+  const told = listAt(wish, "status", "conditions").find((one) => stringAt(one, "reason") === "CannotRemove");
+  return stringAt(told, "message");
 }
 
 /** What the server says is left, such as `Some content in the namespace has finalizers remaining: …`. */

@@ -53,3 +53,36 @@ it("names the FilterDeployment that holds it where no operator is at it, with ob
   await act(port, { namespace: "shop", does: "registry" });
   expect(await troubles(port)).toMatchObject([held, held]);
 });
+
+it("names what keeps an operator that runs from ending the deletion", async () => {
+  const port = (await start()).port();
+  const operator = { kind: Kinds.deployment, namespace: "wasme-operator", name: "wasme-operator" };
+  await port.create(Kinds.deployment, {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: {
+      name: operator.name,
+      namespace: operator.namespace,
+      labels: { "app.kubernetes.io/name": "wasme-operator" },
+    },
+    status: { availableReplicas: 1 },
+  });
+  const mine = { kind: Kinds.filterDeployment, namespace: "shop", name: "mine" };
+  await port.create(Kinds.filterDeployment, {
+    apiVersion: "wasme.io/v1",
+    kind: "FilterDeployment",
+    metadata: { name: "mine", namespace: "shop", deletionTimestamp: GOING },
+  });
+  await deleteSpace(port);
+  const message = 'namespace "shop" is being deleted, and the finalizer of FilterDeployment mine holds it';
+  const look = "kubectl describe filterdeployment mine -n shop";
+  expect(await troubles(port)).toMatchObject([{ message, fix: look }]);
+  const ready = { type: "Ready", status: "False", reason: "CannotRemove", message: "policy no-touch says no" };
+  await port.patch(mine, { status: { conditions: [ready] } });
+  expect(await troubles(port)).toMatchObject([
+    {
+      message: `${message}: policy no-touch says no`,
+      fix: expect.stringMatching(/^kubectl describe .*; or, to give up: /u),
+    },
+  ]);
+});
