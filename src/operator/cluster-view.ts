@@ -35,6 +35,8 @@ export interface ClusterView {
   find(kind: ResourceKind, namespace: string | undefined): KindView | undefined;
 }
 
+/** The command that installs the kind FilterDeployment. */
+export const INSTALL_KIND = "wasme operator manifests --crds only | kubectl apply -f -";
 /** Index of a store of filter objects: FilterDeployments by uid and by label. */
 export const OWNER_INDEX = "owner";
 /** Index of the FilterDeployments by `namespace/id`, and of filter objects likewise. */
@@ -55,6 +57,7 @@ export function createClusterView(
     createKindView(deps, { kind, namespaces, onServed: () => onServed(kind), ...more });
   const filterDeployments = watched(Kinds.filterDeployment, {
     transform: wishFacts,
+    install: INSTALL_KIND,
     indexes: { [ID_INDEX]: idOfFilterDeployment, [IMAGE_INDEX]: imageOf },
   });
   const workloads = WORKLOAD_KINDS.map((kind) => watched(workloadResource(kind), { transform: workloadFacts }));

@@ -27,6 +27,8 @@ export interface KindViewOptions extends ReflectorOptions {
   readonly fieldSelector?: string;
   /** Without them there is work to do all the same: they are not waited for where all namespaces are refused either. */
   readonly dispensable?: boolean;
+  /** The command that has the cluster serve the kind, for the log. */
+  readonly install?: string;
   /** Told when the cluster begins or ceases to serve the kind. */
   readonly onServed?: (served: boolean) => void;
 }
@@ -61,6 +63,7 @@ export interface KindView {
  */
 export function createKindView(deps: ViewDeps, options: KindViewOptions): KindView {
   const { kind, namespaces, fieldSelector, dispensable = false, onServed } = options;
+  const howTo = options.install === undefined ? "" : `; to install it: ${options.install}`;
   const state = { served: true, wasAway: false };
   const tell = (served: boolean): void => {
     if (state.served === served) return;
@@ -68,7 +71,7 @@ export function createKindView(deps: ViewDeps, options: KindViewOptions): KindVi
     state.wasAway ||= !served;
     const name = resourceName(kind);
     if (served) deps.log.info(`${name} are served now`);
-    else deps.log.warn(`${name} are not served by this cluster: waiting for their definition`);
+    else deps.log.warn(`${name} are not served by this cluster: waiting for their definition${howTo}`);
     // What is served now is told of once all of it is seen: before, nobody works with it.
     if (!served || reflectors.every((reflector) => reflector.state().synced)) onServed?.(served);
   };

@@ -14,7 +14,7 @@ import type { Log } from "../platform/json-log.ts";
 import { spareForSmoke } from "../images/smoke-module.ts";
 import type { SpareThread } from "../isolate/spare-thread.ts";
 import { createCachedPort } from "./cached-port.ts";
-import { type ClusterView, createClusterView } from "./cluster-view.ts";
+import { type ClusterView, createClusterView, INSTALL_KIND } from "./cluster-view.ts";
 import { Images, type ImagesDeps } from "./images.ts";
 import { Later } from "./later.ts";
 import { createReconcile } from "./reconciler.ts";
@@ -202,7 +202,7 @@ function checkView(health: Health, view: ClusterView): void {
     health.addReady(resourceName(kind.kind), () => {
       if (kind.served) return kind.trouble ?? (kind.settled ? undefined : "not seen yet");
       if (kind.kind !== Kinds.filterDeployment) return undefined;
-      return "the kind is not installed: wasme operator manifests --crds only | kubectl apply -f -";
+      return `the kind is not installed: ${INSTALL_KIND}`;
     });
     // A roll-out of the operator must not wait for a namespace that may never come back.
     health.addRemark(resourceName(kind.kind), () => kind.passedOver && `passed over: ${kind.passedOver}`);

@@ -74,6 +74,9 @@ describe.skipIf("skip" in cluster || "skip" in registry)(
         const text = operator.url === "" ? "" : await readyz(operator);
         return text.includes("wasme operator manifests --crds only | kubectl apply -f -") ? true : undefined;
       });
+      expect(operator.log.text()).toContain(
+        "filterdeployments.wasme.io are not served by this cluster: waiting for their definition; to install it: wasme operator manifests --crds only | kubectl apply -f -",
+      );
       expect((await rawRequest({ url: `${operator.url}/healthz` })).status).toBe(200);
       await client.apply({ ...filterDeploymentCrd, metadata: { ...filterDeploymentCrd.metadata } });
       await waitFor("it to be ready", async () => ((await readyz(operator)) === "ok\n" ? true : undefined), {
