@@ -38,7 +38,10 @@ function withoutService({ title }: CacheSight): WasmeError {
 }
 
 /** The right that keeps us from seeing the cache, if one does. */
-function hidden({ unseen }: CacheSight): WasmeError | undefined {
+function hidden({ title, unseen }: CacheSight): WasmeError | undefined {
   if (unseen === undefined) return undefined;
-  return new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, { hint: "ask for a role with that verb" });
+  return new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, {
+    hint: "ask for a role with that verb",
+    details: { cache: title },
+  });
 }

@@ -54,7 +54,8 @@ export function conditionsWith(
 /** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
 export function adviceOf(error: WasmeError): string {
   if (error.code === "KUBE_FORBIDDEN") {
-    const isOfCache = CACHE_PARTS.has(stringAt(error.details, "resource") ?? "");
+    const isOfCache =
+      stringAt(error.details, "cache") !== undefined || CACHE_PARTS.has(stringAt(error.details, "resource") ?? "");
     return `${error.message}; ${RIGHTS_BACK}${isOfCache ? CACHE_FIRST : ""}`;
   }
   const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { type ErrorKind, WasmeError } from "../../../src/domain/errors.ts";
+import { chooseWay } from "../../../src/deploy/choose-way.ts";
 import { failureOf } from "../../../src/operator/judgement.ts";
+import { PLAIN } from "../deploy/plain-question.ts";
 
 it("looks again soon at whatever is not wrong in the object itself, since nobody tells of what cures it", () => {
   const cases: readonly (readonly [ErrorKind, string, string, boolean])[] = [
@@ -42,4 +44,18 @@ it("says that the node cache's namespace comes before the rights in it", () => {
     "; where that namespace is gone, the node cache comes first: wasme cache manifests | kubectl apply -f -";
   expect(forbidden("configmaps").endsWith(first)).toBe(true);
   expect(forbidden("deployments.apps")).not.toContain("wasme cache manifests");
+  const unseen = 'not allowed to get services "wasme-cache" in namespace "wasme"';
+  const cache = { title: "wasme/wasme-cache", there: false, service: false, files: false, changeable: false, unseen };
+  const owner = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello", uid: "u" };
+  const choose = (): unknown => chooseWay({ owner }, { ...PLAIN, config: "text", cache });
+  expect(thrownBy(choose).message).toMatch(/^not allowed to get services .*the node cache comes first/u);
 });
+
+function thrownBy(work: () => unknown): ReturnType<typeof failureOf> {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof WasmeError) return failureOf(error);
+  }
+  throw new Error("nothing was thrown");
+}
