@@ -229,7 +229,8 @@ function refuseUnswitched(objects: CachePlan["objects"], { sight }: CacheLook): 
 function refuseUnmade({ upkeep = "make", namespace, name }: CacheRequest, unseen: string | undefined): void {
   if (upkeep === "make") return;
   if (unseen !== undefined) {
-    throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, { hint: "ask for a role with that verb" });
+    const details = { cache: `${namespace}/${name}` };
+    throw new WasmeError("unauthorised", "KUBE_FORBIDDEN", unseen, { hint: "ask for a role with that verb", details });
   }
   const isNone = upkeep === "none";
   const where = isNone ? "there is no node cache to use" : `the node cache ${namespace}/${name} is not installed`;

@@ -51,3 +51,18 @@ it("says how a workload comes by a label that only its pods have", async () => {
   );
   expect(await hintFor({ app: "web" })).toContain("--show-labels");
 });
+
+it("says which node cache it is that a lost right hides from who only uses it", async () => {
+  const port = (await start()).port();
+  const denied = new WasmeError("unauthorised", "KUBE_FORBIDDEN", "no");
+  const blind: KubePort = {
+    ...port,
+    get: (one) => (one.kind === Kinds.configMap ? Promise.reject(denied) : port.get(one)),
+  };
+  const asked = requestFor("shop", "cache-http");
+  const request = { ...asked, cache: { ...asked.cache, upkeep: "use" as const } };
+  await expect(planDeploy(depsOf(blind), request, imageOf("v1"))).rejects.toMatchObject({
+    code: "KUBE_FORBIDDEN",
+    details: { cache: "wasme/wasme-cache" },
+  });
+});
