@@ -12,9 +12,9 @@ export function installCommand(cache: CacheName = USUAL, more = ""): string {
   return `wasme cache manifests${more}${optionsFor(cache, ["-n", "--name"])} | kubectl apply -f -`;
 }
 
-/** The command that shows the pods of a cache. */
-export function podsCommand({ namespace, name }: CacheName = USUAL): string {
-  return `kubectl get pods -n ${namespace} -l app.kubernetes.io/instance=${name} -o wide`;
+/** The command that shows the pods of a cache, or other `kinds` of its objects. */
+export function podsCommand({ namespace, name }: CacheName = USUAL, kinds = "pods"): string {
+  return `kubectl get ${kinds} -n ${namespace} -l app.kubernetes.io/instance=${name} -o wide`;
 }
 
 function optionsFor({ namespace, name }: CacheName, [place, called]: readonly [string, string]): string {

@@ -5,6 +5,7 @@ import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts"
 import { FILTER_DEPLOYMENT_LABEL, IMAGE_DIGEST_ANNOTATION, workloadLabel } from "../mesh/names.ts";
 import { installCommand, podsCommand } from "./cache-options.ts";
 import type { CacheName } from "./cache-name.ts";
+import { INSTALL_OPERATOR } from "./install-operator.ts";
 import { VIAS } from "./request.ts";
 import { failed, ok, type StatusStep, unseen, waiting } from "./status-step.ts";
 import { cacheOfOperator, LOOK_FOR_OPERATOR, operatorTrouble } from "./status-operators.ts";
@@ -158,7 +159,7 @@ const FIXES: Readonly<Record<string, (where: Where) => string>> = {
   Forbidden: ({ cache, why }) => {
     const isOfCache = cache !== undefined && why.includes(`in namespace ${JSON.stringify(cache.namespace)}`);
     const first = isOfCache ? `; where that namespace is gone, first ${installCommand(cache)}` : "";
-    return `give the operator that right: wasme operator manifests | kubectl apply -f -, with the options it was installed with${first}`;
+    return `give the operator that right: ${INSTALL_OPERATOR}, with the options it was installed with${first}`;
   },
   KindNotServed: () => "is Istio installed, in a version that has it? kubectl api-resources | grep istio.io",
 };

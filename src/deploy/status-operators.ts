@@ -1,6 +1,7 @@
 import { Kinds } from "../kube/kinds.ts";
 import { type KubeObject, listAt, numberAt, stringAt } from "../kube/objects.ts";
 import type { CacheName } from "./cache-name.ts";
+import { INSTALL_KIND, INSTALL_OPERATOR } from "./install-operator.ts";
 import type { ClusterDeps } from "./request.ts";
 import { list, type Sight } from "./status-survey.ts";
 
@@ -14,8 +15,6 @@ export interface OperatorTrouble {
 }
 
 const LABEL = "app.kubernetes.io/name=wasme-operator";
-const INSTALL = "wasme operator manifests | kubectl apply -f -";
-const INSTALL_KIND = "wasme operator manifests --crds only | kubectl apply -f -";
 
 /** What to type to see whether one runs. */
 export const LOOK_FOR_OPERATOR: string = `is an operator running? kubectl get deployments -A -l ${LABEL}`;
@@ -32,7 +31,7 @@ export function operatorTrouble(
 ): OperatorTrouble | undefined {
   if ("denied" in operators) return undefined;
   const [first] = operators.seen;
-  if (first === undefined) return { why: "no operator is installed", fix: INSTALL, unknown: true };
+  if (first === undefined) return { why: "no operator is installed", fix: INSTALL_OPERATOR, unknown: true };
   const here = operators.seen.filter((one) => watches(one, namespace));
   if (here.length === 0) {
     const others = watchedBy(first).join(",");

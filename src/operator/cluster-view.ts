@@ -2,6 +2,7 @@ import { digestParts } from "../domain/digest.ts";
 import { WasmeError } from "../domain/errors.ts";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { isObject } from "../domain/json.ts";
+import { INSTALL_KIND } from "../deploy/install-operator.ts";
 import { cacheUseOf } from "../deploy/our-objects.ts";
 import { Kinds, type ResourceKind, workloadResource } from "../kube/kinds.ts";
 import { type KubeObject, listAt, stringAt } from "../kube/objects.ts";
@@ -35,8 +36,6 @@ export interface ClusterView {
   find(kind: ResourceKind, namespace: string | undefined): KindView | undefined;
 }
 
-/** The command that installs the kind FilterDeployment. */
-export const INSTALL_KIND = "wasme operator manifests --crds only | kubectl apply -f -";
 /** Index of a store of filter objects: FilterDeployments by uid and by label. */
 export const OWNER_INDEX = "owner";
 /** Index of the FilterDeployments by `namespace/id`, and of filter objects likewise. */

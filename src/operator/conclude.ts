@@ -1,5 +1,6 @@
 import { WasmeError } from "../domain/errors.ts";
 import { keyOf } from "../controller/object-store.ts";
+import { podsCommand } from "../deploy/cache-options.ts";
 import { numberAt } from "../kube/objects.ts";
 import type { Brought } from "./bring-about.ts";
 import { MODULE_UNAVAILABLE } from "./cache-outage.ts";
@@ -76,8 +77,7 @@ function isOutage({ condition }: Wait): boolean {
 function lackText({ step, message }: NonNullable<Brought["awaiting"]>): string {
   const lack = `${message}: proxies that have the filter keep it, new ones may not get it`;
   if (step.type !== "wait-module") return lack;
-  const { namespace, name } = step.cache;
-  return `${lack}; see kubectl get daemonset,pods -n ${namespace} -l app.kubernetes.io/instance=${name} -o wide`;
+  return `${lack}; see ${podsCommand(step.cache, "daemonset,pods")}`;
 }
 
 function readyCondition(

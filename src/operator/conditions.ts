@@ -1,4 +1,7 @@
 import { WasmeError } from "../domain/errors.ts";
+import { cacheOf } from "../deploy/cache-name.ts";
+import { installCommand } from "../deploy/cache-options.ts";
+import { INSTALL_OPERATOR } from "../deploy/install-operator.ts";
 import { stringAt } from "../kube/objects.ts";
 
 /** The conditions of a FilterDeployment, in the order they are shown. */
@@ -54,9 +57,11 @@ export function conditionsWith(
 /** An error as the message of a condition: what is wrong and what to do, in the words of the object's fields. */
 export function adviceOf(error: WasmeError): string {
   if (error.code === "KUBE_FORBIDDEN") {
-    const isOfCache =
-      stringAt(error.details, "cache") !== undefined || CACHE_PARTS.has(stringAt(error.details, "resource") ?? "");
-    return `${error.message}; ${RIGHTS_BACK}${isOfCache ? CACHE_FIRST : ""}`;
+    const cache = stringAt(error.details, "cache");
+    const isOfCache = cache !== undefined || CACHE_PARTS.has(stringAt(error.details, "resource") ?? "");
+    const install = installCommand(cache === undefined ? undefined : cacheOf(cache));
+    const first = `; where that namespace is gone, the node cache comes first: ${install}`;
+    return `${error.message}; ${RIGHTS_BACK}${isOfCache ? first : ""}`;
   }
   const hint = error.hint === undefined || COMMANDS.test(error.hint) ? "" : `; ${error.hint}`;
   return inFields(`${error.message}${hint}`);
@@ -69,13 +74,10 @@ export function inObjectWords(error: WasmeError): WasmeError {
 }
 
 /** Nobody has to ask for a role: it came with the operator, and somebody took it away, maybe with its namespace. */
-const RIGHTS_BACK =
-  "to give the operator its rights back: wasme operator manifests | kubectl apply -f -, with the options it was installed with";
+const RIGHTS_BACK = `to give the operator its rights back: ${INSTALL_OPERATOR}, with the options it was installed with`;
 
 /** What the operator asks for in the node cache's namespace alone. With that its role there goes, and cannot be made again before it. */
 const CACHE_PARTS: ReadonlySet<string> = new Set(["configmaps", "services"]);
-const CACHE_FIRST =
-  "; where that namespace is gone, the node cache comes first: wasme cache manifests | kubectl apply -f -";
 
 /** Hints to run a command of the command line again mean nothing to who wrote an object. */
 const COMMANDS = /^(?:run the same command|try again)/u;

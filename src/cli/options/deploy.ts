@@ -167,7 +167,10 @@ export function deployDeps(context: Context, values: Values): DeployDeps {
       const { resolveImage } = await import("../../images/resolve-image.ts");
       const store = await openStoreFor(context, values);
       return await withOurRegistry(async (registry, stranger) => {
-        return await resolveImage({ store, registry, stranger, signal: context.signal }, { reference, from });
+        return await resolveImage(
+          { store, registry, stranger: stranger(), signal: context.signal },
+          { reference, from },
+        );
       });
     },
   };

@@ -160,8 +160,8 @@ function noPassword(message: string): WasmeError {
 /** Bytes; no token is longer. */
 const MAX_PASSWORD = 64 * 1024;
 
-/** Works with a registry client, and one beside it that has no credentials. */
-type RegistryWork<T> = (client: RegistryClient, stranger: RegistryClient) => Promise<T>;
+/** Works with a registry client, and with ones that have no credentials, when it asks for them. */
+type RegistryWork<T> = (client: RegistryClient, stranger: () => RegistryClient) => Promise<T>;
 
 /** Runs work with registry clients made of the options, and closes their connections after. */
 export async function withRegistry<T>(context: Context, values: Values, work: RegistryWork<T>): Promise<T> {
@@ -173,13 +173,17 @@ export function registryUser(context: Context, values: Values): <T>(work: Regist
   let credentials: Promise<CredentialSource> | undefined;
   return async (work) => {
     const createClient = await clientMaker(context, values);
-    const client = createClient(await (credentials ??= credentialsOf(context, values)));
-    const stranger = createClient(() => Promise.resolve(undefined));
+    const opened: RegistryClient[] = [];
+    const open = (source: CredentialSource): RegistryClient => {
+      const client = createClient(source);
+      opened.push(client);
+      return client;
+    };
+    const client = open(await (credentials ??= credentialsOf(context, values)));
     try {
-      return await work(client, stranger);
+      return await work(client, () => open(() => Promise.resolve(undefined)));
     } finally {
-      client.close();
-      stranger.close();
+      for (const one of opened) one.close();
     }
   };
 }

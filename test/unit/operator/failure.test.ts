@@ -49,6 +49,9 @@ it("says that the node cache's namespace comes before the rights in it", () => {
   const owner = { apiVersion: "wasme.io/v1", kind: "FilterDeployment", name: "hello", uid: "u" };
   const choose = (): unknown => chooseWay({ owner }, { ...PLAIN, config: "text", cache });
   expect(thrownBy(choose).message).toMatch(/^not allowed to get services .*the node cache comes first/u);
+  const elsewhere = { ...cache, title: "tools/modules" };
+  const chooseThere = (): unknown => chooseWay({ owner }, { ...PLAIN, config: "text", cache: elsewhere });
+  expect(thrownBy(chooseThere).message).toContain(": wasme cache manifests -n tools --name modules | kubectl apply");
 });
 
 function thrownBy(work: () => unknown): ReturnType<typeof failureOf> {
