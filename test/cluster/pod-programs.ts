@@ -62,6 +62,8 @@ export interface PodPrograms {
  */
 export async function startPodPrograms(client: ClusterClient, options: ProgramOptions): Promise<PodPrograms> {
   const running = new Map<string, Kubelet>();
+  // Whoever stops the programs stops the API server and the judge next, which an end under way still tells of it.
+  const ends: Promise<void>[] = [];
   const stopped = new AbortController();
   const address = await readAddress(client.kubeconfigPath);
   const path = `/api/v1/namespaces/${options.namespace}/pods`;
@@ -71,15 +73,16 @@ export async function startPodPrograms(client: ClusterClient, options: ProgramOp
     const { uid, labels, deletionTimestamp } = pod.metadata;
     const known = running.get(uid);
     if (deletionTimestamp !== undefined) {
-      if (known === undefined && labels?.[NAME_LABEL] === options.name) void deleteNow(client, pod);
-      void known?.end();
+      if (known === undefined && labels?.[NAME_LABEL] === options.name) ends.push(deleteNow(client, pod));
+      if (known !== undefined) ends.push(known.end());
       return;
     }
     if (known !== undefined || labels?.[NAME_LABEL] !== options.name || pod.spec.nodeName === undefined) return;
     running.set(uid, new Kubelet(pod, { client, options, scratch }));
   };
   const gone = ({ metadata }: KubeObject): void => {
-    void running.get(metadata.uid)?.end();
+    const known = running.get(metadata.uid);
+    if (known !== undefined) ends.push(known.end());
     running.delete(metadata.uid);
   };
   await watchAll(address, path, { changed, gone }, stopped.signal);
@@ -88,6 +91,7 @@ export async function startPodPrograms(client: ClusterClient, options: ProgramOp
     stop: async () => {
       stopped.abort();
       await Promise.all([...running.values()].map((kubelet) => kubelet.abandon()));
+      await Promise.all(ends);
       await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
     },
   };
